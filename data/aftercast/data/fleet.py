@@ -1,0 +1,166 @@
+"""The fleet spec: what a deployment's sensors, components, fault codes, horizons and costs are.
+
+It is the TOML file ``fleet.toml`` of the workspace; :class:`FleetSpec` is the only reading of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aftercast.data.clocks import parse_duration_us
+from aftercast.data.errors import SettingsError
+from aftercast.data.strict import StrictModel, load_toml
+
+
+def _checked_duration(text: str) -> str:
+    try:
+        parse_duration_us(text)
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_checked_duration)]
+
+
+class Sensor(StrictModel):
+    """A sensor: a float column of telemetry.
+
+    Values outside ``[low, high]`` (both ends included) are physically impossible and quarantined; usual but rare
+    values belong inside.
+    """
+
+    name: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    cumulative: bool = False
+    """Whether it counts up over the device's life (hours, cycles): its increase is a usage feature."""
+
+
+class Component(StrictModel):
+    """A part of the device that can fail by itself."""
+
+    name: str
+    repairable: bool = True
+    """Whether a corrective or preventive repair renews it, so that its age starts again."""
+    sku: str | None = None
+    """The stock item a repair usually needs."""
+
+
+class FaultCode(StrictModel):
+    """A code devices report in the faults table."""
+
+    code: str
+    about: str = ""
+
+
+class Rule(StrictModel):
+    """A threshold rule the fleet uses today; it becomes a baseline of every report (`risk` when value > above)."""
+
+    sensor: str
+    above: float
+
+
+class FeatureSettings(StrictModel):
+    """Windows of the features; every window is open at its start and closed at the cutoff."""
+
+    windows: tuple[Duration, ...] = ("24h", "72h", "168h")
+    trend_window: Duration = "168h"
+    half_life: Duration = "24h"
+    event_windows: tuple[Duration, ...] = ("24h", "168h", "720h")
+    stale_after: Duration = "72h"
+    """Telemetry older than this does not count as evidence: the device is judged from history or cohort."""
+
+
+class TrainingSettings(StrictModel):
+    """Which examples are made."""
+
+    cutoff_every: Duration = "24h"
+    calibration_share: float = Field(0.25, gt=0, lt=0.6)
+    """Share of the training time, at its end, that calibrates and chooses thresholds."""
+    minimum_failures: int = Field(10, ge=1)
+
+
+class ChurnSettings(StrictModel):
+    """What counts as a customer who left."""
+
+    rule: Literal["left_at", "inactivity"] = "left_at"
+    inactivity: Duration = "180d"
+    """With rule "inactivity": leaving is dated this long after the last purchase, and known then."""
+    horizons: tuple[Duration, ...] = ("30d", "60d", "90d")
+
+
+class Costs(StrictModel):
+    """Money of one outcome, in the fleet's currency."""
+
+    missed_failure: float = 500.0
+    needless_visit: float = 10.0
+    currency: str = "EUR"
+
+
+class FleetSpec(StrictModel):
+    """Everything aftercast must be told about a fleet.
+
+    Attributes
+    ----------
+    horizons
+        Ends of the intervals in which risk is forecast, counted from the cutoff, ascending.
+    failures_from
+        Which table says that a component failed: ``failures``, or ``repairs`` of kind corrective whose outcome
+        is not no_fault_found.
+    available_after
+        Delay between event and availability for tables that have no ``available_at`` of their own.
+    columns
+        For the ``tables`` source: per table, contract column -> column of the file.
+    """
+
+    name: str
+    horizons: tuple[Duration, ...] = ("24h", "72h", "7d", "14d", "30d")
+    failures_from: Literal["failures", "repairs"] = "failures"
+    available_after: Duration | Literal["0h"] = "0h"
+    sensors: tuple[Sensor, ...] = ()
+    components: tuple[Component, ...] = ()
+    fault_codes: tuple[FaultCode, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    features: FeatureSettings = FeatureSettings()
+    training: TrainingSettings = TrainingSettings()
+    churn: ChurnSettings = ChurnSettings()
+    costs: Costs = Costs()
+    columns: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FleetSpec:
+        spans = [parse_duration_us(h) for h in self.horizons]
+        if spans != sorted(set(spans)):
+            raise ValueError("horizons must be ascending and different")
+        for kind, names in (
+            ("sensor", [s.name for s in self.sensors]),
+            ("component", [c.name for c in self.components]),
+            ("fault code", [f.code for f in self.fault_codes]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} '{twice[0]}' is listed twice")
+        unknown = {r.sensor for r in self.rules} - {s.name for s in self.sensors}
+        if unknown:
+            raise ValueError(f"a rule names the sensor '{sorted(unknown)[0]}', which is not listed")
+        return self
+
+    @property
+    def sensor_names(self) -> tuple[str, ...]:
+        """Sensor columns in the order of the spec."""
+        return tuple(sensor.name for sensor in self.sensors)
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Components in the order of the spec."""
+        return tuple(component.name for component in self.components)
+
+
+def load_fleet(path: Path) -> FleetSpec:
+    """Read a fleet spec; raises SettingsError listing every finding."""
+    return load_toml(path, FleetSpec)

@@ -1,0 +1,116 @@
+"""Settings of a deployment (``aftercast.toml``): the addresses of its parts. The only module that reads the environment.
+
+Every key can be overridden by ``AFTERCAST_<SECTION>__<KEY>``, e.g. ``AFTERCAST_MLFLOW__ADDRESS``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from aftercast.data.strict import StrictModel, load_toml, merge
+
+ENVIRONMENT_PREFIX: Final = "AFTERCAST_"
+OWN_VARIABLES: Final = frozenset({"AFTERCAST_REAL_DATA", "AFTERCAST_WORKSPACE", "AFTERCAST_DEMAND_SERVICES"})
+
+LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
+    # Nothing leaves the machine: both libraries report usage unless told otherwise.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_CLI_COLORS": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+}
+
+
+class StoreSettings(StrictModel):
+    """Where history lives."""
+
+    address: str = "store"
+    """Folder (relative to the workspace) or object-store address the table format understands."""
+    device_buckets: int = Field(8, ge=1, le=1024)
+    """Into how many parts telemetry is split by device; fixed when the store is created."""
+
+
+class DatabaseSettings(StrictModel):
+    """Where operational records live."""
+
+    address: str = "sqlite:///aftercast.db"
+    """SQLAlchemy address; a relative SQLite file is inside the workspace."""
+
+
+class MlflowSettings(StrictModel):
+    """Where runs and models are tracked."""
+
+    address: str = "sqlite:///mlflow.db"
+    artifacts: str = "mlflow-artifacts"
+    """Folder for artifacts of new experiments, relative to the workspace; unused with a tracking server."""
+
+
+class PrefectSettings(StrictModel):
+    """How flows run."""
+
+    mode: Literal["direct", "temporary", "server"] = "direct"
+    """direct: in this process without an engine; temporary: a server for the length of the command; server: address."""
+    address: str = ""
+
+
+class ServingSettings(StrictModel):
+    """How the service listens and what it accepts."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    max_devices: int = Field(1000, ge=1)
+    max_body_bytes: int = Field(8_000_000, ge=1000)
+
+
+class Settings(StrictModel):
+    """All settings of a deployment."""
+
+    store: StoreSettings = StoreSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    prefect: PrefectSettings = PrefectSettings()
+    serving: ServingSettings = ServingSettings()
+
+
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of a file with the environment's overrides; raises SettingsError listing every finding."""
+    variables = os.environ if environment is None else environment
+    return load_toml(path, Settings, overrides=_overrides(variables))
+
+
+def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in OWN_VARIABLES:
+            parts = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            nested: Any = value
+            for part in reversed(parts):
+                nested = {part: nested}
+            found = merge(found, nested)
+    return found
+
+
+def quiet_libraries() -> None:
+    """Put the library defaults into the environment where the user has not chosen otherwise."""
+    for name, value in LIBRARY_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def default_workspace() -> Path:
+    """Return the workspace used when a command names none: AFTERCAST_WORKSPACE, else the current folder."""
+    return Path(os.environ.get("AFTERCAST_WORKSPACE", "."))
+
+
+def real_data_folder() -> Path | None:
+    """Folder of public data sets for tests and benchmarks, None where AFTERCAST_REAL_DATA is unset."""
+    text = os.environ.get("AFTERCAST_REAL_DATA", "")
+    return Path(text) if text else None

@@ -1,0 +1,113 @@
+"""A workspace: the one folder that holds everything of a deployment, and the addresses of what lives elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import tomlkit
+from sqlalchemy import Engine
+
+from aftercast.data.errors import WorkspaceError
+from aftercast.data.fleet import FleetSpec, load_fleet
+from aftercast.data.records.database import local_address, open_database
+from aftercast.data.settings import Settings, load_settings
+from aftercast.data.store import Store
+
+SETTINGS_FILE: Final = "aftercast.toml"
+FLEET_FILE: Final = "fleet.toml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An opened workspace; its parts are opened on first use.
+
+    Attributes
+    ----------
+    folder
+        Absolute path of the workspace folder.
+    settings, fleet
+        What ``aftercast.toml`` and ``fleet.toml`` say.
+    """
+
+    folder: Path
+    settings: Settings
+    fleet: FleetSpec
+
+    @cached_property
+    def database(self) -> Engine:
+        """The operational database."""
+        return open_database(self.settings.database.address, self.folder)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store of history."""
+        return Store(self._place(self.settings.store.address), self.database, self.settings.store.device_buckets)
+
+    @property
+    def mlflow_address(self) -> str:
+        """Tracking address, absolute where it is a file of the workspace."""
+        address = self.settings.mlflow.address
+        return local_address(address, self.folder) if address.startswith("sqlite") else address
+
+    @property
+    def mlflow_artifacts(self) -> str:
+        """Artifact root for new experiments."""
+        return self._place(self.settings.mlflow.artifacts)
+
+    def path(self, *parts: str) -> Path:
+        """Path inside the workspace."""
+        return self.folder.joinpath(*parts)
+
+    def _place(self, address: str) -> str:
+        return address if "://" in address else str((self.folder / address).resolve())
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """Open an existing workspace.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder is not a workspace.
+    SettingsError
+        If its settings or fleet spec are wrong.
+    """
+    if not (folder / SETTINGS_FILE).is_file():
+        raise WorkspaceError(
+            f"{folder} is not a workspace: it has no {SETTINGS_FILE}.",
+            "Run `aftercast init DIR`, or name the workspace with --workspace DIR.",
+        )
+    return Workspace(folder.resolve(), load_settings(folder / SETTINGS_FILE), load_fleet(folder / FLEET_FILE))
+
+
+def create_workspace(folder: Path, fleet: FleetSpec) -> Workspace:
+    """Make a workspace with default settings and a fleet spec; never overwrites one.
+
+    Raises
+    ------
+    WorkspaceError
+        If the folder already is a workspace.
+    """
+    if (folder / SETTINGS_FILE).exists():
+        raise WorkspaceError(f"{folder} is already a workspace.", "Edit its files, or choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_fleet(folder / FLEET_FILE, fleet)
+    _write_toml(folder / SETTINGS_FILE, Settings().model_dump(), "Addresses of this deployment; every one can be a server.")
+    return open_workspace(folder)
+
+
+def write_fleet(path: Path, fleet: FleetSpec) -> None:
+    """Write a fleet spec as TOML."""
+    _write_toml(path, fleet.model_dump(exclude_none=True), "What this fleet is: sensors with unit and possible range, components, costs.")
+
+
+def _write_toml(path: Path, content: dict[str, object], about: str) -> None:
+    document = tomlkit.document()
+    document.add(tomlkit.comment(about))
+    document.update(content)
+    temporary = path.with_suffix(".toml.new")
+    temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
+    temporary.replace(path)
