@@ -114,3 +114,8 @@ def real_data_folder() -> Path | None:
     """Folder of public data sets for tests and benchmarks, None where AFTERCAST_REAL_DATA is unset."""
     text = os.environ.get("AFTERCAST_REAL_DATA", "")
     return Path(text) if text else None
+
+
+def demand_services() -> bool:
+    """Whether a test that lacks a service or data must fail instead of being skipped (AFTERCAST_DEMAND_SERVICES=1)."""
+    return os.environ.get("AFTERCAST_DEMAND_SERVICES", "0") == "1"

@@ -1,0 +1,64 @@
+# aftercast: every target works on a machine with Python 3.11, make and git; the environment is made from requirements.lock.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# A core for each test worker; the numerical libraries keep to one thread each inside tests.
+WORKERS ?= 2
+# Used only where the machine has no OpenMP runtime of its own, see $(READY).
+export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+
+.PHONY: help demo test lint types contracts unit wheel test-statistical bench format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine: install Python 3.11, or run make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making the environment in $(VENV) (once, one to three minutes) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock 2>&1 | { grep -v '^WARNING: Location' || true; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e . 2>&1 | { grep -v '^WARNING: Location' || true; }
+	@$(BIN)/python scripts/openmp.py $(VENV)
+	@$(BIN)/python -c "import aftercast.data.settings, lightgbm"
+	@touch $@
+
+demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (under three minutes)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
+
+test: lint types contracts unit wheel ## everything a change must pass
+
+lint: $(READY) ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## strict static types, tests included
+	$(BIN)/mypy
+
+contracts: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+unit: $(READY) ## all tests but the statistical ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not statistical" $(ARGS)
+
+wheel: $(READY) ## build the wheel, install it elsewhere, use it from there
+	$(BIN)/python scripts/check_wheel.py
+
+test-statistical: $(READY) ## slow checks against simulated truth
+	$(BIN)/python -m pytest -m statistical $(ARGS)
+
+bench: $(READY) ## list the benchmarks
+	@$(BIN)/python -m benchmarks
+
+bench-%: $(READY)
+	$(BIN)/python -m benchmarks $* $(ARGS)
+
+format: $(READY) ## put code into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY) ## resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
+
+clean: ## remove the environment and what the demo made
+	rm -rf $(VENV) demo-workspace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,79 @@
+"""Build the wheel, check what is in it, install it into an empty environment and use it from there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = {"data", "features", "models", "pipelines", "serving"}
+COMMANDS = (["--version"], ["init", "fleet"], ["simulate", "--devices", "3", "--days", "20", "--seed", "1"], ["status"])
+
+
+def build(folder: Path) -> Path:
+    """Build the wheel into folder and return its path."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return next(folder.glob("*.whl"))
+
+
+def check_content(wheel: Path) -> None:
+    """Refuse a wheel that misses a part, closes the namespace or carries anything else."""
+    names = zipfile.ZipFile(wheel).namelist()
+    code = [name for name in names if not name.split("/")[0].endswith(".dist-info")]
+    parts = {name.split("/")[1] for name in code}
+    stray = [name for name in code if not name.startswith("aftercast/")]
+    untyped = [part for part in PARTS if f"aftercast/{part}/py.typed" not in names]
+    sources = {str(p.relative_to(ROOT / part)) for part in PARTS for p in (ROOT / part / "aftercast").rglob("*.py")}
+    missing = sorted(sources - set(names))
+    if parts != PARTS or stray or untyped or missing or "aftercast/__init__.py" in names:
+        sys.exit(f"The wheel is wrong: parts {sorted(parts)}, stray {stray}, untyped {untyped}, missing {missing[:5]}.")
+
+
+def use(wheel: Path, folder: Path) -> None:
+    """Install the wheel beside this environment's libraries and run the command line, far from the checkout."""
+    environment = folder / "environment"
+    venv.create(environment, with_pip=False)
+    purelib = sysconfig.get_path("purelib")
+    target = next(environment.glob("lib/python*/site-packages"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
+        check=True,
+    )
+    # The libraries come after the wheel's own folder, without their .pth files: the checkout stays out of reach.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AFTERCAST"))}
+    variables = {**clean, "PYTHONPATH": f"{target}{os.pathsep}{purelib}", "AFTERCAST_WORKSPACE": str(folder / "fleet")}
+    run = [str(environment / "bin" / "python"), "-c", "from aftercast.pipelines.cli.main import run; run()"]
+    where = subprocess.run(
+        [*run[:1], "-c", "import aftercast.data.contract as c; print(c.__file__)"],
+        check=True, env=variables, cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    if not where.stdout.startswith(str(environment)):
+        sys.exit(f"The wheel was not used: {where.stdout.strip()}.")
+    for command in COMMANDS:
+        done = subprocess.run([*run, *command], env=variables, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"aftercast {' '.join(command)} failed from the wheel:\n{done.stdout}{done.stderr}")
+
+
+def main() -> None:
+    """Run all three steps in a temporary folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wheel = build(folder / "dist")
+        check_content(wheel)
+        use(wheel, folder)
+        sys.stdout.write(f"{wheel.name}: complete; {len(COMMANDS)} commands ran from an empty environment\n")
+
+
+if __name__ == "__main__":
+    main()
