@@ -55,7 +55,9 @@ def parse_time(text: str) -> pd.Timestamp:
     try:
         moment = pd.Timestamp(text)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"'{text}' is not a date or time.", "Write it as 2026-01-31 or 2026-01-31T06:00.") from error
+        raise SettingsError(
+            f"'{text}' is not a date or time.", "Write it as 2026-01-31 or 2026-01-31T06:00."
+        ) from error
     moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
     return moment.as_unit("us")
 

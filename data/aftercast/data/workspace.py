@@ -95,13 +95,19 @@ def create_workspace(folder: Path, fleet: FleetSpec) -> Workspace:
         raise WorkspaceError(f"{folder} is already a workspace.", "Edit its files, or choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     write_fleet(folder / FLEET_FILE, fleet)
-    _write_toml(folder / SETTINGS_FILE, Settings().model_dump(), "Addresses of this deployment; every one can be a server.")
+    _write_toml(
+        folder / SETTINGS_FILE, Settings().model_dump(), "Addresses of this deployment; every one can be a server."
+    )
     return open_workspace(folder)
 
 
 def write_fleet(path: Path, fleet: FleetSpec) -> None:
     """Write a fleet spec as TOML."""
-    _write_toml(path, fleet.model_dump(exclude_none=True), "What this fleet is: sensors with unit and possible range, components, costs.")
+    _write_toml(
+        path,
+        fleet.model_dump(exclude_none=True),
+        "What this fleet is: sensors with unit and possible range, components, costs.",
+    )
 
 
 def _write_toml(path: Path, content: dict[str, object], about: str) -> None:
