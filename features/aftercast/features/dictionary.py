@@ -1,0 +1,71 @@
+"""The feature dictionary: every column the discovered views declare, in the order in which models see them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any
+
+from aftercast.data.errors import SettingsError
+from aftercast.data.fleet import FleetSpec
+from aftercast.features import views
+from aftercast.features.cohort import cohort_features
+from aftercast.features.examples import Grain
+from aftercast.features.history import AttributeKind
+from aftercast.features.view import Feature, FeatureView, Scope
+
+
+@cache
+def discovered_views() -> tuple[FeatureView[Any], ...]:
+    """Every view of the ``views`` folder, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(views.__path__))
+    return tuple(importlib.import_module(f"{views.__name__}.{name}").VIEW for name in names)
+
+
+def views_of(grain: Grain) -> tuple[FeatureView[Any], ...]:
+    """Views of one grain, by name."""
+    return tuple(view for view in discovered_views() if view.grain == grain)
+
+
+def declared(view: FeatureView[Any], scope: Scope) -> list[Feature]:
+    """Columns of one view, each carrying the view's name."""
+    return [replace(feature, view=view.name) for feature in view.features(scope)]
+
+
+def feature_dictionary(
+    spec: FleetSpec, grain: Grain, attributes: Mapping[str, AttributeKind] | None = None
+) -> list[Feature]:
+    """Every column of a grain in the order of the frames.
+
+    Parameters
+    ----------
+    attributes
+        Attributes present in the data (``History.attributes``).
+
+    Raises
+    ------
+    SettingsError
+        If two columns would share a name.
+    """
+    scope = Scope(spec, attributes or {})
+    found = [feature for view in views_of(grain) for feature in declared(view, scope)]
+    if grain == "device_id":
+        found += cohort_features(scope)
+    twice = [name for name, times in Counter(f.name for f in found).items() if times > 1]
+    if twice:
+        raise SettingsError(
+            f"Two features are called '{twice[0]}'.", "Rename the sensor, component, fault code or attribute behind it."
+        )
+    return found
+
+
+def dictionary_hash(features: Sequence[Feature]) -> str:
+    """Digest of names and definitions in their order, hex; models refuse features with another one."""
+    text = json.dumps([asdict(feature) for feature in features], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

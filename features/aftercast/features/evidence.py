@@ -1,0 +1,42 @@
+"""What an answer rests on: telemetry, service history, or only the cohort; and how fresh it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import HOUR_US, NEVER, from_us, parse_duration_us
+from aftercast.data.fleet import FleetSpec
+from aftercast.features.examples import Examples
+from aftercast.features.history import DEVICE_TABLES, History
+from aftercast.features.windows.events import known_version
+
+LIFE_COUNTS: Final = ("faults_count_life", "failures_count_life", "repairs_count_life")
+
+
+def evidence_class(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.str_]:
+    """Evidence of each row, shape (n,).
+
+    "telemetry" where the last report is no older than ``features.stale_after``, else "history" where the device ever
+    had a fault, failure or work order, else "cohort".
+    """
+    stale_hours = parse_duration_us(spec.features.stale_after) / HOUR_US
+    fresh = features["telemetry_age_hours"].to_numpy() <= stale_hours
+    known = features[list(LIFE_COUNTS)].to_numpy().sum(axis=1) > 0
+    return np.where(fresh, "telemetry", np.where(known, "history", "cohort"))
+
+
+def data_as_of(history: History, examples: Examples) -> pd.DatetimeIndex:
+    """Newest ``available_at`` at or before each cutoff among the device's records, shape (n,); NaT without any."""
+    offsets = examples.offsets(history.device_ids)
+    newest = np.full(len(examples), np.iinfo(np.int64).min)
+    for name in DEVICE_TABLES:
+        records = getattr(history, name)
+        available = records.available_us[np.lexsort((records.available_us, records.owner))]
+        position = known_version(records.offsets, available, offsets, examples.cutoff_us)
+        known = position >= 0
+        newest[known] = np.maximum(newest[known], available[position[known]])
+    return from_us(np.where(newest == np.iinfo(np.int64).min, NEVER, newest))

@@ -1,0 +1,116 @@
+"""Examples: which device (or customer) is asked about at which cutoff. One row per (device_id, cutoff)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import from_us
+from aftercast.data.errors import InputError
+from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.history import History
+from aftercast.features.records import Records
+from aftercast.features.windows.arrays import Ints
+from aftercast.features.windows.events import known_version
+
+Grain = Literal["device_id", "customer_id"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of training or scoring, sorted by id, then cutoff.
+
+    Attributes
+    ----------
+    ids
+        Device or customer ids, shape (n,).
+    cutoff_us
+        Cutoffs, shape (n,), microseconds UTC.
+    grain
+        What the ids are.
+
+    Raises
+    ------
+    InputError
+        If rows are out of order or repeat; :meth:`of` sorts.
+    """
+
+    ids: npt.NDArray[np.str_]
+    cutoff_us: Ints
+    grain: Grain
+
+    def __post_init__(self) -> None:
+        same = self.ids[1:] == self.ids[:-1]
+        ordered = (self.ids[1:] > self.ids[:-1]) | (same & (self.cutoff_us[1:] > self.cutoff_us[:-1]))
+        if not ordered.all():
+            row = int(np.flatnonzero(~ordered)[0]) + 1
+            raise InputError(f"Example {row} is out of order or repeated.", "Make them with `Examples.of`.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @staticmethod
+    def of(ids: npt.ArrayLike, cutoff_us: npt.ArrayLike, grain: Grain = "device_id") -> Examples:
+        """Sorted and distinct examples of pairs of id and cutoff, both shape (n,)."""
+        names, cutoffs = np.asarray(ids, dtype=np.str_), np.asarray(cutoff_us, dtype=np.int64)
+        order = np.lexsort((cutoffs, names))
+        names, cutoffs = names[order], cutoffs[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (names[1:] != names[:-1]) | (cutoffs[1:] != cutoffs[:-1])
+        return Examples(names[new], cutoffs[new], grain)
+
+    def frame(self) -> pd.DataFrame:
+        """Frame of the ids and the cutoffs as UTC times."""
+        return pd.DataFrame({self.grain: pd.Series(self.ids, dtype="str"), "cutoff": from_us(self.cutoff_us)})
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Examples:
+        """Return the examples where rows is true, shape (n,)."""
+        return Examples(self.ids[rows], self.cutoff_us[rows], self.grain)
+
+    def offsets(self, owners: npt.NDArray[np.str_]) -> Ints:
+        """Rows of owner k of the sorted owners are ``offsets[k]:offsets[k + 1]``, shape (owners + 1,).
+
+        Raises
+        ------
+        InputError
+            If an id is not among the owners.
+        """
+        unknown = ~np.isin(self.ids, owners)
+        if unknown.any():
+            raise InputError(
+                f"{int(unknown.sum())} examples name a {self.grain} without history, first '{self.ids[unknown][0]}'.",
+                "Ask only about those that the store knows.",
+            )
+        starts = np.searchsorted(self.ids, owners)
+        return np.append(starts, len(self.ids)).astype(np.int64)
+
+
+def device_examples(history: History, cutoffs_us: npt.ArrayLike) -> Examples:
+    """Every device at every cutoff at which it is known to be in the field.
+
+    A device is in the field at T where its version known at T has ``installed_at <= T`` and not ``retired_at <= T``.
+    """
+    return _at_risk(history.devices, history.device_ids, cutoffs_us, "installed_at", "retired_at", "device_id")
+
+
+def customer_examples(history: CustomerHistory, cutoffs_us: npt.ArrayLike) -> Examples:
+    """Every customer at every cutoff at which they are known and not known to have left."""
+    return _at_risk(history.customers, history.customer_ids, cutoffs_us, "since", "left_at", "customer_id")
+
+
+def _at_risk(
+    facts: Records, ids: npt.NDArray[np.str_], cutoffs_us: npt.ArrayLike, start: str, end: str, grain: Grain
+) -> Examples:
+    cutoffs = np.unique(np.asarray(cutoffs_us, dtype=np.int64))
+    rows, grid = len(ids) * len(cutoffs), np.tile(cutoffs, len(ids))
+    offsets = np.arange(len(ids) + 1, dtype=np.int64) * len(cutoffs)
+    version = known_version(facts.offsets, facts.available_us, offsets, grid)
+    present = np.zeros(rows, dtype=bool)
+    known = version >= 0
+    at = version[known]
+    present[known] = (facts.columns[start][at] <= grid[known]) & (facts.columns[end][at] > grid[known])
+    return Examples(np.repeat(ids, len(cutoffs))[present], grid[present], grain)

@@ -1,0 +1,162 @@
+"""History of devices: every version of every record by device, which feature views read at a cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import TIME_DTYPE, timestamp_us
+from aftercast.data.contract import TABLES
+from aftercast.data.fleet import FleetSpec
+from aftercast.features.records import Records, records_from
+
+AttributeKind = Literal["number", "category"]
+Frames = Mapping[str, pd.DataFrame]
+DEVICE_TABLES: Final = ("devices", "telemetry", "faults", "failures", "repairs")
+_DTYPES: Final = {
+    "text": "str",
+    "time": TIME_DTYPE,
+    "date": TIME_DTYPE,
+    "float": "float64",
+    "int": "float64",
+    "bool": "boolean",
+}
+
+
+class Reads(Protocol):
+    """What a store must answer for history to be loaded from it."""
+
+    def read(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        known_at: pd.Timestamp | None = None,
+        device_ids: Sequence[str] | None = None,
+        bucket: int | None = None,
+    ) -> pd.DataFrame:
+        """Every stored row with ``available_at`` at or before ``known_at``."""
+        ...
+
+
+@dataclass(frozen=True)
+class History:
+    """All known versions of the records of devices; what is visible is decided at each cutoff.
+
+    Attributes
+    ----------
+    device_ids
+        Sorted, shape (d,); owner d of every table is ``device_ids[d]``.
+    devices
+        Versions of the standing facts, by availability.
+    telemetry
+        One column per sensor of the spec, missing as NaN.
+    faults, failures, repairs
+        Events with all versions.
+    attributes
+        Attributes of devices beyond the contract's columns, and whether each is a number or a category.
+    """
+
+    spec: FleetSpec
+    device_ids: npt.NDArray[np.str_]
+    devices: Records
+    telemetry: Records
+    faults: Records
+    failures: Records
+    repairs: Records
+    attributes: Mapping[str, AttributeKind]
+
+    @staticmethod
+    def from_frames(spec: FleetSpec, frames: Frames) -> History:
+        """History of contract frames by table name; an absent table is an empty one.
+
+        Examples
+        --------
+        >>> History.from_frames(FleetSpec(name="empty"), {}).device_ids.shape
+        (0,)
+        """
+        devices = table_frame(frames, "devices")
+        ids = unique_ids(devices["device_id"])
+        owner = "device_id"
+        return History(
+            spec=spec,
+            device_ids=ids,
+            devices=records_from(devices, ids, owner=owner, event="available_at"),
+            telemetry=_telemetry(spec, table_frame(frames, "telemetry"), ids),
+            faults=records_from(table_frame(frames, "faults"), ids, owner=owner, event="event_time", key="code"),
+            failures=records_from(
+                table_frame(frames, "failures"), ids, owner=owner, event="event_time", key="component"
+            ),
+            repairs=records_from(
+                table_frame(frames, "repairs"), ids, owner=owner, event="opened_at", key="work_order_id", moving=True
+            ),
+            attributes=attributes_of(devices, "devices"),
+        )
+
+    def known_at(self, moment: pd.Timestamp) -> History:
+        """History as it was known at a moment: rows with ``available_at`` at or before it."""
+        at = timestamp_us(moment)
+        return replace(self, **{name: getattr(self, name).known_at(at) for name in DEVICE_TABLES})
+
+
+def load_history(
+    store: Reads,
+    spec: FleetSpec,
+    *,
+    version: int | None = None,
+    known_at: pd.Timestamp | None = None,
+    device_ids: Sequence[str] | None = None,
+    bucket: int | None = None,
+) -> History:
+    """History of devices as a version of the store holds it.
+
+    Parameters
+    ----------
+    known_at
+        Leave out rows that became available later.
+    device_ids, bucket
+        Only these devices, or only those of one bucket of the store.
+    """
+    frames = {
+        table: store.read(table, version=version, known_at=known_at, device_ids=device_ids, bucket=bucket)
+        for table in DEVICE_TABLES
+    }
+    return History.from_frames(spec, frames)
+
+
+def table_frame(frames: Frames, table: str) -> pd.DataFrame:
+    """Frame of a table with all columns of the contract; absent tables and columns are empty."""
+    frame = frames.get(table, pd.DataFrame())
+    missing = [column for column in TABLES[table].columns if column.name not in frame.columns]
+    if not missing:
+        return frame
+    empty = {c.name: pd.Series(pd.NA, index=frame.index, dtype=_DTYPES[c.kind]) for c in missing}
+    return frame.assign(**empty)
+
+
+def unique_ids(ids: pd.Series) -> npt.NDArray[np.str_]:
+    """Sorted distinct ids, shape (k,)."""
+    return np.unique(ids.astype(object).to_numpy(dtype=object).astype(np.str_))
+
+
+def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> Records:
+    absent = {name: np.nan for name in spec.sensor_names if name not in frame.columns}
+    frame = frame.assign(**absent)
+    return records_from(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
+
+
+def attributes_of(frame: pd.DataFrame, table: str) -> dict[str, AttributeKind]:
+    """Open columns of a table that describe its rows; times are not attributes."""
+    found: dict[str, AttributeKind] = {}
+    for name in sorted(c for c in frame.columns if not TABLES[table].has(c)):
+        dtype = frame[name].dtype
+        if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+            found[name] = "number"
+        elif not pd.api.types.is_datetime64_any_dtype(dtype):
+            found[name] = "category"
+    return found

@@ -1,0 +1,46 @@
+"""Level of each sensor over trailing windows: mean, std, min, max, trend, exponential mean, last value."""
+
+from __future__ import annotations
+
+from aftercast.features.history import History
+from aftercast.features.view import LOOK_BACK_HALF_LIVES, Context, Feature, FeatureView, Scope, Values, label, number
+from aftercast.features.windows.events import last_value
+from aftercast.features.windows.state import OUT_DECAYED, OUT_MAX, OUT_MEAN, OUT_MIN, OUT_STD, OUT_TREND
+
+STATISTICS = {"mean": OUT_MEAN, "std": OUT_STD, "min": OUT_MIN, "max": OUT_MAX}
+
+
+def _features(scope: Scope) -> list[Feature]:
+    found: list[Feature] = []
+    for sensor in scope.levels:
+        unit = scope.unit(sensor)
+        for window in map(label, scope.windows):
+            found += [
+                number(f"{sensor}_{name}_{window}", unit, f"{name} of {sensor} in {window}; missing without readings")
+                for name in STATISTICS
+            ]
+        trend, half_life = label(scope.trend_window), label(scope.half_life)
+        about = f"least-squares slope of {sensor} in {trend}; missing with fewer than two readings"
+        found.append(number(f"{sensor}_trend_{trend}", f"{unit}/h", about))
+        about = f"mean of {sensor} with weights halved every {half_life}; missing without readings in 7 half-lives"
+        found.append(number(f"{sensor}_expmean_{half_life}", unit, about))
+        found.append(number(f"{sensor}_last", unit, f"last reading of {sensor}; missing when there never was one"))
+    return found
+
+
+def _compute(context: Context[History]) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    scope = context.scope
+    for sensor in scope.levels:
+        for window in scope.windows:
+            rows = context.shared_windows(sensor, window)
+            found |= {f"{sensor}_{name}_{label(window)}": rows[row] for name, row in STATISTICS.items()}
+        trend = context.shared_windows(sensor, scope.trend_window)
+        decayed = context.shared_windows(sensor, LOOK_BACK_HALF_LIVES * scope.half_life)
+        found[f"{sensor}_trend_{label(scope.trend_window)}"] = trend[OUT_TREND]
+        found[f"{sensor}_expmean_{label(scope.half_life)}"] = decayed[OUT_DECAYED]
+        found[f"{sensor}_last"] = last_value(context.cells(sensor), context.offsets, context.cutoffs)
+    return found
+
+
+VIEW = FeatureView[History]("rolling", "device_id", _features, _compute)

@@ -1,0 +1,120 @@
+"""The array tuples that kernels take: which record is visible from when until when."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from aftercast.data.clocks import NEVER
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+compiled: Final[Any] = njit(cache=True, nogil=True, fastmath=False)
+
+
+class Visible(NamedTuple):
+    """Record versions of n owners in compressed rows; version j of owner d is known at T iff since[j] <= T < until[j].
+
+    Attributes
+    ----------
+    offsets
+        Shape (n + 1,): versions of owner d are ``offsets[d]:offsets[d + 1]``, in event order.
+    event, since, until
+        Shape (m,), microseconds. ``since`` is the later of event and availability, ``until`` the availability of the
+        next version of the same fact (NEVER for the last one).
+    """
+
+    offsets: Ints
+    event: Ints
+    since: Ints
+    until: Ints
+
+
+class Cells(NamedTuple):
+    """Values of one quantity: every version, and apart from them the final ones that the fast path sums up.
+
+    Attributes
+    ----------
+    offsets, event, since, first, values
+        Final versions; ``first`` is the instant from which any version of that fact was known.
+    all_offsets, all_event, all_since, all_until, all_values
+        Every version, in the same order. The same arrays as the final ones where nothing was ever corrected.
+    mode
+        Shape (n,): per owner :data:`CLEAN`, :data:`LATE` or :data:`SLOW`.
+    """
+
+    offsets: Ints
+    event: Ints
+    since: Ints
+    first: Ints
+    values: Floats
+    all_offsets: Ints
+    all_event: Ints
+    all_since: Ints
+    all_until: Ints
+    all_values: Floats
+    mode: npt.NDArray[np.uint8]
+
+
+CLEAN: Final = 0  # every record was known the moment it happened and never corrected
+LATE: Final = 1  # some were known later or corrected in place: check each cutoff
+SLOW: Final = 2  # corrections moved or removed records: recompute each cutoff from the visible versions
+
+
+def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
+    """Cells of versions and their values, NaN values left out.
+
+    Parameters
+    ----------
+    visible, values
+        Versions and their values, shape (m,).
+    in_place
+        Whether the versions of a fact are neighbours with one event time (telemetry); else owners with
+        corrections take the slow path.
+    """
+    visible, values = _without_missing(visible, values)
+    final = visible.until == NEVER
+    late = visible.since > visible.event
+    mode = np.where(_any_per_owner(visible.offsets, ~final | late), LATE, CLEAN).astype(np.uint8)
+    if not in_place:
+        mode[_any_per_owner(visible.offsets, ~final)] = SLOW
+    if final.all():
+        o, e, s, u = visible
+        return Cells(o, e, s, s, values, o, e, s, u, values, mode)
+    first = _first_known(visible)[final]
+    offsets = _kept_offsets(visible.offsets, final)
+    return Cells(offsets, visible.event[final], visible.since[final], first, values[final], *visible, values, mode)
+
+
+def select(visible: Visible, mask: npt.NDArray[np.bool_]) -> Visible:
+    """Return the versions where mask is true, shape (m,)."""
+    offsets = _kept_offsets(visible.offsets, mask)
+    return Visible(offsets, visible.event[mask], visible.since[mask], visible.until[mask])
+
+
+def _without_missing(visible: Visible, values: Floats) -> tuple[Visible, Floats]:
+    present = ~np.isnan(values)
+    if present.all():
+        return visible, values
+    return select(visible, present), values[present]
+
+
+def _kept_offsets(offsets: Ints, mask: npt.NDArray[np.bool_]) -> Ints:
+    kept = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
+    return np.asarray(kept[offsets], dtype=np.int64)
+
+
+def _any_per_owner(offsets: Ints, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return np.diff(_kept_offsets(offsets, mask)) > 0
+
+
+def _first_known(visible: Visible) -> Ints:
+    """For each version, since when any version of its (owner, event) was known, shape (m,)."""
+    owner = np.repeat(np.arange(len(visible.offsets) - 1), np.diff(visible.offsets))
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (owner[1:] != owner[:-1]) | (visible.event[1:] != visible.event[:-1])
+    starts = np.flatnonzero(new)
+    return np.asarray(visible.since[starts][np.cumsum(new) - 1], dtype=np.int64)

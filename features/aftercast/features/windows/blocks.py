@@ -1,0 +1,194 @@
+"""Window statistics at arbitrary cutoffs by blocks: a window is the end of one block and the start of the next.
+
+Time is cut into blocks of the window's length, anchored at the epoch: block k is ``(k * w, (k + 1) * w]``. Each record
+keeps the aggregate from itself to the end of its block and from the start of its block to itself (van Herk 1992, Gil and
+Werman 1993). Nothing is ever subtracted, so nothing cancels, and a record outside the window cannot touch the result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aftercast.data.clocks import HOUR_US
+from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, Floats, Ints, compiled
+from aftercast.features.windows.state import BASE_WIDTH, FULL_WIDTH, OUT_ROWS, add, merge, read
+
+
+def window_statistics(
+    cells: Cells,
+    cut_offsets: Ints,
+    cutoffs: Ints,
+    window_us: int,
+    *,
+    full: bool,
+    half_life_us: int,
+    force_slow: bool = False,
+) -> Floats:
+    """Statistics of the visible records in ``(T - window, T]`` at each cutoff T.
+
+    Parameters
+    ----------
+    cells
+        Values by owner.
+    cut_offsets, cutoffs
+        Shape (n + 1,) and (m,): ascending cutoffs of each owner.
+    full
+        Whether exponential mean, trend and increase are wanted besides count, mean, std, min and max.
+    half_life_us
+        Half-life of the weights of the exponential mean.
+    force_slow
+        Recompute every cutoff from the visible versions; equal to the bit, for tests.
+
+    Returns
+    -------
+    array, shape (OUT_ROWS, m)
+        Rows as named in ``state``; those of ``full`` are unset without it.
+    """
+    out = np.empty((OUT_ROWS, len(cutoffs)))
+    _window_statistics(cells, cut_offsets, cutoffs, window_us, full, float(half_life_us), force_slow, out)
+    return out
+
+
+@compiled
+def _window_statistics(
+    cells: Cells,
+    cut_offsets: Ints,
+    cutoffs: Ints,
+    window: int,
+    full: bool,
+    half_life: float,
+    force_slow: bool,
+    out: Floats,
+) -> None:
+    width = FULL_WIDTH if full else BASE_WIDTH
+    longest = np.max(np.diff(cells.offsets)) if len(cells.offsets) > 1 else 0
+    suffix = np.empty((longest, width))
+    prefix = np.empty((longest, width))
+    suffix_since = np.empty(longest, np.int64)
+    prefix_since = np.empty(longest, np.int64)
+    for owner in range(len(cells.offsets) - 1):
+        first, last = cut_offsets[owner], cut_offsets[owner + 1]
+        if first == last:
+            continue
+        slow = force_slow or cells.mode[owner] == SLOW
+        late = cells.mode[owner] != CLEAN
+        begin, end = cells.offsets[owner], cells.offsets[owner + 1]
+        event, value, since = cells.event[begin:end], cells.values[begin:end], cells.since[begin:end]
+        if not slow:
+            _fill(event, value, window, half_life, full, prefix, suffix)
+            if late:
+                _fill_since(event, since, window, prefix_since, suffix_since)
+        low, middle, high = 0, 0, 0
+        state = np.zeros(width)
+        for column in range(first, last):
+            cutoff = cutoffs[column]
+            edge = ((cutoff - 1) // window) * window
+            while low < len(event) and event[low] <= cutoff - window:
+                low += 1
+            while middle < len(event) and event[middle] <= edge:
+                middle += 1
+            while high < len(event) and event[high] <= cutoff:
+                high += 1
+            top = high
+            if late and not slow:
+                top = _visible_end(cells.first[begin:end], since, prefix_since, suffix_since, low, middle, high, cutoff)
+            if slow or top < 0:
+                _recompute(cells, owner, cutoff, window, edge, half_life, full, state)
+            else:
+                _combine(prefix, suffix, low, middle, top, full, state)
+            read(state, out, column, full)
+
+
+@compiled
+def _fill(
+    event: Ints, value: Floats, window: int, half_life: float, full: bool, prefix: Floats, suffix: Floats
+) -> None:
+    """Aggregate from each block's start to each record, and from each record to its block's end."""
+    state = np.zeros(prefix.shape[1])
+    edge = 0
+    for i in range(len(event)):
+        start = ((event[i] - 1) // window) * window
+        if i == 0 or start != edge:
+            state[:] = 0.0
+            edge = start
+        _add_at(state, event[i], value[i], edge, half_life, full, False)
+        prefix[i] = state
+    edge = 0
+    for i in range(len(event) - 1, -1, -1):
+        stop = ((event[i] - 1) // window + 1) * window
+        if i == len(event) - 1 or stop != edge:
+            state[:] = 0.0
+            edge = stop
+        _add_at(state, event[i], value[i], edge, half_life, full, True)
+        suffix[i] = state
+
+
+@compiled
+def _add_at(state: Floats, event: int, value: float, edge: int, half_life: float, full: bool, backward: bool) -> None:
+    hours, weight = 0.0, 1.0
+    if full:
+        hours = (event - edge) / HOUR_US
+        weight = 2.0 ** ((event - edge) / half_life)
+    add(state, value, hours, weight, full, backward)
+
+
+@compiled
+def _fill_since(event: Ints, since: Ints, window: int, prefix: Ints, suffix: Ints) -> None:
+    """Latest availability from each block's start to each record, and from each record to its block's end."""
+    for i in range(len(event)):
+        same = i > 0 and (event[i] - 1) // window == (event[i - 1] - 1) // window
+        prefix[i] = max(prefix[i - 1], since[i]) if same else since[i]
+    for i in range(len(event) - 1, -1, -1):
+        same = i + 1 < len(event) and (event[i] - 1) // window == (event[i + 1] - 1) // window
+        suffix[i] = max(suffix[i + 1], since[i]) if same else since[i]
+
+
+@compiled
+def _visible_end(
+    first: Ints, since: Ints, prefix: Ints, suffix: Ints, low: int, middle: int, high: int, cutoff: int
+) -> int:
+    """End of the final records low:end that are exactly what is visible, -1 where the aggregates do not fit."""
+    top = high
+    while top > low and since[top - 1] > cutoff:
+        if first[top - 1] <= cutoff:
+            return -1
+        top -= 1
+    if top > middle and prefix[top - 1] > cutoff:
+        return -1
+    if low < min(middle, top) and (top < middle or suffix[low] > cutoff):
+        return -1
+    return top
+
+
+@compiled
+def _combine(prefix: Floats, suffix: Floats, low: int, middle: int, top: int, full: bool, state: Floats) -> None:
+    if low < middle and low < top:
+        if top > middle:
+            merge(suffix[low], prefix[top - 1], state, full)
+        else:
+            state[:] = suffix[low]
+    elif top > middle and top > low:
+        state[:] = prefix[top - 1]
+    else:
+        state[:] = 0.0
+
+
+@compiled
+def _recompute(
+    cells: Cells, owner: int, cutoff: int, window: int, edge: int, half_life: float, full: bool, state: Floats
+) -> None:
+    """Do the operations of the blocks over the versions visible at the cutoff, in the same order."""
+    begin, end = cells.all_offsets[owner], cells.all_offsets[owner + 1]
+    event = cells.all_event[begin:end]
+    low = begin + np.searchsorted(event, cutoff - window, "right")
+    middle = begin + np.searchsorted(event, edge, "right")
+    high = begin + np.searchsorted(event, cutoff, "right")
+    left = np.zeros(len(state))
+    right = np.zeros(len(state))
+    for i in range(middle - 1, low - 1, -1):
+        if cells.all_since[i] <= cutoff < cells.all_until[i]:
+            _add_at(left, cells.all_event[i], cells.all_values[i], edge, half_life, full, True)
+    for i in range(middle, high):
+        if cells.all_since[i] <= cutoff < cells.all_until[i]:
+            _add_at(right, cells.all_event[i], cells.all_values[i], edge, half_life, full, False)
+    merge(left, right, state, full)

@@ -1,0 +1,104 @@
+"""Counts, recency and last values of visible records at every cutoff; all exact integers or copies of inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aftercast.data.clocks import NEVER
+from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, compiled
+
+
+@compiled
+def count_events(items: Visible, cut_offsets: Ints, cutoffs: Ints, window: int) -> Ints:
+    """Count visible records with event in ``(T - window, T]``, shape (m,)."""
+    out = np.zeros(len(cutoffs), np.int64)
+    for owner in range(len(items.offsets) - 1):
+        begin, end = items.offsets[owner], items.offsets[owner + 1]
+        clean = _is_clean(items, begin, end)
+        low, high = begin, begin
+        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[column]
+            while low < end and items.event[low] <= cutoff - window:
+                low += 1
+            while high < end and items.event[high] <= cutoff:
+                high += 1
+            out[column] = high - low if clean else _count_visible(items, low, high, cutoff)
+    return out
+
+
+@compiled
+def _is_clean(items: Visible, begin: int, end: int) -> bool:
+    for i in range(begin, end):
+        if items.since[i] != items.event[i] or items.until[i] != NEVER:
+            return False
+    return True
+
+
+@compiled
+def _count_visible(items: Visible, low: int, high: int, cutoff: int) -> int:
+    found = 0
+    for i in range(low, high):
+        if items.since[i] <= cutoff < items.until[i]:
+            found += 1
+    return found
+
+
+@compiled
+def last_event(items: Visible, cut_offsets: Ints, cutoffs: Ints) -> Ints:
+    """Position of the last visible record at or before each cutoff, -1 where there is none, shape (m,)."""
+    out = np.full(len(cutoffs), -1, np.int64)
+    for owner in range(len(items.offsets) - 1):
+        begin, end = items.offsets[owner], items.offsets[owner + 1]
+        high = begin
+        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[column]
+            while high < end and items.event[high] <= cutoff:
+                high += 1
+            i = high - 1
+            while i >= begin and not items.since[i] <= cutoff < items.until[i]:
+                i -= 1
+            if i >= begin:
+                out[column] = i
+    return out
+
+
+def last_value(cells: Cells, cut_offsets: Ints, cutoffs: Ints) -> Floats:
+    """Value of the last visible record at or before each cutoff, NaN where there is none, shape (m,)."""
+    items = Visible(cells.all_offsets, cells.all_event, cells.all_since, cells.all_until)
+    position = last_event(items, cut_offsets, cutoffs)
+    if len(cells.all_values) == 0:
+        return np.full(len(cutoffs), np.nan)
+    return np.where(position >= 0, cells.all_values[position], np.nan)
+
+
+@compiled
+def known_version(offsets: Ints, available: Ints, cut_offsets: Ints, cutoffs: Ints) -> Ints:
+    """Position of the newest version available at or before each cutoff, -1 where there is none, shape (m,).
+
+    ``available`` ascends within each owner; of equal ones the last counts.
+    """
+    out = np.full(len(cutoffs), -1, np.int64)
+    for owner in range(len(offsets) - 1):
+        begin, end = offsets[owner], offsets[owner + 1]
+        high = begin
+        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            while high < end and available[high] <= cutoffs[column]:
+                high += 1
+            if high > begin:
+                out[column] = high - 1
+    return out
+
+
+@compiled
+def next_event(offsets: Ints, event: Ints, cut_offsets: Ints, cutoffs: Ints) -> Ints:
+    """Instant of the first record strictly after each cutoff, NEVER where there is none, shape (m,)."""
+    out = np.full(len(cutoffs), NEVER, np.int64)
+    for owner in range(len(offsets) - 1):
+        begin, end = offsets[owner], offsets[owner + 1]
+        high = begin
+        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            while high < end and event[high] <= cutoffs[column]:
+                high += 1
+            if high < end:
+                out[column] = event[high]
+    return out

@@ -1,0 +1,145 @@
+"""The running aggregate of a window: adding one record, merging two aggregates, reading the statistics.
+
+A state is a float64 row; its fields are the constants below. Adding and merging are the only ways in which a statistic
+is ever computed, in one fixed order of operations, which is what makes results equal to the bit on every path.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from aftercast.features.windows.arrays import Floats, compiled
+
+COUNT: Final = 0
+MEAN: Final = 1
+SQUARES: Final = 2  # sum of squared deviations from the mean
+LOW: Final = 3
+HIGH: Final = 4
+BASE_WIDTH: Final = 5
+WEIGHTED: Final = 5  # sum of weight times value
+WEIGHT: Final = 6
+TIME: Final = 7  # mean of the time in hours from the block edge
+TIME_SQUARES: Final = 8
+PRODUCTS: Final = 9  # sum of products of deviations of time and value
+FIRST: Final = 10
+LAST: Final = 11
+INCREASE: Final = 12
+FULL_WIDTH: Final = 13
+
+OUT_COUNT: Final = 0
+OUT_MEAN: Final = 1
+OUT_STD: Final = 2
+OUT_MIN: Final = 3
+OUT_MAX: Final = 4
+OUT_DECAYED: Final = 5
+OUT_TREND: Final = 6
+OUT_INCREASE: Final = 7
+OUT_ROWS: Final = 8
+
+
+@compiled
+def increase(earlier: float, later: float) -> float:
+    """Increase of a counter; a smaller later reading means that it was reset to zero in between."""
+    return later - earlier if later >= earlier else later
+
+
+@compiled
+def add(state: Floats, value: float, hours: float, weight: float, full: bool, backward: bool) -> None:
+    """Add one record (Welford 1962); ``backward`` when it lies before all records of the state.
+
+    Parameters
+    ----------
+    hours
+        Time from the block edge, hours; used for the trend only.
+    weight
+        Weight of the exponential mean.
+    full
+        Whether trend, exponential mean and increase are kept besides count, mean, squares and extremes.
+    """
+    before = state[COUNT]
+    count = before + 1.0
+    delta = value - state[MEAN]
+    mean = state[MEAN] + delta / count
+    state[COUNT] = count
+    state[MEAN] = mean
+    state[SQUARES] += delta * (value - mean)
+    if before == 0.0 or value < state[LOW]:
+        state[LOW] = value
+    if before == 0.0 or value > state[HIGH]:
+        state[HIGH] = value
+    if full:
+        _add_rest(state, value, hours, weight, backward)
+
+
+@compiled
+def _add_rest(state: Floats, value: float, hours: float, weight: float, backward: bool) -> None:
+    state[WEIGHTED] += weight * value
+    state[WEIGHT] += weight
+    shift = hours - state[TIME]
+    state[TIME] += shift / state[COUNT]
+    state[TIME_SQUARES] += shift * (hours - state[TIME])
+    state[PRODUCTS] += shift * (value - state[MEAN])
+    if state[COUNT] == 1.0:
+        state[FIRST] = value
+        state[LAST] = value
+    elif backward:
+        state[INCREASE] += increase(value, state[FIRST])
+        state[FIRST] = value
+    else:
+        state[INCREASE] += increase(state[LAST], value)
+        state[LAST] = value
+
+
+@compiled
+def merge(left: Floats, right: Floats, state: Floats, full: bool) -> None:
+    """Write the aggregate of left (earlier) and right (later) into state (Chan, Golub, LeVeque 1983)."""
+    if left[COUNT] == 0.0:
+        state[:] = right
+    elif right[COUNT] == 0.0:
+        state[:] = left
+    else:
+        count = left[COUNT] + right[COUNT]
+        share = right[COUNT] / count
+        delta = right[MEAN] - left[MEAN]
+        state[COUNT] = count
+        state[MEAN] = left[MEAN] + delta * share
+        state[SQUARES] = left[SQUARES] + right[SQUARES] + delta * delta * left[COUNT] * share
+        state[LOW] = min(left[LOW], right[LOW])
+        state[HIGH] = max(left[HIGH], right[HIGH])
+        if full:
+            _merge_rest(left, right, state, share)
+
+
+@compiled
+def _merge_rest(left: Floats, right: Floats, state: Floats, share: float) -> None:
+    state[WEIGHTED] = left[WEIGHTED] + right[WEIGHTED]
+    state[WEIGHT] = left[WEIGHT] + right[WEIGHT]
+    shift = right[TIME] - left[TIME]
+    delta = right[MEAN] - left[MEAN]
+    state[TIME] = left[TIME] + shift * share
+    state[TIME_SQUARES] = left[TIME_SQUARES] + right[TIME_SQUARES] + shift * shift * left[COUNT] * share
+    state[PRODUCTS] = left[PRODUCTS] + right[PRODUCTS] + shift * delta * left[COUNT] * share
+    state[FIRST] = left[FIRST]
+    state[LAST] = right[LAST]
+    state[INCREASE] = left[INCREASE] + right[INCREASE] + increase(left[LAST], right[FIRST])
+
+
+@compiled
+def read(state: Floats, out: Floats, column: int, full: bool) -> None:
+    """Write the statistics of a state into one column of out, shape (OUT_ROWS, m); NaN where they are undefined.
+
+    The standard deviation is the sample's (n - 1), the trend the least-squares slope per hour; both need two records.
+    """
+    count = state[COUNT]
+    known = count > 0.0
+    out[OUT_COUNT, column] = count
+    out[OUT_MEAN, column] = state[MEAN] if known else np.nan
+    out[OUT_STD, column] = np.sqrt(state[SQUARES] / (count - 1.0)) if count > 1.0 else np.nan
+    out[OUT_MIN, column] = state[LOW] if known else np.nan
+    out[OUT_MAX, column] = state[HIGH] if known else np.nan
+    if full:
+        out[OUT_DECAYED, column] = state[WEIGHTED] / state[WEIGHT] if known else np.nan
+        out[OUT_TREND, column] = state[PRODUCTS] / state[TIME_SQUARES] if state[TIME_SQUARES] > 0.0 else np.nan
+        out[OUT_INCREASE, column] = state[INCREASE] if count > 1.0 else np.nan
