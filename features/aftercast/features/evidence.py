@@ -10,6 +10,7 @@ import pandas as pd
 
 from aftercast.data.clocks import HOUR_US, NEVER, from_us, parse_duration_us
 from aftercast.data.fleet import FleetSpec
+from aftercast.features.customer_history import CUSTOMER_TABLES, CustomerHistory
 from aftercast.features.examples import Examples
 from aftercast.features.history import DEVICE_TABLES, History
 from aftercast.features.windows.events import known_version
@@ -29,11 +30,12 @@ def evidence_class(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.st
     return np.where(fresh, "telemetry", np.where(known, "history", "cohort"))
 
 
-def data_as_of(history: History, examples: Examples) -> pd.DatetimeIndex:
-    """Newest ``available_at`` at or before each cutoff among the device's records, shape (n,); NaT without any."""
-    offsets = examples.offsets(history.device_ids)
+def data_as_of(history: History | CustomerHistory, examples: Examples) -> pd.DatetimeIndex:
+    """Newest ``available_at`` at or before each cutoff among the records of each id, shape (n,); NaT without any."""
+    tables = DEVICE_TABLES if isinstance(history, History) else CUSTOMER_TABLES
+    offsets = examples.offsets(history.device_ids if isinstance(history, History) else history.customer_ids)
     newest = np.full(len(examples), np.iinfo(np.int64).min)
-    for name in DEVICE_TABLES:
+    for name in tables:
         records = getattr(history, name)
         available = records.available_us[np.lexsort((records.available_us, records.owner))]
         position = known_version(records.offsets, available, offsets, examples.cutoff_us)

@@ -1,0 +1,264 @@
+"""What is said of one device or customer: a probability or why there is none, and one sentence for people.
+
+The risk list, the command line and the service all speak through here, so that they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+
+from aftercast.data.clocks import HOUR_US, format_duration, parse_duration_us
+from aftercast.data.errors import ModelMismatchError
+from aftercast.data.records.scores import Kind
+
+LEFT: Final = "left"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A feature that moved a risk.
+
+    Attributes
+    ----------
+    value
+        Number in unit, or text; None when missing, which is not zero.
+    contribution
+        To the log-odds of the risk; above 0 raises it.
+    text
+        For people: the value beside what is usual for devices of the model.
+    """
+
+    feature: str
+    value: float | str | None
+    unit: str
+    contribution: float
+    text: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Everything one scoring says of one device or customer, for every horizon of the model.
+
+    Attributes
+    ----------
+    horizons_us
+        Ends of the intervals, counted from the cutoff, shape (H,), ascending.
+    risks
+        Component -> probability within each horizon, shape (H,); finite, 0 and 1 included.
+    any_risk
+        Probability that any component fails within each horizon, shape (H,).
+    missing
+        Inputs that had no value; none was read as zero.
+    data_as_of
+        When the newest fact used became known (UTC); None where there was none.
+    """
+
+    kind: Kind
+    entity_id: str
+    cutoff: pd.Timestamp
+    model_version: str
+    data_version: int
+    horizons_us: tuple[int, ...]
+    risks: Mapping[str, tuple[float, ...]]
+    any_risk: tuple[float, ...]
+    evidence: str
+    data_as_of: pd.Timestamp | None
+    device_model: str = ""
+    customer_id: str = ""
+    drivers: tuple[Driver, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one device or customer within one horizon.
+
+    Attributes
+    ----------
+    probability
+        That any component fails (the customer leaves) in (cutoff, cutoff + horizon]; None when it cannot be judged.
+    component
+        The most likely component; None without a probability, and for customers.
+    components
+        Probability of each component within the horizon.
+    reason
+        Why there is no probability; None when there is one.
+    """
+
+    kind: Kind
+    entity_id: str
+    cutoff: pd.Timestamp
+    horizon: str
+    sentence: str
+    probability: float | None = None
+    component: str | None = None
+    components: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    evidence: str | None = None
+    data_as_of: pd.Timestamp | None = None
+    model_version: str = ""
+    device_model: str = ""
+    customer_id: str = ""
+    drivers: tuple[Driver, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def answer(score: Score, horizon: str) -> Answer:
+    """Answer for one horizon, any length up to the model's longest.
+
+    Between two horizons of the model the hazard is taken as constant, see :func:`risk_within`.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the horizon is longer than the model's longest.
+    """
+    horizon_us = parse_duration_us(horizon)
+    _check_horizon(horizon_us, score.horizons_us)
+    components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
+    probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
+    top = max(components, key=lambda name: (components[name], name)) if score.kind == "failure" else None
+    return Answer(
+        kind=score.kind,
+        entity_id=score.entity_id,
+        cutoff=score.cutoff,
+        horizon=horizon,
+        sentence=_sentence(score.kind, top, components.get(top or LEFT, probability), horizon_us),
+        probability=probability,
+        component=top,
+        components=components,
+        evidence=score.evidence,
+        data_as_of=score.data_as_of,
+        model_version=score.model_version,
+        device_model=score.device_model,
+        customer_id=score.customer_id,
+        drivers=score.drivers,
+        missing=score.missing,
+    )
+
+
+def not_judged(kind: Kind, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
+    """Answer without a probability: one that says why instead of pretending a risk of zero."""
+    return Answer(kind, entity_id, cutoff, horizon, f"The risk cannot be judged: {reason}.", reason=reason)
+
+
+def risk_within(horizons_us: Sequence[int], risks: Sequence[float], horizon_us: int) -> float:
+    """Probability within a horizon, by interpolating the cumulative hazard -log(1 - p) linearly from (0, 0).
+
+    That is the hazard of Nelson and Aalen held constant inside an interval; at the model's own horizons the stored
+    probability is returned unchanged.
+
+    Parameters
+    ----------
+    horizons_us, risks
+        Shape (H,), ascending; horizon_us in (0, horizons_us[-1]].
+
+    >>> risk_within([10, 20], [0.0, 1.0], 10), risk_within([10, 20], [0.0, 1.0], 20)
+    (0.0, 1.0)
+    >>> round(risk_within([10], [0.75], 5), 9)
+    0.5
+    """
+    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
+    if horizons_us[at] == horizon_us:
+        return risks[at]
+    if at > 0 and risks[at - 1] >= 1:
+        return 1.0
+    start, before = (horizons_us[at - 1], _hazard(risks[at - 1])) if at > 0 else (0, 0.0)
+    share = (horizon_us - start) / (horizons_us[at] - start)
+    return -math.expm1(-(before + share * (_hazard(risks[at]) - before)))
+
+
+def words(duration_us: int) -> str:
+    """Return a duration in words.
+
+    >>> words(7 * 24 * HOUR_US), words(24 * HOUR_US), words(36 * HOUR_US), words(HOUR_US)
+    ('7 days', '24 hours', '36 hours', '1 hour')
+    """
+    text = format_duration(duration_us)
+    number, unit = text[:-1], {"d": "day", "h": "hour"}[text[-1]]
+    if text == "1d":
+        number, unit = "24", "hour"
+    return f"{number} {unit}" + ("" if number == "1" else "s")
+
+
+def percent(probability: float) -> str:
+    """Return a probability with a precision that never rounds a possible event to impossible or certain.
+
+    >>> percent(0.124), percent(0.0), percent(0.00012), percent(0.99991), percent(1.0)
+    ('12.4 %', '0 %', 'under 0.1 %', 'over 99.9 %', '100 %')
+    """
+    if probability in {0.0, 1.0}:
+        return f"{probability:.0%}".replace("%", " %")
+    if probability < 0.001:
+        return "under 0.1 %"
+    return "over 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+
+
+def score_to_dict(score: Score) -> dict[str, Any]:
+    """What is stored of a score beside its set's kind, cutoff, versions and horizons; floats keep every digit."""
+    return {
+        "risks": {name: list(values) for name, values in score.risks.items()},
+        "any": list(score.any_risk),
+        "evidence": score.evidence,
+        "as_of": None if score.data_as_of is None else score.data_as_of.isoformat(),
+        "device_model": score.device_model,
+        "customer_id": score.customer_id,
+        "drivers": [[d.feature, d.value, d.unit, d.contribution, d.text, d.about] for d in score.drivers],
+        "missing": list(score.missing),
+    }
+
+
+def score_from_dict(
+    content: Mapping[str, Any],
+    *,
+    kind: Kind,
+    entity_id: str,
+    cutoff: pd.Timestamp,
+    model_version: str,
+    data_version: int,
+    horizons: Sequence[str],
+) -> Score:
+    """Return the score that :func:`score_to_dict` wrote, equal to the last digit."""
+    as_of = content["as_of"]
+    return Score(
+        kind=kind,
+        entity_id=entity_id,
+        cutoff=cutoff,
+        model_version=model_version,
+        data_version=data_version,
+        horizons_us=tuple(parse_duration_us(horizon) for horizon in horizons),
+        risks={name: tuple(values) for name, values in content["risks"].items()},
+        any_risk=tuple(content["any"]),
+        evidence=content["evidence"],
+        data_as_of=None if as_of is None else pd.Timestamp(as_of),
+        device_model=content["device_model"],
+        customer_id=content["customer_id"],
+        drivers=tuple(Driver(*item) for item in content["drivers"]),
+        missing=tuple(content["missing"]),
+    )
+
+
+def _check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+    if horizon_us > horizons_us[-1]:
+        raise ModelMismatchError(
+            f"The model forecasts up to {format_duration(horizons_us[-1])}, not {format_duration(horizon_us)}.",
+            "Ask for a shorter horizon, or add this one to `horizons` in fleet.toml and train again.",
+        )
+
+
+def _hazard(risk: float) -> float:
+    return math.inf if risk >= 1 else -math.log1p(-risk)
+
+
+def _sentence(kind: Kind, component: str | None, probability: float, horizon_us: int) -> str:
+    within = f"within {words(horizon_us)}"
+    if kind == "churn":
+        return f"{percent(probability)} likelihood that the customer leaves {within}"
+    article = "an" if str(component)[:1].lower() in set("aeiou") else "a"
+    return f"{percent(probability)} likelihood of {article} {component} failure {within}"
