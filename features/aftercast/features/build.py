@@ -10,11 +10,13 @@ import pandas as pd
 
 from aftercast.data.errors import InputError
 from aftercast.features.cohort import add_cohort_features
+from aftercast.features.context import Context, CustomerContext, DeviceContext, Values
 from aftercast.features.customer_history import CustomerHistory
 from aftercast.features.dictionary import declared, views_of
 from aftercast.features.examples import Examples
 from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values
+from aftercast.features.scope import Feature, Scope
+from aftercast.features.view import FeatureView
 
 Stage = Literal["all", "device"]
 
@@ -47,7 +49,7 @@ def build_device_features(
     _require(examples, "device_id")
     scope = Scope(history.spec, history.attributes)
     offsets = examples.offsets(history.device_ids)
-    frame = _build(Context(history, examples, scope, offsets, force_slow), views_of("device_id"))
+    frame = _build(DeviceContext(examples, scope, offsets, history, force_slow), views_of("device_id"))
     return frame if stage == "device" else add_cohort_features(frame, examples, history.spec)
 
 
@@ -56,7 +58,7 @@ def build_customer_features(history: CustomerHistory, examples: Examples) -> pd.
     _require(examples, "customer_id")
     scope = Scope(history.spec, history.attributes)
     offsets = examples.offsets(history.customer_ids)
-    return _build(Context(history, examples, scope, offsets), views_of("customer_id"))
+    return _build(CustomerContext(examples, scope, offsets, history), views_of("customer_id"))
 
 
 def concat_features(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -76,7 +78,7 @@ def _require(examples: Examples, grain: str) -> None:
         raise InputError(f"Examples of {examples.grain} were given where {grain} is asked.", "Build the matching ones.")
 
 
-def _build(context: Context[Any], views: Sequence[FeatureView[Any]]) -> pd.DataFrame:
+def _build(context: Context, views: Sequence[FeatureView[Any]]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for view in views:
         values = view.compute(context)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.examples import Examples
-from aftercast.features.view import Feature, Scope, label
+from aftercast.features.scope import Feature, Scope, label
 from aftercast.features.windows.cohorts import group_deviation
 
 MINIMUM_COHORT: Final = 5

@@ -45,7 +45,7 @@ class CustomerHistory:
 
     @staticmethod
     def from_frames(spec: FleetSpec, frames: Frames) -> CustomerHistory:
-        """Customer history of contract frames by table name; an absent table is an empty one."""
+        """Build the customer history of contract frames by table name; an absent table is an empty one."""
         customers = table_frame(frames, "customers")
         ids = unique_ids(customers["customer_id"])
         contacts = table_frame(frames, "contacts")

@@ -18,7 +18,8 @@ from aftercast.features import views
 from aftercast.features.cohort import cohort_features
 from aftercast.features.examples import Grain
 from aftercast.features.history import AttributeKind
-from aftercast.features.view import Feature, FeatureView, Scope
+from aftercast.features.scope import Feature, Scope
+from aftercast.features.view import FeatureView
 
 
 @cache
@@ -29,7 +30,7 @@ def discovered_views() -> tuple[FeatureView[Any], ...]:
 
 
 def views_of(grain: Grain) -> tuple[FeatureView[Any], ...]:
-    """Views of one grain, by name."""
+    """Return the views of one grain, by name."""
     return tuple(view for view in discovered_views() if view.grain == grain)
 
 

@@ -94,16 +94,20 @@ def device_examples(history: History, cutoffs_us: npt.ArrayLike) -> Examples:
 
     A device is in the field at T where its version known at T has ``installed_at <= T`` and not ``retired_at <= T``.
     """
-    return _at_risk(history.devices, history.device_ids, cutoffs_us, "installed_at", "retired_at", "device_id")
+    return _at_risk(
+        history.devices, history.device_ids, cutoffs_us, start="installed_at", end="retired_at", grain="device_id"
+    )
 
 
 def customer_examples(history: CustomerHistory, cutoffs_us: npt.ArrayLike) -> Examples:
     """Every customer at every cutoff at which they are known and not known to have left."""
-    return _at_risk(history.customers, history.customer_ids, cutoffs_us, "since", "left_at", "customer_id")
+    return _at_risk(
+        history.customers, history.customer_ids, cutoffs_us, start="since", end="left_at", grain="customer_id"
+    )
 
 
 def _at_risk(
-    facts: Records, ids: npt.NDArray[np.str_], cutoffs_us: npt.ArrayLike, start: str, end: str, grain: Grain
+    facts: Records, ids: npt.NDArray[np.str_], cutoffs_us: npt.ArrayLike, *, start: str, end: str, grain: Grain
 ) -> Examples:
     cutoffs = np.unique(np.asarray(cutoffs_us, dtype=np.int64))
     rows, grid = len(ids) * len(cutoffs), np.tile(cutoffs, len(ids))

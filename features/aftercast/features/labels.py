@@ -90,8 +90,8 @@ def failure_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.T
 def churn_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.Timestamp) -> Labels:
     """Time until the customer leaves, one column "left".
 
-    With rule "left_at" leaving is dated by the customers table. With "inactivity" it is dated that long after a purchase
-    (or after ``since`` where there is none) which no other purchase followed within it, and known then.
+    With rule "left_at" leaving is dated by the customers table. With "inactivity" it is dated that long after a
+    purchase (or after ``since`` where there is none) which no other purchase followed within it, and known then.
 
     Raises
     ------

@@ -92,7 +92,7 @@ def records_from(
     moving: bool = False,
     columns: Sequence[str] | None = None,
 ) -> Records:
-    """Records of a contract frame; rows of owners that are not listed, or without event, are left out.
+    """Build the records of a contract frame; rows of owners that are not listed, or without event, are left out.
 
     Parameters
     ----------
@@ -140,4 +140,4 @@ def column_values(values: pd.Series) -> Column:
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     texts = values.astype(object).to_numpy()
-    return np.where(pd.isna(texts), None, texts)  # type: ignore[no-any-return, call-overload]
+    return np.where(pd.isna(texts), None, texts)  # type: ignore[call-overload]

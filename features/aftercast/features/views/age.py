@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
-from aftercast.features.history import History
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, number
 from aftercast.features.service import failures_of, renewals_of
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, number
+from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Ints
 
 
@@ -21,7 +22,7 @@ def _features(scope: Scope) -> list[Feature]:
     return found
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     history = context.history
     installed = context.fact(history.devices, "installed_at", NEVER)
     found: dict[str, Values] = {"device_age_days": context.age(installed, DAY_US)}
@@ -34,7 +35,7 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     return found
 
 
-def _renewed(context: Context[History], component: str) -> Ints:
+def _renewed(context: DeviceContext, component: str) -> Ints:
     """Last renewal of a component at each cutoff, NEVER where there was none, shape (n,)."""
     failures = failures_of(context.history, component)
     repairs, done = renewals_of(context.history, component)
@@ -43,4 +44,4 @@ def _renewed(context: Context[History], component: str) -> Ints:
     return np.where(latest == np.iinfo(np.int64).min, NEVER, latest)
 
 
-VIEW = FeatureView[History]("age", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("age", "device_id", _features, _compute)

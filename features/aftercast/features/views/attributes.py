@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, category, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, category, number
+from aftercast.features.view import FeatureView
 
 CONTRACT = ("device_model", "region", "firmware", "hardware_generation", "lot")
 
@@ -18,10 +19,10 @@ def _features(scope: Scope) -> list[Feature]:
     return found
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     devices = context.history.devices
     kinds = dict.fromkeys(CONTRACT, "category") | dict(context.scope.attributes)
     return {name: context.fact(devices, name, np.nan if kind == "number" else None) for name, kind in kinds.items()}
 
 
-VIEW = FeatureView[History]("attributes", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("attributes", "device_id", _features, _compute)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, label, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, label, number
+from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Floats
 from aftercast.features.windows.state import OUT_MEAN, OUT_STD
 
@@ -23,7 +24,7 @@ def _features(scope: Scope) -> list[Feature]:
     ]
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     *shorter, longest = context.scope.windows
     return {
         f"{sensor}_deviation_{label(window)}": _deviation(
@@ -39,4 +40,4 @@ def _deviation(recent: Floats, past: Floats) -> Floats:
     return np.asarray((recent[OUT_MEAN] - past[OUT_MEAN]) / spread)
 
 
-VIEW = FeatureView[History]("deviation", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("deviation", "device_id", _features, _compute)

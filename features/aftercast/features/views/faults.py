@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aftercast.data.clocks import HOUR_US
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, label, number, where
+from aftercast.features.context import DeviceContext, Values, where
+from aftercast.features.scope import Feature, Scope, label, number
+from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Visible
 
 
@@ -22,7 +23,7 @@ def _features(scope: Scope) -> list[Feature]:
     return found
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     records = context.history.faults
     found: dict[str, Values] = {}
     for code in context.scope.codes:
@@ -32,7 +33,7 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     return found
 
 
-def _counts(context: Context[History], name: str, items: Visible) -> dict[str, Values]:
+def _counts(context: DeviceContext, name: str, items: Visible) -> dict[str, Values]:
     counts: dict[str, Values] = {
         f"{name}_count_{label(window)}": context.count(items, window) for window in context.scope.event_windows
     }
@@ -40,4 +41,4 @@ def _counts(context: Context[History], name: str, items: Visible) -> dict[str, V
     return counts
 
 
-VIEW = FeatureView[History]("faults", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("faults", "device_id", _features, _compute)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aftercast.data.clocks import DAY_US, NEVER
-from aftercast.features.history import History
+from aftercast.features.context import DeviceContext, Values, where
+from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.service import is_in
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, label, number, where
+from aftercast.features.view import FeatureView
 
 KINDS = ("corrective", "preventive", "proactive", "inspection")
 REPEAT_US = 30 * DAY_US
@@ -29,7 +30,7 @@ def _features(scope: Scope) -> list[Feature]:
     ]
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     repairs = context.history.repairs
     kinds = {kind: where(repairs, is_in(repairs.columns["kind"], (kind,))) for kind in KINDS}
     found: dict[str, Values] = {
@@ -46,4 +47,4 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     return found
 
 
-VIEW = FeatureView[History]("repairs", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("repairs", "device_id", _features, _compute)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from aftercast.features.history import History
-from aftercast.features.view import LOOK_BACK_HALF_LIVES, Context, Feature, FeatureView, Scope, Values, label, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import LOOK_BACK_HALF_LIVES, Feature, Scope, label, number
+from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
 from aftercast.features.windows.state import OUT_DECAYED, OUT_MAX, OUT_MEAN, OUT_MIN, OUT_STD, OUT_TREND
 
@@ -28,7 +29,7 @@ def _features(scope: Scope) -> list[Feature]:
     return found
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     found: dict[str, Values] = {}
     scope = context.scope
     for sensor in scope.levels:
@@ -43,4 +44,4 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     return found
 
 
-VIEW = FeatureView[History]("rolling", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("rolling", "device_id", _features, _compute)

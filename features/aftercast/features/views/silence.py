@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aftercast.data.clocks import HOUR_US
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, label, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, label, number
+from aftercast.features.view import FeatureView
 
 
 def _features(scope: Scope) -> list[Feature]:
@@ -19,7 +20,7 @@ def _features(scope: Scope) -> list[Feature]:
     ]
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     reports = context.history.telemetry.visible
     recent, usual = context.scope.windows[0], context.scope.windows[-1]
     age = context.since_last(reports, HOUR_US)
@@ -34,4 +35,4 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     }
 
 
-VIEW = FeatureView[History]("silence", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("silence", "device_id", _features, _compute)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aftercast.data.clocks import HOUR_US
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, label, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, label, number
+from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
 from aftercast.features.windows.state import OUT_INCREASE
 
@@ -23,7 +24,7 @@ def _features(scope: Scope) -> list[Feature]:
     return found
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     found: dict[str, Values] = {}
     windows = context.scope.windows
     for sensor in context.scope.counters:
@@ -37,4 +38,4 @@ def _compute(context: Context[History]) -> dict[str, Values]:
     return found
 
 
-VIEW = FeatureView[History]("usage", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("usage", "device_id", _features, _compute)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aftercast.data.clocks import DAY_US, NEVER
-from aftercast.features.history import History
-from aftercast.features.view import Context, Feature, FeatureView, Scope, Values, number
+from aftercast.features.context import DeviceContext, Values
+from aftercast.features.scope import Feature, Scope, number
+from aftercast.features.view import FeatureView
 
 
 def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope
@@ -16,10 +17,10 @@ def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes
     ]
 
 
-def _compute(context: Context[History]) -> dict[str, Values]:
+def _compute(context: DeviceContext) -> dict[str, Values]:
     left = -context.age(context.fact(context.history.devices, "warranty_until", NEVER), DAY_US)
     covered = np.where(np.isnan(left), np.nan, (left >= 0.0).astype(np.float64))
     return {"warranty_left_days": left, "in_warranty": covered}
 
 
-VIEW = FeatureView[History]("warranty", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("warranty", "device_id", _features, _compute)

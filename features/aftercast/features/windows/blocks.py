@@ -1,17 +1,35 @@
 """Window statistics at arbitrary cutoffs by blocks: a window is the end of one block and the start of the next.
 
 Time is cut into blocks of the window's length, anchored at the epoch: block k is ``(k * w, (k + 1) * w]``. Each record
-keeps the aggregate from itself to the end of its block and from the start of its block to itself (van Herk 1992, Gil and
-Werman 1993). Nothing is ever subtracted, so nothing cancels, and a record outside the window cannot touch the result.
+keeps the aggregate from itself to the end of its block and from the start of its block to itself (van Herk 1992, Gil
+and Werman 1993). Nothing is ever subtracted, so nothing cancels, and no record outside the window can touch the result.
 """
 
 from __future__ import annotations
+
+# ruff: noqa: PLR0917 - compiled functions are called by position
+from typing import NamedTuple
 
 import numpy as np
 
 from aftercast.data.clocks import HOUR_US
 from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, Floats, Ints, compiled
 from aftercast.features.windows.state import BASE_WIDTH, FULL_WIDTH, OUT_ROWS, add, merge, read
+
+
+class Sums(NamedTuple):
+    """Aggregates from a block's start to each record, from each record to its block's end, and of the window."""
+
+    prefix: Floats
+    suffix: Floats
+    state: Floats
+
+
+class Known(NamedTuple):
+    """Latest instants from which records are known, over the same stretches."""
+
+    prefix: Ints
+    suffix: Ints
 
 
 def window_statistics(
@@ -62,49 +80,75 @@ def _window_statistics(
 ) -> None:
     width = FULL_WIDTH if full else BASE_WIDTH
     longest = np.max(np.diff(cells.offsets)) if len(cells.offsets) > 1 else 0
-    suffix = np.empty((longest, width))
-    prefix = np.empty((longest, width))
-    suffix_since = np.empty(longest, np.int64)
-    prefix_since = np.empty(longest, np.int64)
+    known = Known(np.empty(longest, np.int64), np.empty(longest, np.int64))
+    sums = Sums(np.empty((longest, width)), np.empty((longest, width)), np.zeros(width))
     for owner in range(len(cells.offsets) - 1):
         first, last = cut_offsets[owner], cut_offsets[owner + 1]
-        if first == last:
-            continue
-        slow = force_slow or cells.mode[owner] == SLOW
-        late = cells.mode[owner] != CLEAN
-        begin, end = cells.offsets[owner], cells.offsets[owner + 1]
-        event, value, since = cells.event[begin:end], cells.values[begin:end], cells.since[begin:end]
-        if not slow:
-            _fill(event, value, window, half_life, full, prefix, suffix)
-            if late:
-                _fill_since(event, since, window, prefix_since, suffix_since)
-        low, middle, high = 0, 0, 0
-        state = np.zeros(width)
-        for column in range(first, last):
-            cutoff = cutoffs[column]
-            edge = ((cutoff - 1) // window) * window
-            while low < len(event) and event[low] <= cutoff - window:
-                low += 1
-            while middle < len(event) and event[middle] <= edge:
-                middle += 1
-            while high < len(event) and event[high] <= cutoff:
-                high += 1
-            top = high
-            if late and not slow:
-                top = _visible_end(cells.first[begin:end], since, prefix_since, suffix_since, low, middle, high, cutoff)
-            if slow or top < 0:
-                _recompute(cells, owner, cutoff, window, edge, half_life, full, state)
-            else:
-                _combine(prefix, suffix, low, middle, top, full, state)
-            read(state, out, column, full)
+        if first < last:
+            slow = force_slow or cells.mode[owner] == SLOW
+            if not slow:
+                _fill(cells, owner, window, half_life, full, sums, known)
+            _owner_statistics(
+                cells, owner, cutoffs[first:last], window, full, half_life, slow, sums, known, out[:, first:last]
+            )
 
 
 @compiled
-def _fill(
-    event: Ints, value: Floats, window: int, half_life: float, full: bool, prefix: Floats, suffix: Floats
+def _owner_statistics(
+    cells: Cells,
+    owner: int,
+    cutoffs: Ints,
+    window: int,
+    full: bool,
+    half_life: float,
+    slow: bool,
+    sums: Sums,
+    known: Known,
+    out: Floats,
 ) -> None:
+    begin, end = cells.offsets[owner], cells.offsets[owner + 1]
+    event, since, first = cells.event[begin:end], cells.since[begin:end], cells.first[begin:end]
+    checked = cells.mode[owner] != CLEAN
+    low, middle, high = 0, 0, 0
+    for column in range(len(cutoffs)):
+        cutoff = cutoffs[column]
+        edge = ((cutoff - 1) // window) * window
+        low = _advance(event, low, cutoff - window)
+        middle = _advance(event, middle, edge)
+        high = _advance(event, high, cutoff)
+        top = high
+        if slow:
+            top = -1
+        elif checked:
+            top = _visible_end(first, since, known, low, middle, high, cutoff)
+        if top < 0:
+            _recompute(cells, owner, cutoff, window, edge, half_life, full, sums.state)
+        else:
+            _combine(sums, low, middle, top, full)
+        read(sums.state, out, column, full)
+
+
+@compiled
+def _advance(event: Ints, position: int, moment: int) -> int:
+    """First position from the given one whose event lies after the moment."""
+    while position < len(event) and event[position] <= moment:
+        position += 1
+    return position
+
+
+@compiled
+def _fill(cells: Cells, owner: int, window: int, half_life: float, full: bool, sums: Sums, known: Known) -> None:
+    begin, end = cells.offsets[owner], cells.offsets[owner + 1]
+    event = cells.event[begin:end]
+    _fill_sums(event, cells.values[begin:end], window, half_life, full, sums)
+    if cells.mode[owner] != CLEAN:
+        _fill_known(event, cells.since[begin:end], window, known)
+
+
+@compiled
+def _fill_sums(event: Ints, value: Floats, window: int, half_life: float, full: bool, sums: Sums) -> None:
     """Aggregate from each block's start to each record, and from each record to its block's end."""
-    state = np.zeros(prefix.shape[1])
+    prefix, suffix, state = sums
     edge = 0
     for i in range(len(event)):
         start = ((event[i] - 1) // window) * window
@@ -133,8 +177,9 @@ def _add_at(state: Floats, event: int, value: float, edge: int, half_life: float
 
 
 @compiled
-def _fill_since(event: Ints, since: Ints, window: int, prefix: Ints, suffix: Ints) -> None:
+def _fill_known(event: Ints, since: Ints, window: int, known: Known) -> None:
     """Latest availability from each block's start to each record, and from each record to its block's end."""
+    prefix, suffix = known
     for i in range(len(event)):
         same = i > 0 and (event[i] - 1) // window == (event[i - 1] - 1) // window
         prefix[i] = max(prefix[i - 1], since[i]) if same else since[i]
@@ -144,24 +189,23 @@ def _fill_since(event: Ints, since: Ints, window: int, prefix: Ints, suffix: Int
 
 
 @compiled
-def _visible_end(
-    first: Ints, since: Ints, prefix: Ints, suffix: Ints, low: int, middle: int, high: int, cutoff: int
-) -> int:
+def _visible_end(first: Ints, since: Ints, known: Known, low: int, middle: int, high: int, cutoff: int) -> int:
     """End of the final records low:end that are exactly what is visible, -1 where the aggregates do not fit."""
     top = high
     while top > low and since[top - 1] > cutoff:
         if first[top - 1] <= cutoff:
             return -1
         top -= 1
-    if top > middle and prefix[top - 1] > cutoff:
+    if top > middle and known.prefix[top - 1] > cutoff:
         return -1
-    if low < min(middle, top) and (top < middle or suffix[low] > cutoff):
+    if low < min(middle, top) and (top < middle or known.suffix[low] > cutoff):
         return -1
     return top
 
 
 @compiled
-def _combine(prefix: Floats, suffix: Floats, low: int, middle: int, top: int, full: bool, state: Floats) -> None:
+def _combine(sums: Sums, low: int, middle: int, top: int, full: bool) -> None:
+    prefix, suffix, state = sums
     if low < middle and low < top:
         if top > middle:
             merge(suffix[low], prefix[top - 1], state, full)

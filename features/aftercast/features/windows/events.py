@@ -28,10 +28,10 @@ def count_events(items: Visible, cut_offsets: Ints, cutoffs: Ints, window: int) 
 
 @compiled
 def _is_clean(items: Visible, begin: int, end: int) -> bool:
+    late = 0
     for i in range(begin, end):
-        if items.since[i] != items.event[i] or items.until[i] != NEVER:
-            return False
-    return True
+        late += items.since[i] != items.event[i] or items.until[i] != NEVER
+    return late == 0
 
 
 @compiled

@@ -6,6 +6,7 @@ is ever computed, in one fixed order of operations, which is what makes results 
 
 from __future__ import annotations
 
+# ruff: noqa: PLR0917 - compiled functions are called by position
 from typing import Final
 
 import numpy as np

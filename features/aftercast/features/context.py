@@ -1,0 +1,132 @@
+"""What a view computes from: history and examples, with the ways of reading records at the cutoffs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aftercast.data.clocks import NEVER
+from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.examples import Examples
+from aftercast.features.history import History
+from aftercast.features.records import Records
+from aftercast.features.scope import Scope
+from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, make_cells, select
+from aftercast.features.windows.blocks import window_statistics
+from aftercast.features.windows.events import count_events, known_version, last_event
+
+Values = npt.NDArray[Any]
+LIFE_US: Final = 2**61  # longer than any record is old, short enough that T - LIFE_US does not overflow
+
+
+@dataclass(frozen=True)
+class Context:
+    """Examples of one computation, and how records are read at their cutoffs.
+
+    Attributes
+    ----------
+    offsets
+        Examples of owner k are ``offsets[k]:offsets[k + 1]``.
+    """
+
+    examples: Examples
+    scope: Scope
+    offsets: Ints
+
+    @property
+    def cutoffs(self) -> Ints:
+        """Cutoffs of the examples, shape (n,), microseconds."""
+        return self.examples.cutoff_us
+
+    def fact(self, records: Records, column: str, missing: Any) -> Values:
+        """Value of a standing fact in the version known at each cutoff, ``missing`` where none is, shape (n,)."""
+        values = records.columns[column]
+        version = known_version(records.offsets, records.available_us, self.offsets, self.cutoffs)
+        out = np.full(len(version), missing, dtype=values.dtype)
+        out[version >= 0] = values[version[version >= 0]]
+        return out
+
+    def count(self, items: Visible, window_us: int = LIFE_US) -> Floats:
+        """Visible records in ``(T - window, T]``, shape (n,)."""
+        return np.asarray(count_events(items, self.offsets, self.cutoffs, window_us), dtype=np.float64)
+
+    def since_last(self, items: Visible, unit_us: int) -> Floats:
+        """Time since the last visible record in units, NaN where there is none, shape (n,)."""
+        return self.age(self.last(items, items.event), unit_us)
+
+    def last(self, items: Visible, values: Values) -> Ints:
+        """Value (a time) of the last visible record, NEVER where there is none, shape (n,)."""
+        position = last_event(items, self.offsets, self.cutoffs)
+        if len(values) == 0:
+            return np.full(len(position), NEVER, dtype=np.int64)
+        return np.where(position >= 0, values[position], NEVER)
+
+    def age(self, moments: Ints, unit_us: int) -> Floats:
+        """Time from the moments to the cutoffs in units, NaN where a moment is NEVER, shape (n,)."""
+        known = moments != NEVER
+        return np.where(known, (self.cutoffs - np.where(known, moments, 0)) / unit_us, np.nan)
+
+
+@dataclass(frozen=True)
+class DeviceContext(Context):
+    """Context of device views; window statistics that several views need are computed once.
+
+    Attributes
+    ----------
+    force_slow
+        See ``window_statistics``.
+    """
+
+    history: History
+    force_slow: bool = False
+    _shared: dict[tuple[str, int], Floats] = field(default_factory=dict)
+    _cells: dict[str, Cells] = field(default_factory=dict)
+
+    def cells(self, sensor: str) -> Cells:
+        """Cells of a sensor; a later row that lacks the value does not erase an earlier one."""
+        if sensor not in self._cells:
+            self._cells[sensor] = telemetry_cells(self.history.telemetry, sensor)
+        return self._cells[sensor]
+
+    def windows(self, sensor: str, window_us: int, *, full: bool) -> Floats:
+        """Statistics of a sensor in a window, shape (rows, n); see ``window_statistics``."""
+        return window_statistics(
+            self.cells(sensor),
+            self.offsets,
+            self.cutoffs,
+            window_us,
+            full=full,
+            half_life_us=self.scope.half_life,
+            force_slow=self.force_slow,
+        )
+
+    def shared_windows(self, sensor: str, window_us: int) -> Floats:
+        """Like :meth:`windows`, kept for the views that come later."""
+        key = (sensor, window_us)
+        if key not in self._shared:
+            self._shared[key] = self.windows(sensor, window_us, full=window_us in self.scope.full_windows)
+        return self._shared[key]
+
+
+@dataclass(frozen=True)
+class CustomerContext(Context):
+    """Context of customer views."""
+
+    history: CustomerHistory
+
+
+def telemetry_cells(telemetry: Records, sensor: str) -> Cells:
+    """Cells of one sensor, corrections resolved per cell."""
+    values = telemetry.columns[sensor]
+    present = ~np.isnan(values)
+    if present.all():
+        return make_cells(telemetry.visible, values, in_place=True)
+    return make_cells(telemetry.take(present).visible, values[present], in_place=True)
+
+
+def where(records: Records, mask: npt.NDArray[np.bool_]) -> Visible:
+    """Visible versions of the records where mask is true; versions are resolved before they are chosen."""
+    return select(records.visible, mask)
