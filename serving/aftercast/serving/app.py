@@ -1,0 +1,74 @@
+"""The application: routes, errors, authentication and limits put together around one workspace."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from aftercast.data.settings import default_workspace, quiet_libraries
+from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.serving.access_log import RequestLog, log_to_stderr
+from aftercast.serving.auth import Authentication
+from aftercast.serving.champion import Champions
+from aftercast.serving.deps import Service
+from aftercast.serving.errors import install
+from aftercast.serving.limits import BodyLimit
+from aftercast.serving.openapi import Application
+from aftercast.serving.routes import discover
+
+ABOUT: Final = """
+How likely is a device to fail, a customer to leave, by when and why.
+
+Every path but `/health` and `/ready` needs an API key, as `X-API-Key` or `Authorization: Bearer`. Refusals are
+problem details (RFC 9457). All times are UTC. Probabilities are calibrated; null means that it cannot be judged.
+"""
+
+
+def create_app(workspace: Workspace, *, check_every_s: float = 10.0) -> FastAPI:
+    """Application that answers from a workspace.
+
+    Parameters
+    ----------
+    check_every_s
+        Seconds between looks for a newly promoted model or newly saved scores.
+    """
+    service = Service(workspace, Champions(workspace))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.champions.refresh)
+        with service.champions.watching(check_every_s):
+            yield
+
+    app = Application(
+        title="aftercast",
+        version=version("aftercast"),
+        description=ABOUT.strip(),
+        lifespan=lifespan,
+        docs_url=None,  # both pages load their scripts from the internet
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[  # the first is the outermost
+            Middleware(RequestLog),
+            Middleware(Authentication, database=lambda: workspace.database),
+            Middleware(BodyLimit, limit=workspace.settings.serving.max_body_bytes),
+        ],
+    )
+    app.state.service = service
+    install(app)
+    for router in discover():
+        app.include_router(router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Application of the workspace that AFTERCAST_WORKSPACE names; what `aftercast serve` starts."""
+    quiet_libraries()
+    log_to_stderr()
+    return create_app(open_workspace(default_workspace()))

@@ -1,0 +1,141 @@
+"""Problem details (RFC 9457): the one shape of every refusal, and the handlers that make it.
+
+A caller is told what went wrong and what to do, never what they sent: not in answers, not in logs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError
+from aftercast.serving.wire.problem import FieldProblem, Problem
+
+PROBLEM_TYPE: Final = "application/problem+json"
+LOG: Final = logging.getLogger("aftercast.serving")
+
+STATUS_OF: Final[Mapping[type[AftercastError], tuple[int, str, str]]] = {
+    NotFoundError: (404, "not-found", "It does not exist"),
+    ModelMismatchError: (503, "model-mismatch", "The model does not fit the data"),
+    StoreError: (503, "store-unavailable", "The history cannot be read"),
+}
+"""Status, code and title of errors that come from below; every other one is a defect of the service: 500."""
+
+
+class ProblemError(AftercastError):
+    """A refusal written for the caller; answered as problem details by :func:`install`.
+
+    Parameters
+    ----------
+    status, code, title
+        HTTP status; the last part of the problem's type; its title, the same for every occurrence.
+    message, hint
+        This occurrence and what to do, as in every error of aftercast.
+    """
+
+    def __init__(self, status: int, code: str, title: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.code = code
+        self.title = title
+
+
+def problem_response(
+    problem: Problem, request_id: str | None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Answer that carries a problem."""
+    content = problem.model_copy(update={"request_id": request_id}).model_dump(mode="json", exclude_none=True)
+    return JSONResponse(content, problem.status, headers=headers, media_type=PROBLEM_TYPE)
+
+
+def make_problem(status: int, code: str, title: str, detail: str, hint: str = "", **more: Any) -> Problem:
+    """Problem of a code; the hint is left out where there is none."""
+    return Problem(
+        type=f"urn:aftercast:problem:{code}", title=title, status=status, detail=detail, hint=hint or None, **more
+    )
+
+
+def unexpected(request_id: str | None) -> JSONResponse:
+    """Answer to what nobody foresaw; the log has the rest under the same request id."""
+    return problem_response(
+        make_problem(
+            500,
+            "unexpected",
+            "The service failed",
+            "The request could not be answered.",
+            "Report the request_id: the service's log has the cause under it.",
+        ),
+        request_id,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(AftercastError, _on_aftercast)
+
+
+def request_id_of(request: Request) -> str | None:
+    """Id the access log gave the request."""
+    return getattr(request.state, "request_id", None)
+
+
+async def _on_aftercast(request: Request, error: Exception) -> JSONResponse:
+    request_id = request_id_of(request)
+    if isinstance(error, ProblemError):
+        return problem_response(
+            make_problem(error.status, error.code, error.title, error.message, error.hint), request_id
+        )
+    LOG.error("request %s: %s", request_id, error, exc_info=error)
+    known = next((answer for kind, answer in STATUS_OF.items() if isinstance(error, kind)), None)
+    if known is None or not isinstance(error, AftercastError):
+        return unexpected(request_id)
+    status, code, title = known
+    return problem_response(make_problem(status, code, title, f"{title}.", error.hint), request_id)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error.__cause__, ProblemError):  # FastAPI wraps what is raised while it reads a body
+        return await _on_aftercast(request, error.__cause__)
+    title = HTTPStatus(error.status_code).phrase
+    problem = make_problem(error.status_code, title.lower().replace(" ", "-"), title, f"{error.detail}")
+    return problem_response(problem, request_id_of(request), error.headers)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = tuple(_field(item) for item in error.errors())
+    problem = make_problem(
+        422,
+        "invalid-request",
+        "The request is not as described",
+        f"{len(found)} field(s) are missing or wrong; the first is {found[0].location}.",
+        "Compare with /openapi.json, which has an example of every body.",
+        errors=found,
+    )
+    return problem_response(problem, request_id_of(request))
+
+
+def _field(item: Mapping[str, Any]) -> FieldProblem:
+    """Place and reason of one finding; a name the caller invented is not repeated, only where it stood."""
+    location = tuple(item["loc"])
+    if item["type"] == "extra_forbidden":
+        return FieldProblem(location=_dotted(location[:-1]), message="Holds a field that is not known here")
+    if item["type"] == "json_invalid":
+        return FieldProblem(location=location[0], message=f"Is not JSON, see character {location[-1]}")
+    return FieldProblem(location=_dotted(location), message=str(item["msg"]))
+
+
+def _dotted(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location)

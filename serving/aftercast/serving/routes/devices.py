@@ -1,0 +1,97 @@
+"""One device: its facts, its history in numbers, its latest risk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import pandas as pd
+from fastapi import APIRouter, Path
+
+from aftercast.data.contract import TABLES
+from aftercast.data.errors import NotFoundError
+from aftercast.data.workspace import Workspace
+from aftercast.models.answers import Answer
+from aftercast.serving.deps import MAY_PREDICT, Service, ServiceDep, refusals
+from aftercast.serving.errors import ProblemError
+from aftercast.serving.questions import Profile, Unanswered, profile
+from aftercast.serving.render import drivers, evidence, model_ref
+from aftercast.serving.wire.common import finite
+from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
+
+router = APIRouter(tags=["devices"], dependencies=[MAY_PREDICT])
+
+HISTORY: Final = tuple(name for name, table in TABLES.items() if table.event_time and table.column("device_id"))
+TOP_DRIVERS: Final = 5
+DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])]
+
+
+@router.get("/v1/devices/{device_id}", summary="What is known of a device?", responses=refusals(404, 422))
+def device(service: ServiceDep, device_id: DeviceId) -> DeviceAnswer:
+    """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
+    rows = service.workspace.store.read("devices", device_ids=[device_id])
+    if rows.empty:
+        raise NotFoundError("The device is not known.", "Import it, or correct the id.")
+    last = rows.iloc[-1]
+    facts = {str(name): _fact(value) for name, value in last.items() if name not in {"device_id", "available_at"}}
+    risk, unavailable = _risk(service, device_id)
+    return DeviceAnswer(
+        device_id=device_id,
+        facts=facts,
+        known_since=last["available_at"],
+        history=_history(service.workspace, device_id),
+        risk=risk,
+        risk_unavailable=unavailable,
+    )
+
+
+def _history(workspace: Workspace, device_id: str) -> dict[str, int]:
+    """Count the facts in each table that has events of devices; corrections of one fact count once."""
+    counts = {}
+    for table in HISTORY:
+        key = list(TABLES[table].key)
+        counts[table] = len(workspace.store.read(table, columns=key, device_ids=[device_id]).drop_duplicates(key))
+    return counts
+
+
+def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | None]:
+    """Latest risk at every horizon of the model, or why there is none."""
+    try:
+        found = profile(service.workspace, service.champions, "failure", device_id, TOP_DRIVERS)
+    except ProblemError as error:
+        return None, str(error)
+    if isinstance(found.usual, Unanswered):
+        return None, f"{found.usual.message} {found.usual.hint}"
+    return _device_risk(found, found.usual), None
+
+
+def _device_risk(found: Profile, usual: Answer) -> DeviceRisk:
+    return DeviceRisk(
+        cutoff=found.cutoff,
+        sentence=usual.sentence,
+        reason=usual.reason,
+        horizons=[
+            HorizonRisk(
+                horizon=each.horizon,
+                probability=finite(each.probability),
+                components={name: finite(value) for name, value in each.components.items()},
+            )
+            for each in found.every
+        ],
+        drivers=drivers(usual.drivers),
+        evidence=evidence(usual.evidence),
+        missing_inputs=list(usual.missing),
+        data_as_of=usual.data_as_of,
+        model=model_ref(found.loaded),
+    )
+
+
+def _fact(value: Any) -> Fact:
+    """Return a value of a standing fact as JSON holds it; what is missing is null."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool | str):
+        return value
+    return finite(float(value))

@@ -1,0 +1,1 @@
+"""What goes over the wire: request and answer models, free of any logic of the forecast."""

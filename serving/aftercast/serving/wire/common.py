@@ -1,0 +1,61 @@
+"""Pieces that several answers share."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+HorizonText = Annotated[
+    str,
+    Field(
+        description="How far ahead, counted from the cutoff: a number and m, h, d or w; any length up to the model's"
+        " longest.",
+        examples=["7d", "36h"],
+        max_length=20,
+    ),
+]
+Evidence = Literal["telemetry", "history", "cohort"]
+Cutoff = Annotated[
+    AwareDatetime,
+    Field(description="UTC instant asked about: only what was known then was used.", examples=["2025-08-15T00:00:00Z"]),
+]
+
+
+class Request(BaseModel):
+    """A body; unknown fields are refused, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ModelRef(BaseModel):
+    """Which model answered."""
+
+    name: str = Field(examples=["failure"])
+    version: str = Field(examples=["3"])
+    run_id: str = Field(description="The MLflow run that trained it.", examples=["8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"])
+
+
+class Driver(BaseModel):
+    """A feature that moved the risk."""
+
+    feature: str = Field(examples=["vibration_mean_24h"])
+    value: float | str | None = Field(description="Its value in the unit; null when missing.", examples=[52.1])
+    unit: str = Field(description="Empty where it has none.", examples=["mm/s"])
+    about: str = Field(description="What the feature is.", examples=["mean vibration over the last 24 h"])
+    contribution: float | None = Field(description="To the log-odds of the risk; above 0 raises it.", examples=[0.84])
+    text: str = Field(description="For people.", examples=["mean vibration 24 h 52.1 mm/s (usual for this model 40.3)"])
+
+
+class RecordProblem(BaseModel):
+    """Why one record of a request has no answer; the others have theirs."""
+
+    code: str = Field(description="Stable, made for machines.", examples=["unknown_device"])
+    message: str = Field(examples=["The device is not known."])
+    hint: str = Field(examples=["Import it, or correct the id."])
+
+
+def finite(value: float | None) -> float | None:
+    """Return the number, None where it is missing or infinite: JSON has no such numbers. Zero stays zero."""
+    return float(value) if value is not None and math.isfinite(value) else None

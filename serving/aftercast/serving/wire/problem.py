@@ -1,0 +1,39 @@
+"""A refusal on the wire: problem details of RFC 9457 with a hint."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FieldProblem(BaseModel):
+    """One field of a request that is missing or wrong."""
+
+    location: str = Field(examples=["body.devices.0.device_id"])
+    message: str = Field(examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:aftercast:problem:unknown-horizon",
+                    "title": "The horizon cannot be answered",
+                    "status": 422,
+                    "detail": "The horizon is longer than the model's longest, 30d.",
+                    "hint": "Ask for at most 30d.",
+                    "request_id": "4f6c1f0e8a7b4d0f9d0c2b6a1e5f3a7c",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="Names the kind of problem; stable, made for machines.")
+    title: str = Field(description="The kind of problem in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="This occurrence.")
+    hint: str | None = Field(None, description="What to do about it.")
+    request_id: str | None = Field(None, description="Under which the service's log has this request.")
+    errors: tuple[FieldProblem, ...] | None = Field(None, description="All fields found missing or wrong.")

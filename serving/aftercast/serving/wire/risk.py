@@ -1,0 +1,219 @@
+"""Questions about the risk of devices and customers, and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from aftercast.serving.wire.common import Cutoff, Driver, Evidence, HorizonText, ModelRef, RecordProblem, Request
+
+DEFAULT_DRIVERS: Final = 3
+MOST_DRIVERS: Final = 20
+
+RecordId = Annotated[str, Field(min_length=1, max_length=200)]
+Probability = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        description="Calibrated probability that it happens after the cutoff and no later than the horizon's end."
+        " Null when it cannot be judged: see `reason`.",
+        examples=[0.124],
+    ),
+]
+
+
+class RiskRequest(Request):
+    """What every question about risk may say."""
+
+    horizon: HorizonText | None = Field(None, description="Default: 7d, or the model's longest if that is shorter.")
+    drivers: Annotated[int, Field(ge=0, le=MOST_DRIVERS)] | bool = Field(
+        DEFAULT_DRIVERS, description=f"How many drivers to name, 0 to {MOST_DRIVERS}; true is {DEFAULT_DRIVERS}."
+    )
+    as_of: AwareDatetime | None = Field(
+        None,
+        description="Judge from what was known at this instant, zone included. Default: the last scoring's cutoff.",
+    )
+
+    @property
+    def top(self) -> int:
+        """How many drivers are wanted."""
+        if isinstance(self.drivers, bool):
+            return DEFAULT_DRIVERS if self.drivers else 0
+        return self.drivers
+
+
+class DeviceRef(Request):
+    """A device asked about."""
+
+    device_id: RecordId = Field(examples=["D0017"])
+
+
+class CustomerRef(Request):
+    """A customer asked about."""
+
+    customer_id: RecordId = Field(examples=["C0042"])
+
+
+class FailureRiskRequest(RiskRequest):
+    """Ask how likely devices are to fail."""
+
+    devices: Annotated[list[DeviceRef], Field(min_length=1, description="Up to serving.max_devices a call.")]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"devices": [{"device_id": "D0017"}, {"device_id": "D0404"}], "horizon": "7d", "drivers": 1}]
+        }
+    )
+
+
+class ChurnRiskRequest(RiskRequest):
+    """Ask how likely customers are to leave."""
+
+    customers: Annotated[list[CustomerRef], Field(min_length=1, description="Up to serving.max_devices a call.")]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"customers": [{"customer_id": "C0042"}], "horizon": "30d", "drivers": 1}]}
+    )
+
+
+class Risk(BaseModel):
+    """What every answer about risk says."""
+
+    status: Literal["answered"] = "answered"
+    sentence: str = Field(description="The answer in words.")
+    probability: Probability
+    reason: str | None = Field(None, description="Why there is no probability; null when there is one.")
+    horizon: HorizonText
+    drivers: list[Driver] = Field(description="Strongest first.")
+    evidence: Evidence | None = Field(
+        description="What the answer rests on: fresh telemetry, the record's own history, or devices like it."
+    )
+    missing_inputs: list[str] = Field(description="Features that had no value; none of them was read as zero.")
+    data_as_of: AwareDatetime | None = Field(
+        description="When the newest fact used became known (UTC); null where there was none."
+    )
+    cutoff: Cutoff
+    model: ModelRef
+
+
+class FailureRisk(Risk):
+    """The risk of one device."""
+
+    device_id: str
+    component: str | None = Field(description="The component most likely to fail; null without a probability.")
+    components: dict[str, Probability] = Field(description="Probability for each component within the horizon.")
+
+
+class ChurnRisk(Risk):
+    """The risk of one customer."""
+
+    customer_id: str
+
+
+class DeviceUnanswered(BaseModel):
+    """A device that has no answer."""
+
+    status: Literal["error"] = "error"
+    device_id: str
+    error: RecordProblem
+
+
+class CustomerUnanswered(BaseModel):
+    """A customer that has no answer."""
+
+    status: Literal["error"] = "error"
+    customer_id: str
+    error: RecordProblem
+
+
+class RiskAnswer(BaseModel):
+    """What is common to all records of an answer."""
+
+    horizon: HorizonText
+    cutoff: Cutoff
+    answered: int = Field(description="Records that have an answer.", examples=[1])
+    failed: int = Field(description="Records that have an error.", examples=[1])
+    model: ModelRef
+
+
+_MODEL: Final[dict[str, Any]] = {"name": "failure", "version": "3", "run_id": "8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"}
+_CUTOFF: Final = "2025-08-15T00:00:00Z"
+_FAILURE: Final[dict[str, Any]] = {
+    "status": "answered",
+    "device_id": "D0017",
+    "sentence": "12.4 % likelihood of a compressor failure within 7 days",
+    "probability": 0.131,
+    "reason": None,
+    "horizon": "7d",
+    "component": "compressor",
+    "components": {"compressor": 0.124, "pump": 0.008},
+    "drivers": [
+        {
+            "feature": "vibration_mean_24h",
+            "value": 52.1,
+            "unit": "mm/s",
+            "about": "mean vibration over the last 24 h",
+            "contribution": 0.84,
+            "text": "mean vibration 24 h 52.1 mm/s (usual for this model 40.3)",
+        }
+    ],
+    "evidence": "telemetry",
+    "missing_inputs": [],
+    "data_as_of": "2025-08-14T23:00:00Z",
+    "cutoff": _CUTOFF,
+    "model": _MODEL,
+}
+_CHURN: Final[dict[str, Any]] = {
+    **{key: value for key, value in _FAILURE.items() if key not in {"device_id", "component", "components"}},
+    "customer_id": "C0042",
+    "sentence": "4.2 % likelihood that the customer leaves within 30 days",
+    "probability": 0.042,
+    "horizon": "30d",
+    "drivers": [],
+    "evidence": "history",
+    "model": {**_MODEL, "name": "churn"},
+}
+
+
+def _whole(results: list[dict[str, Any]], failed: int) -> dict[str, Any]:
+    first = results[0]
+    common = {name: first[name] for name in ("horizon", "cutoff", "model")}
+    return {**common, "answered": len(results) - failed, "failed": failed, "results": results}
+
+
+class FailureRiskAnswer(RiskAnswer):
+    """One result per device asked about, in the order asked."""
+
+    results: list[Annotated[FailureRisk | DeviceUnanswered, Field(discriminator="status")]]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                _whole(
+                    [
+                        _FAILURE,
+                        {
+                            "status": "error",
+                            "device_id": "D0404",
+                            "error": {
+                                "code": "unknown_device",
+                                "message": "The device is not known.",
+                                "hint": "Import it, or correct the id.",
+                            },
+                        },
+                    ],
+                    failed=1,
+                )
+            ]
+        }
+    )
+
+
+class ChurnRiskAnswer(RiskAnswer):
+    """One result per customer asked about, in the order asked."""
+
+    results: list[Annotated[ChurnRisk | CustomerUnanswered, Field(discriminator="status")]]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_whole([_CHURN], failed=0)]})

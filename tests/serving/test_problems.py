@@ -1,0 +1,90 @@
+"""Refusals are problem details that name places and remedies, and never what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+MARK = "v3ry-pr1vate"
+
+
+def _refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["type"]) == (status, f"urn:aftercast:problem:{code}")
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [
+        ({}, "body.devices"),
+        ({"devices": []}, "body.devices"),
+        ({"devices": [{"device_id": ""}]}, "body.devices.0.device_id"),
+        ({"devices": [{"device_id": MARK * 100}]}, "body.devices.0.device_id"),
+        ({"devices": [{"device_id": "D1"}, {"device_id": {"a": MARK}}]}, "body.devices.1.device_id"),
+        ({"devices": [{"device_id": "D1", MARK: 1}]}, "body.devices.0"),
+        ({"devices": [{"device_id": "D1"}], "horizon": [MARK]}, "body.horizon"),
+        ({"devices": [{"device_id": "D1"}], "as_of": MARK}, "body.as_of"),
+        ({"devices": [{"device_id": "D1"}], "as_of": "2025-01-01T00:00:00"}, "body.as_of"),
+        ({"devices": [{"device_id": "D1"}], "drivers": -1}, "body.drivers.constrained-int"),
+        ([MARK], "body"),
+        (MARK, "body"),
+        (None, "body"),
+    ],
+)
+def test_what_is_wrong_is_named_by_place_and_never_repeated(
+    bare_client: httpx.Client, body: Any, location: str
+) -> None:
+    answer = bare_client.post("/v1/failure-risk", json=body)
+    problem = _refused(answer, 422, "invalid-request")
+    assert location in [found["location"] for found in problem["errors"]]
+    assert MARK not in answer.text
+
+
+def test_every_wrong_field_is_named_at_once(bare_client: httpx.Client) -> None:
+    answer = bare_client.post("/v1/failure-risk", json={"devices": [{}, {}], "drivers": 1000})
+    assert len(_refused(answer, 422, "invalid-request")["errors"]) >= 3
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"devices": [v3ry-pr1vate]}', b"[" * 100_000])
+def test_what_is_not_json_is_refused(bare_client: httpx.Client, content: bytes) -> None:
+    answer = bare_client.post("/v1/failure-risk", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 422}
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert MARK not in answer.text
+
+
+def test_an_unknown_path_and_a_wrong_method_are_problems(bare_client: httpx.Client) -> None:
+    _refused(bare_client.get(f"/{MARK}"), 404, "not-found")
+    refused = bare_client.delete("/v1/failure-risk")
+    _refused(refused, 405, "method-not-allowed")
+    assert refused.headers["Allow"] == "POST"
+
+
+def test_without_a_model_the_answer_says_what_to_run(bare_client: httpx.Client) -> None:
+    failure = bare_client.post("/v1/failure-risk", json={"devices": [{"device_id": "D1"}]})
+    churn = bare_client.post("/v1/churn-risk", json={"customers": [{"customer_id": "C1"}]})
+    assert "aftercast train failure" in _refused(failure, 503, "no-model")["hint"]
+    assert "aftercast train churn" in _refused(churn, 503, "no-model")["hint"]
+
+
+def test_a_body_above_the_limit_is_refused_announced_or_not(bare_client: httpx.Client) -> None:
+    limit = 8_000_000
+    announced = bare_client.post("/v1/failure-risk", content=b" " * (limit + 1))
+    _refused(announced, 413, "body-too-large")
+    pieces = (b" " * 100_000 for _ in range(limit // 100_000 + 1))
+    _refused(bare_client.post("/v1/failure-risk", content=pieces), 413, "body-too-large")
+
+
+def test_a_body_at_the_limit_is_read(bare_client: httpx.Client) -> None:
+    body = b'{"devices": [{"device_id": "D1"}]}'
+    padded = body + b" " * (8_000_000 - len(body))
+    answer = bare_client.post("/v1/failure-risk", content=padded, headers={"Content-Type": "application/json"})
+    _refused(answer, 503, "no-model")
