@@ -1,0 +1,32 @@
+"""A batch: some rows of one table as a source read them, before anything was checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one table from one place.
+
+    Attributes
+    ----------
+    table
+        Name of the contract's table.
+    frame
+        One row per record; columns have the contract's names, values may still be text.
+    origin
+        File (or topic, or query) the rows come from, as people would name it.
+    first_row
+        Number of the first row within its origin, for messages.
+    covers_until
+        Instant (UTC) up to which the origin tells everything that happened; None where it does not say.
+    """
+
+    table: str
+    frame: pd.DataFrame
+    origin: str
+    first_row: int = 1
+    covers_until: pd.Timestamp | None = None

@@ -1,0 +1,58 @@
+"""The quarantine: records that break the contract, each with its reason, beside the history they did not enter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from aftercast.data.contract import Column, Table
+
+QUARANTINE: Final = Table(
+    name="_quarantine",
+    key=("table", "reason", "column", "record"),
+    columns=(
+        Column("table", "text", required=True),
+        Column("reason", "text", required=True),
+        Column("column", "text"),
+        Column("detail", "text", required=True),
+        Column("origin", "text", required=True),
+        Column("row_number", "int", required=True),
+        Column("record", "text", required=True),
+        Column("import_id", "text", required=True),
+        Column("available_at", "time", required=True),
+    ),
+    about="a record, or one cell of it, that broke the contract; available_at is when the import found it",
+    event_time=None,
+)
+"""Table of the store that only an import writes."""
+
+
+@dataclass(frozen=True)
+class QuarantineCount:
+    """How many records of a table are in quarantine for one reason, and the newest of them in words."""
+
+    table: str
+    reason: str
+    count: int
+    example: str
+
+
+def summarise_quarantine(frame: pd.DataFrame) -> list[QuarantineCount]:
+    """Count by table and reason, most frequent first, with an example each.
+
+    Parameters
+    ----------
+    frame
+        What ``Store.quarantine`` returns.
+    """
+    counts = [
+        QuarantineCount(str(table), str(reason), len(rows), _in_words(rows.iloc[-1]))
+        for (table, reason), rows in frame.groupby(["table", "reason"], sort=True)
+    ]
+    return sorted(counts, key=lambda count: -count.count)
+
+
+def _in_words(row: pd.Series) -> str:
+    return f"{row['origin']} row {row['row_number']}: {row['detail']}"

@@ -1,0 +1,201 @@
+"""The store as everyone sees it: published versions to read, one writer at a time."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine
+
+from aftercast.data.contract import TABLES
+from aftercast.data.errors import StoreError
+from aftercast.data.hashing import bucket_of
+from aftercast.data.quarantine import QUARANTINE
+from aftercast.data.records.versions import Published, find_version, list_versions, newest_version, publish
+from aftercast.data.store.layout import stored_table
+from aftercast.data.store.reading import Selection, history_of, read_table
+from aftercast.data.store.writer import StoreWriter
+
+LOCK_FILE: Final = ".writing.lock"
+LOCK_PATIENCE_S: Final = 600.0
+
+
+class Store:
+    """Append-only, versioned history.
+
+    Every published version stays readable. Readers never wait for the writer and never see what it has not
+    published; a writer that dies leaves nothing visible.
+
+    Parameters
+    ----------
+    address
+        Folder of the tables, or an object-store address (one writer at a time is then the caller's duty: the
+        second to publish is refused).
+    database
+        Operational database that names the published versions.
+    device_buckets
+        Into how many parts telemetry is split by device; fixed for the life of the store.
+    """
+
+    def __init__(self, address: str, database: Engine, device_buckets: int) -> None:
+        self.address = address
+        self.database = database
+        self.device_buckets = device_buckets
+
+    def version(self) -> int:
+        """Newest published version; 0 for a store without any."""
+        return newest_version(self.database).version
+
+    def versions(self) -> pd.DataFrame:
+        """Every published version, oldest first: version, published_at, import_id, tables (name -> rows)."""
+        found = list_versions(self.database)
+        return pd.DataFrame(
+            {
+                "version": [item.version for item in found],
+                "published_at": pd.to_datetime([item.published_at for item in found], utc=True),
+                "import_id": [item.import_id for item in found],
+                "tables": [_rows(item) for item in found],
+            }
+        )
+
+    def tables(self, version: int | None = None) -> dict[str, int]:
+        """Count the stored rows of every table that has any, corrections included; without the quarantine."""
+        return _rows(self._published(version))
+
+    def observed_until(self, version: int | None = None) -> pd.Timestamp | None:
+        """Instant (UTC) up to which the world was observed; None where no events are stored.
+
+        It is what imports declared, else the greatest event time among tables of events.
+        """
+        return self._published(version).observed_until
+
+    def read(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        known_at: pd.Timestamp | None = None,
+        columns: Sequence[str] | None = None,
+        device_ids: Sequence[str] | npt.NDArray[np.str_] | None = None,
+        bucket: int | None = None,
+        event_from: pd.Timestamp | None = None,
+        event_to: pd.Timestamp | None = None,
+    ) -> pd.DataFrame:
+        """Return stored rows of a table, every correction as a row of its own, sorted by key, then available_at.
+
+        Parameters
+        ----------
+        version
+            Published version to read; the newest by default.
+        known_at
+            Only rows with ``available_at <= known_at`` (UTC).
+        columns
+            Columns wanted, in this order; a column nobody has sent yet comes back all missing.
+        device_ids, bucket
+            Only these devices; only the devices of this bucket (see :meth:`bucket_of`).
+        event_from, event_to
+            Only rows whose event time lies between, both ends included; no effect on tables of standing facts.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Times ``datetime64[us, UTC]``, text ``str``, numbers ``float64``; a table nothing was stored in is
+            empty and has the contract's columns.
+
+        Raises
+        ------
+        StoreError
+            If the version was never published or the contract has no such table.
+        """
+        wanted = Selection(known_at, columns, device_ids, bucket, event_from, event_to)
+        return self._read(table, wanted, self._published(version))
+
+    def quarantine(self, version: int | None = None) -> pd.DataFrame:
+        """Return the records that broke the contract, sorted by available_at, origin and row_number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            table, reason, column, detail, origin, row_number, record (JSON text), import_id, and available_at:
+            when it was found.
+        """
+        frame = self._read(QUARANTINE.name, Selection(), self._published(version))
+        return frame.sort_values(["available_at", "origin", "row_number"], kind="stable", ignore_index=True)
+
+    def bucket_of(self, device_ids: Sequence[str] | npt.NDArray[np.str_] | pd.Series) -> npt.NDArray[np.int32]:
+        """Bucket of each device, shape (n,): the same on every machine and for the life of the store."""
+        return bucket_of(device_ids, self.device_buckets)
+
+    @contextmanager
+    def writing(self, import_id: str | None = None) -> Iterator[StoreWriter]:
+        """Hold the store's only writer; a clean exit publishes ONE version if anything was appended.
+
+        Raises
+        ------
+        StoreError
+            If another writer holds the store for ten minutes, or published meanwhile.
+        """
+        with self._exclusive():
+            base = newest_version(self.database)
+            self._discard_unpublished(base)
+            writer = StoreWriter(self.address, self.device_buckets, base, import_id or uuid.uuid4().hex)
+            yield writer
+            if writer.changed:
+                self._publish(writer)
+
+    def _read(self, name: str, wanted: Selection, published: Published) -> pd.DataFrame:
+        table = stored_table(name)
+        return read_table(self.address, table, published.tables.get(name), wanted, self.device_buckets)
+
+    def _published(self, version: int | None) -> Published:
+        return newest_version(self.database) if version is None else find_version(self.database, version)
+
+    def _publish(self, writer: StoreWriter) -> None:
+        version = Published(
+            version=writer.base.version + 1,
+            published_at=pd.Timestamp.now("UTC"),
+            import_id=writer.import_id,
+            tables=writer.states,
+            observed_until=writer.observed_until,
+        )
+        publish(self.database, version)
+
+    def _discard_unpublished(self, base: Published) -> None:
+        """Take tables that a dead writer left ahead back to what was published (or to empty)."""
+        for name in (*TABLES, QUARANTINE.name):
+            files = history_of(self.address, stored_table(name))
+            latest = files.latest()
+            state = base.tables.get(name)
+            if latest is not None:
+                files.rewind(0 if state is None else state.delta)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        if "://" in self.address:
+            yield
+            return
+        folder = Path(self.address)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_FILE)
+        try:
+            lock.acquire(timeout=LOCK_PATIENCE_S)
+        except Timeout as error:
+            raise StoreError(
+                f"Another import has been writing to {self.address} for more than ten minutes.",
+                "Wait for it to end, or end it; what it has not published stays invisible.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _rows(published: Published) -> dict[str, int]:
+    return {name: state.rows for name, state in sorted(published.tables.items()) if name != QUARANTINE.name}

@@ -1,0 +1,126 @@
+"""Reading one table at one version of its files: filters that skip files, then the contract's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from aftercast.data.contract import Table
+from aftercast.data.hashing import bucket_of
+from aftercast.data.records.versions import TableState
+from aftercast.data.store.delta import DeltaHistory
+from aftercast.data.store.layout import BUCKET, BUCKETED, PANDAS_TYPES, PRIVATE, ROW, empty_frame, sort_order, to_frame
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows and columns are wanted; None means all.
+
+    Attributes
+    ----------
+    known_at
+        Only rows with ``available_at <= known_at``.
+    event_from, event_to
+        Only rows with ``event_from <= event time <= event_to``, both ends included.
+    """
+
+    known_at: pd.Timestamp | None = None
+    columns: Sequence[str] | None = None
+    device_ids: Sequence[str] | npt.NDArray[np.str_] | None = None
+    bucket: int | None = None
+    event_from: pd.Timestamp | None = None
+    event_to: pd.Timestamp | None = None
+
+
+def history_of(address: str, table: Table) -> DeltaHistory:
+    """Files of a table below a store's address."""
+    return DeltaHistory(f"{address.rstrip('/')}/{table.name}", BUCKET if table.name == BUCKETED else None)
+
+
+def read_table(
+    address: str, table: Table, state: TableState | None, wanted: Selection, device_buckets: int
+) -> pd.DataFrame:
+    """Return selected rows of a table at one state; typed and empty where nothing was stored in it."""
+    if state is None:
+        frame = empty_frame(table)
+        return _with_columns(frame, wanted.columns or list(frame.columns), table)
+    return read_frame(history_of(address, table).scan(state.delta), table, wanted, device_buckets)
+
+
+def read_frame(files: ds.Dataset, table: Table, wanted: Selection, device_buckets: int) -> pd.DataFrame:
+    """Return selected rows sorted by key, then available_at, then arrival; a RangeIndex."""
+    names = _names(files.schema, table, wanted.columns)
+    order = [*table.key, "available_at"]
+    by_bucket = wanted.bucket is not None and table.name != BUCKETED and table.has("device_id")
+    needed = list(dict.fromkeys([*names, *order, *(["device_id"] if by_bucket else [])]))
+    present = [name for name in needed if name in files.schema.names]
+    data = files.to_table(columns=present, filter=_row_filter(table, wanted, device_buckets), use_threads=False)
+    if by_bucket:
+        data = data.filter(pa.array(bucket_of(data["device_id"].to_pandas(), device_buckets) == wanted.bucket))
+    frame = to_frame(table, data)
+    positions = sort_order(frame, order)
+    if positions is not None:
+        frame = frame.take(positions).reset_index(drop=True)
+    return _with_columns(frame, names, table)
+
+
+def _names(schema: pa.Schema, table: Table, columns: Sequence[str] | None) -> list[str]:
+    if columns is not None:
+        return list(columns)
+    extra = [name for name in schema.names if not table.has(name) and name not in PRIVATE]
+    return [*(column.name for column in table.columns), *extra]
+
+
+def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd.DataFrame:
+    """Frame with these columns in this order; a sensor nobody has sent yet is all missing."""
+    for name in names:
+        if name not in frame.columns:
+            column = table.column(name)
+            kind = PANDAS_TYPES[column.kind] if column is not None else "int64" if name == ROW else "float64"
+            frame[name] = pd.Series(index=frame.index, dtype=kind)
+    return frame[list(names)]
+
+
+def _row_filter(table: Table, wanted: Selection, device_buckets: int) -> pc.Expression | None:
+    parts: list[pc.Expression] = []
+    if wanted.known_at is not None:
+        parts.append(pc.field("available_at") <= _instant(wanted.known_at))
+    if wanted.event_from is not None and table.event_time is not None:
+        parts.append(pc.field(table.event_time) >= _instant(wanted.event_from))
+    if wanted.event_to is not None and table.event_time is not None:
+        parts.append(pc.field(table.event_time) <= _instant(wanted.event_to))
+    if wanted.bucket is not None and table.name == BUCKETED:
+        parts.append(pc.field(BUCKET) == pa.scalar(wanted.bucket, pa.int32()))
+    if wanted.device_ids is not None and table.has("device_id"):
+        parts += _device_filter(table, wanted.device_ids, device_buckets)
+    if not parts:
+        return None
+    combined = parts[0]
+    for part in parts[1:]:
+        combined &= part
+    return combined
+
+
+def _device_filter(
+    table: Table, device_ids: Sequence[str] | npt.NDArray[np.str_], device_buckets: int
+) -> list[pc.Expression]:
+    ids = sorted({str(device_id) for device_id in device_ids})
+    found = [pc.field("device_id").isin(pa.array(ids, pa.string()))]
+    if table.name == BUCKETED:
+        buckets = sorted({int(bucket) for bucket in bucket_of(ids, device_buckets)})
+        found.append(pc.field(BUCKET).isin(pa.array(buckets, pa.int32())))
+    if ids:
+        found.append(pc.field("device_id") >= ids[0])
+        found.append(pc.field("device_id") <= ids[-1])
+    return found
+
+
+def _instant(moment: pd.Timestamp) -> pa.Scalar:
+    return pa.scalar(moment.tz_convert("UTC").as_unit("us").to_pydatetime(), pa.timestamp("us", tz="UTC"))
