@@ -110,6 +110,11 @@ def default_workspace() -> Path:
     return Path(os.environ.get("AFTERCAST_WORKSPACE", "."))
 
 
+def name_workspace(folder: Path) -> None:
+    """Make a folder the default workspace of this process and of those it starts."""
+    os.environ["AFTERCAST_WORKSPACE"] = str(folder)
+
+
 def real_data_folder() -> Path | None:
     """Folder of public data sets for tests and benchmarks, None where AFTERCAST_REAL_DATA is unset."""
     text = os.environ.get("AFTERCAST_REAL_DATA", "")

@@ -1,0 +1,172 @@
+"""The model registry: the only place, with ``mlflow_logging``, that knows MLflow.
+
+Order makes it safe to kill: everything is logged, then the version is registered, then the alias ``champion`` moves.
+A run that died before the last step is never champion, and its version is found again by the key of the flow run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+
+from aftercast.data.errors import NotFoundError
+from aftercast.data.records.scores import Kind
+from aftercast.data.workspace import Workspace
+from aftercast.models.hazard import HazardModel
+from aftercast.models.metadata import Metadata
+
+CHAMPION: Final = "champion"
+MODEL_FOLDER: Final = "model"
+KEY_TAG: Final = "aftercast.key"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model version.
+
+    Attributes
+    ----------
+    version
+        Number as text, as MLflow has it.
+    champion
+        Whether it is what scores now.
+    decision
+        Why it was made champion or not, one sentence.
+    """
+
+    kind: Kind
+    version: str
+    run_id: str
+    champion: bool
+    decision: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model loaded from the registry, ready to predict."""
+
+    kind: Kind
+    model: HazardModel
+    version: str
+    run_id: str
+    metadata: Metadata
+
+
+def model_name(kind: Kind) -> str:
+    """Name of the registered model, and of the experiment, of a kind."""
+    return f"aftercast-{kind}"
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    """Client of the workspace's MLflow; nothing global is set."""
+    return MlflowClient(tracking_uri=workspace.mlflow_address, registry_uri=workspace.mlflow_address)
+
+
+def champion_version(workspace: Workspace, kind: Kind) -> Version | None:
+    """Return the champion, None where there is none."""
+    found = _by_alias(client(workspace), kind)
+    return None if found is None else _version(found, kind, champion=True)
+
+
+def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
+    """Load the champion.
+
+    Raises
+    ------
+    NotFoundError
+        If no model of this kind is champion.
+    ModelMismatchError
+        If it was saved by another version of aftercast.
+    """
+    found = _by_alias(client(workspace), kind)
+    if found is None:
+        raise NotFoundError(f"There is no {kind} model yet.", f"Run `aftercast train {kind}`.")
+    return _load(workspace, kind, found)
+
+
+def load_version(workspace: Workspace, kind: Kind, version: str) -> Loaded:
+    """Load a version by its number; raises NotFoundError where there is none."""
+    try:
+        found = client(workspace).get_model_version(model_name(kind), version)
+    except MlflowException as error:
+        raise NotFoundError(
+            f"There is no version {version} of {model_name(kind)}.", "`aftercast mlflow` shows them."
+        ) from error
+    return _load(workspace, kind, found)
+
+
+def find_version(workspace: Workspace, kind: Kind, key: str) -> Version | None:
+    """Version a flow run of this key registered, None where there is none."""
+    found = client(workspace).search_model_versions(f"name = '{model_name(kind)}' and tag.`{KEY_TAG}` = '{key}'")
+    champion = champion_version(workspace, kind)
+    return None if not found else _version(found[0], kind, champion=_same(champion, found[0]))
+
+
+def register(workspace: Workspace, kind: Kind, run_id: str, key: str) -> Version:
+    """Register the model of a run, once for each key; it is not champion by that."""
+    there = find_version(workspace, kind, key)
+    if there is not None:
+        return there
+    mlflow = client(workspace)
+    _ensure_name(mlflow, model_name(kind))
+    made = mlflow.create_model_version(
+        model_name(kind), source=f"runs:/{run_id}/{MODEL_FOLDER}", run_id=run_id, tags={KEY_TAG: key}
+    )
+    return _version(made, kind, champion=False)
+
+
+def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> Version:
+    """Make a version champion when it deserves it, and write down why or why not.
+
+    The first version becomes champion when it is not worse than the base rate on the later part of its training time;
+    a later one under the same rule replaces it. A version that is worse than the base rate never scores.
+    """
+    mlflow, name = client(workspace), model_name(found.kind)
+    words = "better than" if better_than_base else "worse than"
+    decision = f"{'Champion' if better_than_base else 'Not champion'}: {words} the base rate on the validation period."
+    mlflow.set_model_version_tag(name, found.version, "aftercast.decision", decision)
+    if better_than_base:
+        mlflow.set_registered_model_alias(name, CHAMPION, found.version)
+    return Version(found.kind, found.version, found.run_id, better_than_base, decision)
+
+
+def _by_alias(mlflow: MlflowClient, kind: Kind) -> ModelVersion | None:
+    try:
+        return mlflow.get_model_version_by_alias(model_name(kind), CHAMPION)
+    except MlflowException as error:
+        # MLflow names a missing alias of an existing model an invalid parameter.
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:
+    uri = workspace.mlflow_address
+    folder = Path(download_artifacts(artifact_uri=found.source, tracking_uri=uri, registry_uri=uri))
+    flavor: dict[str, Any] = Model.load(folder).flavors["python_function"]
+    data = folder / flavor["data"]
+    metadata = Metadata.read(data)
+    return Loaded(kind, HazardModel.load(data), str(found.version), found.run_id, metadata)
+
+
+def _version(found: ModelVersion, kind: Kind, *, champion: bool) -> Version:
+    return Version(kind, str(found.version), found.run_id, champion, found.tags.get("aftercast.decision", ""))
+
+
+def _same(version: Version | None, found: ModelVersion) -> bool:
+    return version is not None and version.version == str(found.version)
+
+
+def _ensure_name(mlflow: MlflowClient, name: str) -> None:
+    try:
+        mlflow.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

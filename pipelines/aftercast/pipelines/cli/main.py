@@ -1,0 +1,69 @@
+"""The command ``aftercast``: its commands, and the one place where errors become a message, a hint and an exit code.
+
+Command modules load their libraries inside their functions: MLflow, Prefect and LightGBM take seconds to import, and
+`aftercast --help` needs none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.main import get_command
+
+from aftercast.data.errors import AftercastError
+from aftercast.data.settings import quiet_libraries
+from aftercast.pipelines.cli import (
+    backtest,
+    features,
+    imports,
+    init,
+    keys,
+    mlflow,
+    risk_list,
+    score,
+    serve,
+    simulate,
+    status,
+    train,
+)
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="aftercast",
+    help="Forecast which devices will fail and which customers will leave.",
+    epilog="Example: aftercast init fleet && aftercast import tables data/ -w fleet && aftercast train failure -w fleet",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for module in (init, simulate, imports, status, features, train, backtest, score, risk_list, serve, keys, mlflow):
+    module.register(app)
+
+
+@app.callback()
+def _main(
+    debug: bool = typer.Option(False, "--debug", help="Show where an error was raised."),
+) -> None:
+    """Forecast which devices will fail and which customers will leave."""
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point: exits 0, 2 for what a user can mend, 130 when interrupted, 1 for a defect."""
+    quiet_libraries()
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        get_command(app)([word for word in words if word != "--debug"], prog_name="aftercast")
+    except AftercastError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"Hint: {error.hint}", err=True)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; what was finished stays, the rest is done by running it again.", err=True)
+        sys.exit(INTERRUPTED)

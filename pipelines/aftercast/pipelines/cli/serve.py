@@ -1,0 +1,36 @@
+"""``aftercast serve``: answer over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aftercast.pipelines.cli.common import WorkspaceOption, note, opened
+
+FACTORY = "aftercast.serving.app:from_environment"
+
+
+def serve(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port. [default: settings]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: settings]")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Answer over HTTP until it is ended; every question needs an API key.
+
+    Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
+    """
+    import uvicorn
+
+    from aftercast.data.settings import name_workspace
+
+    place = opened(workspace)
+    name_workspace(place.folder)
+    where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
+    note(f"Listening on http://{where}:{number} (documentation: /openapi.json)")
+    uvicorn.run(FACTORY, factory=True, host=where, port=number, log_level="warning", access_log=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)

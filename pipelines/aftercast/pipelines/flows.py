@@ -1,0 +1,39 @@
+"""The Prefect flows, thin: each opens the workspace and calls one plain function.
+
+They are imported only where an engine runs them; see :mod:`aftercast.pipelines.engine`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow
+
+from aftercast.data.records.scores import Kind
+from aftercast.data.workspace import open_workspace
+from aftercast.pipelines.ingest import run_ingest
+from aftercast.pipelines.score import run_score
+from aftercast.pipelines.train import run_train
+
+
+@flow(name="aftercast-ingest", retries=0)
+def ingest_flow(workspace: str, source: str, path: str) -> dict[str, Any]:
+    """Import a source into a workspace; answers with the report and whether it had been imported before."""
+    done = run_ingest(open_workspace(Path(workspace)), source, Path(path))
+    return {**done.result, "repeated": done.repeated}
+
+
+@flow(name="aftercast-train", retries=0)
+def train_flow(workspace: str, kind: Kind, until: str | None = None, seed: int = 0) -> dict[str, Any]:
+    """Train, log and register a model; until is ISO 8601 in UTC, None for all data."""
+    moment = None if until is None else pd.Timestamp(until)
+    done = run_train(open_workspace(Path(workspace)), kind, until=moment, seed=seed)
+    return {**done.result, "repeated": done.repeated}
+
+
+@flow(name="aftercast-score", retries=0)
+def score_flow(workspace: str, cutoff: str | None = None) -> dict[str, Any]:
+    """Score a cutoff (ISO 8601 in UTC), or every cutoff missed since the last one."""
+    return run_score(open_workspace(Path(workspace)), cutoff=None if cutoff is None else pd.Timestamp(cutoff))

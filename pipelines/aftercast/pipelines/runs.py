@@ -1,0 +1,87 @@
+"""Exactly once on an at-least-once scheduler: each flow run has a key, and a key is done once.
+
+A finished key returns what was recorded. A run that was killed leaves its key started, and the next one does it again;
+what a flow writes is idempotent by itself, so that doing it again changes nothing that was done. A lock file per key
+in the workspace lets one of several runs work while the others wait for its result; the operating system frees it when
+a process dies, so that nothing has to expire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from aftercast.data.errors import WorkspaceError
+from aftercast.data.records.flow_runs import find_flow_run, record_finish, record_start
+from aftercast.data.workspace import Workspace
+
+PATIENCE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run returned; repeated when an earlier run of the same key had done it."""
+
+    result: dict[str, Any]
+    repeated: bool
+
+
+def run_key(**parts: object) -> str:
+    """Key of a run: digest of everything its result depends on, 16 hexadecimal digits, independent of their order.
+
+    >>> run_key(kind="failure", version=3) == run_key(version=3, kind="failure")
+    True
+    """
+    text = json.dumps({name: str(part) for name, part in parts.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_once(
+    workspace: Workspace, flow: str, key: str, work: Callable[[], dict[str, Any]], *, patience_s: float = PATIENCE_S
+) -> Done:
+    """Do the work of a key unless it was done; of concurrent runs one does it and the others return its result.
+
+    Parameters
+    ----------
+    work
+        Returns a JSON object; must be safe to do again after it was killed at any point.
+    patience_s
+        How long to wait for another run of the same key.
+
+    Raises
+    ------
+    WorkspaceError
+        If another run of the key did not end in time.
+    """
+    folder = workspace.path("locks")
+    folder.mkdir(exist_ok=True)
+    try:
+        with FileLock(folder / f"{flow}-{key}.lock", timeout=patience_s):
+            found = find_flow_run(workspace.database, flow, key)
+            if found is not None and found.result is not None:
+                return Done(found.result, repeated=True)
+            record_start(workspace.database, flow, key)
+            result = work()
+            record_finish(workspace.database, flow, key, result)
+            return Done(result, repeated=False)
+    except Timeout as error:
+        raise WorkspaceError(
+            f"Another run of this {flow} has been working for over {patience_s:.0f} s.", "Wait for it, or end it."
+        ) from error
+
+
+def hash_of_files(path: Path) -> str:
+    """Digest of the names and contents of a file or of all files below a folder, 64 hexadecimal digits."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() if file == path else str(file.relative_to(path)).encode())
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
