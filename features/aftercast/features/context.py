@@ -117,6 +117,10 @@ class CustomerContext(Context):
 
     history: CustomerHistory
 
+    def statistics(self, cells: Cells, window_us: int) -> Floats:
+        """Count, mean, std, min and max of values in a window, shape (rows, n); see ``window_statistics``."""
+        return window_statistics(cells, self.offsets, self.cutoffs, window_us, full=False, half_life_us=window_us)
+
 
 def telemetry_cells(telemetry: Records, sensor: str) -> Cells:
     """Cells of one sensor, corrections resolved per cell."""
@@ -125,6 +129,11 @@ def telemetry_cells(telemetry: Records, sensor: str) -> Cells:
     if present.all():
         return make_cells(telemetry.visible, values, in_place=True)
     return make_cells(telemetry.take(present).visible, values[present], in_place=True)
+
+
+def values_of(records: Records, column: str) -> Cells:
+    """Cells of a column whose records are resolved as a whole."""
+    return make_cells(records.visible, records.columns[column], in_place=False)
 
 
 def where(records: Records, mask: npt.NDArray[np.bool_]) -> Visible:

@@ -135,7 +135,7 @@ def table_frame(frames: Frames, table: str) -> pd.DataFrame:
     missing = [column for column in TABLES[table].columns if column.name not in frame.columns]
     if not missing:
         return frame
-    empty = {c.name: pd.Series(pd.NA, index=frame.index, dtype=_DTYPES[c.kind]) for c in missing}
+    empty = {c.name: pd.Series(None, index=frame.index, dtype=_DTYPES[c.kind]) for c in missing}
     return frame.assign(**empty)
 
 

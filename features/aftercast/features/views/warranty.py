@@ -12,14 +12,14 @@ from aftercast.features.view import FeatureView
 
 def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope
     return [
-        number("warranty_left_days", "d", "days of warranty left, negative when over; missing when unknown"),
+        number("warranty_left_days", "d", "days of warranty left, not positive when over; missing when unknown"),
         number("in_warranty", "", "1 in warranty, 0 out of it; missing when unknown"),
     ]
 
 
 def _compute(context: DeviceContext) -> dict[str, Values]:
     left = -context.age(context.fact(context.history.devices, "warranty_until", NEVER), DAY_US)
-    covered = np.where(np.isnan(left), np.nan, (left >= 0.0).astype(np.float64))
+    covered = np.where(np.isnan(left), np.nan, (left > 0.0).astype(np.float64))
     return {"warranty_left_days": left, "in_warranty": covered}
 
 

@@ -1,0 +1,69 @@
+"""What the customer lived through with the devices they own: failures, repairs, waiting, warranty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aftercast.data.clocks import DAY_US
+from aftercast.features.context import CustomerContext, Values
+from aftercast.features.ownership import Ownership, closing_days, ownership
+from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
+from aftercast.features.service import failure_records, is_in
+from aftercast.features.view import FeatureView
+from aftercast.features.windows.arrays import Cells, Visible, make_cells
+from aftercast.features.windows.state import OUT_MEAN
+
+REPEAT_US = 30 * DAY_US
+COUNTED = {
+    "failure": "failures of devices the customer owns",
+    "corrective": "corrective work orders on them",
+    "no_fault_found": "work orders on them without a fault found",
+}
+
+
+def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope
+    found = [
+        number("devices_count", "devices", "devices owned and in the field"),
+        number("out_of_warranty_share", "", "share of the owned devices out of warranty; missing without devices"),
+        number("repeat_repair_30d", "", "1 where two or more corrective work orders were opened in the last 30 days"),
+    ]
+    for name in map(label, CUSTOMER_WINDOWS):
+        found += [number(f"{what}_count_{name}", "events", f"{about} in {name}") for what, about in COUNTED.items()]
+        about = f"mean time to close work orders opened in {name}; missing without closed ones"
+        found.append(number(f"closing_mean_{name}", "d", about))
+    return found
+
+
+def _compute(context: CustomerContext) -> dict[str, Values]:
+    owned = ownership(context.history)
+    items, closing = _items(context, owned)
+    found: dict[str, Values] = {}
+    for window in CUSTOMER_WINDOWS:
+        found |= {f"{what}_count_{label(window)}": context.count(items[what], window) for what in COUNTED}
+        found[f"closing_mean_{label(window)}"] = context.statistics(closing, window)[OUT_MEAN]
+    found["repeat_repair_30d"] = np.where(context.count(items["corrective"], REPEAT_US) >= 2, 1.0, 0.0)
+    facts = context.history.devices.devices.columns
+    devices = context.count(owned.devices(facts["installed_at"][owned.row]))
+    expired = context.count(owned.devices(facts["warranty_until"][owned.row]))
+    found["devices_count"] = devices
+    found["out_of_warranty_share"] = expired / np.where(devices > 0.0, devices, np.nan)
+    return found
+
+
+def _items(context: CustomerContext, owned: Ownership) -> tuple[dict[str, Visible], Cells]:
+    history = context.history.devices
+    repairs = history.repairs
+    failures, failed = failure_records(history.spec, history.failures, repairs)
+    corrective = is_in(repairs.columns["kind"], ("corrective",))
+    fruitless = is_in(repairs.columns["outcome"], ("no_fault_found",))
+    every, rows = owned.records(repairs, np.ones(len(repairs.event_us), dtype=bool))
+    closing = make_cells(every, closing_days(context.history)[rows], in_place=False)
+    items = {
+        "failure": owned.records(failures, failed)[0],
+        "corrective": owned.records(repairs, corrective)[0],
+        "no_fault_found": owned.records(repairs, fruitless)[0],
+    }
+    return items, closing
+
+
+VIEW = FeatureView[CustomerContext]("customer_service", "customer_id", _features, _compute)
