@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.clocks import HOUR_US, format_duration, parse_duration_us
+from aftercast.data.clocks import format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
 
@@ -201,7 +201,7 @@ def percent(probability: float) -> str:
 
 
 def score_to_dict(score: Score) -> dict[str, Any]:
-    """What is stored of a score beside its set's kind, cutoff, versions and horizons; floats keep every digit."""
+    """Return what is stored of a score beside its set's kind, cutoff, versions and horizons; floats keep every digit."""
     return {
         "risks": {name: list(values) for name, values in score.risks.items()},
         "any": list(score.any_risk),

@@ -61,7 +61,9 @@ def safe(cell: str | float | None) -> str | float | None:
     >>> safe("=1+1"), safe("@SUM(A1)"), safe("-5"), safe("D0017"), safe(-5.0)
     ("'=1+1", "'@SUM(A1)", "'-5", 'D0017', -5.0)
     """
-    if isinstance(cell, str) and cell.lstrip()[:1] in {"=", "+", "-", "@"} or (isinstance(cell, str) and cell[:1] in {"\t", "\r"}):
+    if (isinstance(cell, str) and cell.lstrip()[:1] in {"=", "+", "-", "@"}) or (
+        isinstance(cell, str) and cell[:1] in {"\t", "\r"}
+    ):
         return f"'{cell}"
     return cell
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from aftercast.models.hazard import HazardModel, Risks
 
 from aftercast.data.clocks import format_duration
-from aftercast.models.hazard import HazardModel, Risks
 
 
 class Forecast:
@@ -36,5 +36,5 @@ def table(risks: Risks) -> pd.DataFrame:
 
 
 def _load_pyfunc(path: str) -> Forecast:
-    """Called by MLflow with the folder of the model's files."""
+    """Open the folder of a model's files; MLflow calls this name."""
     return Forecast(HazardModel.load(Path(path)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from aftercast.models.hazard import HazardModel
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
@@ -19,7 +20,6 @@ from mlflow.models import Model
 from aftercast.data.errors import NotFoundError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 
 CHAMPION: Final = "champion"

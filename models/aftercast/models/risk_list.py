@@ -1,4 +1,4 @@
-"""The risk list: an immutable, dated order of devices by risk, made from stored scores; its id is its content's hash."""
+"""The risk list: an immutable, dated order of devices by risk, made from stored scores; its id is a hash of it."""
 
 from __future__ import annotations
 

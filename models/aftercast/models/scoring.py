@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from aftercast.models.explanation import drivers
+from aftercast.models.hazard import Risks
 from sqlalchemy import Engine
 
 from aftercast.data.clocks import NEVER, format_duration
@@ -22,8 +24,6 @@ from aftercast.data.records.scores import Kind, ScoreSet, newest_scores, read_sc
 from aftercast.data.store import Store
 from aftercast.features.view import Feature
 from aftercast.models.answers import Driver, Score, score_from_dict, score_to_dict
-from aftercast.models.explanation import drivers
-from aftercast.models.hazard import Risks
 from aftercast.models.registry import Loaded
 from aftercast.models.snapshot import Snapshot, take_snapshot
 
@@ -148,7 +148,9 @@ def stored_scores(database: Engine, kind: Kind, cutoff: pd.Timestamp | None = No
     found = newest_scores(database, kind, cutoff)
     if found is None:
         at = "" if cutoff is None else f" at {cutoff:%Y-%m-%dT%H:%M} UTC"
-        raise NotFoundError(f"There are no {kind} scores{at}.", "Run `aftercast score`, with --cutoff for that instant.")
+        raise NotFoundError(
+            f"There are no {kind} scores{at}.", "Run `aftercast score`, with --cutoff for that instant."
+        )
     return found, list(_read(database, found))
 
 
@@ -197,9 +199,7 @@ def _missing_inputs(features: pd.DataFrame, spec: FleetSpec) -> list[tuple[str, 
     return [tuple(name for name, gone in absent.items() if gone[i]) for i in range(len(features))]
 
 
-def _reasons(
-    loaded: Loaded, rows: Snapshot, usual: Usual, top: int
-) -> list[tuple[Driver, ...]]:
+def _reasons(loaded: Loaded, rows: Snapshot, usual: Usual, top: int) -> list[tuple[Driver, ...]]:
     if top == 0:
         return [()] * len(rows.ids)
     features = {feature.name: feature for feature in rows.dictionary}
@@ -238,7 +238,7 @@ def _beside(name: str, unit: str, usual: Usual, device_model: str) -> str:
     """Say what is usual for the model, nothing where that is not known or the feature is no number."""
     if name not in usual.mean.columns or device_model not in usual.mean.index:
         return ""
-    mean, deviation = float(usual.mean.at[device_model, name]), float(usual.deviation.at[device_model, name])  # type: ignore[arg-type]  # stubs: Scalar
+    mean, deviation = float(usual.mean.loc[device_model, name]), float(usual.deviation.loc[device_model, name])  # type: ignore[arg-type]  # stubs: Scalar
     if not (np.isfinite(mean) and np.isfinite(deviation)):
         return ""
     noun = f"model {device_model}" if device_model else "customers"

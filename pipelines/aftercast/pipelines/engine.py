@@ -17,7 +17,9 @@ from aftercast.data.workspace import Workspace
 STARTUP_S: Final = 120
 
 
-def run_flow(workspace: Workspace, flow: str, direct: Callable[[], dict[str, Any]], **parameters: Any) -> dict[str, Any]:
+def run_flow(
+    workspace: Workspace, flow: str, direct: Callable[[], dict[str, Any]], **parameters: Any
+) -> dict[str, Any]:
     """Run a flow as the settings say.
 
     Parameters

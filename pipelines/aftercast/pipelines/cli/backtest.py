@@ -12,6 +12,7 @@ from aftercast.pipelines.cli.common import KindName, WorkspaceOption, instant, n
 
 def backtest(
     kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
+    *,
     train_until: Annotated[str, typer.Option(help="Train on nothing after this.")],
     test_from: Annotated[str, typer.Option(help="First cutoff tested.")],
     test_until: Annotated[str, typer.Option(help="No outcome after this is used.")],

@@ -25,7 +25,9 @@ def describe(
     from aftercast.features.dictionary import feature_dictionary
 
     place = opened(workspace)
-    found = feature_dictionary(place.fleet, "device_id" if grain == "device" else "customer_id", _attributes(place, grain))
+    found = feature_dictionary(
+        place.fleet, "device_id" if grain == "device" else "customer_id", _attributes(place, grain)
+    )
     if as_json:
         print_json([asdict(feature) for feature in found])
         return

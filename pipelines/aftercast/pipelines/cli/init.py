@@ -13,7 +13,9 @@ from aftercast.pipelines.cli.common import say
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make the workspace in.")],
     source: Annotated[Path | None, typer.Option("--source", help="Data to draft the fleet spec from.")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="Source the data belongs to; tried out if left out.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Source the data belongs to; tried out if left out.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the fleet. [default: the folder's]")] = None,
 ) -> None:
     """Make a workspace: settings, a fleet spec, and room for everything else.
@@ -34,7 +36,9 @@ def init(
     else:
         found, fleet = draft_from(source, kind)
         create_workspace(folder, fleet.model_copy(update={"name": title}))
-        say(f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} as '{found}'; look it over.")
+        say(
+            f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} ({found}); look it over."
+        )
     say(f"Next: aftercast import {kind or 'SOURCE'} {source or 'PATH'} --workspace {folder}")
 
 

@@ -57,7 +57,14 @@ def list_all(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> No
         print_json([asdict(key) for key in found])
         return
     rows = [
-        [key.key_id, key.name, " ".join(key.scopes), str(key.created_at), str(key.expires_at or ""), str(key.revoked_at or "")]
+        [
+            key.key_id,
+            key.name,
+            " ".join(key.scopes),
+            str(key.created_at),
+            str(key.expires_at or ""),
+            str(key.revoked_at or ""),
+        ]
         for key in found
     ]
     print_table("", ["id", "name", "scopes", "created", "expires", "revoked"], rows)

@@ -11,6 +11,7 @@ from aftercast.pipelines.cli.common import WorkspaceOption, instant, note, opene
 
 
 def risk_list(
+    *,
     cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
     horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
@@ -56,7 +57,9 @@ def _write(out: Path, content: bytes) -> None:
     try:
         out.write_bytes(content)
     except OSError as error:
-        raise WorkspaceError(f"{out} cannot be written: {error.strerror}.", "Choose another place with --out.") from error
+        raise WorkspaceError(
+            f"{out} cannot be written: {error.strerror}.", "Choose another place with --out."
+        ) from error
 
 
 def _show(made: Any) -> None:

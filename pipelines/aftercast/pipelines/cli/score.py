@@ -28,8 +28,9 @@ def score(
 
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
-    from aftercast.pipelines.engine import run_flow
     from aftercast.pipelines.score import run_score
+
+    from aftercast.pipelines.engine import run_flow
 
     place, moment = opened(workspace), instant(cutoff)
     with progress("Scoring") as tell:

@@ -49,7 +49,9 @@ def _collect(place: Any) -> dict[str, Any]:
         "observed_until": None if until is None else until.isoformat(),
         "tables": place.store.tables(),
         "models": {k: None if m is None else {"version": m.version, "run_id": m.run_id} for k, m in models.items()},
-        "scores": {k: None if s is None else {"cutoff": s.cutoff.isoformat(), "size": s.size} for k, s in scores.items()},
+        "scores": {
+            k: None if s is None else {"cutoff": s.cutoff.isoformat(), "size": s.size} for k, s in scores.items()
+        },
         "runs": [
             {
                 "flow": run.flow,

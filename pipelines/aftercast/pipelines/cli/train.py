@@ -30,8 +30,9 @@ def train(
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """
-    from aftercast.pipelines.engine import run_flow
     from aftercast.pipelines.train import run_train
+
+    from aftercast.pipelines.engine import run_flow
 
     place, moment = opened(workspace), instant(until)
     with progress(f"Training {kind}") as tell:
@@ -55,7 +56,9 @@ def _show(result: dict[str, Any]) -> None:
     rows = [[who, *(_number(values.get(name)) for name in names)] for who, values in result["metrics"].items()]
     print_table("On the validation period", ["", *names], rows, right=frozenset(range(1, len(names) + 1)))
     say(f"Trained on {result['examples']:,} examples until {result['until']}, {result['events']:,} with an event.")
-    say(f"Version {result['version']} of aftercast-{result['kind']}, MLflow run {result['run_id']}. {result['decision']}")
+    say(
+        f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}"
+    )
 
 
 def _number(value: float | None) -> str:

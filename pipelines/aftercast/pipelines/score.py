@@ -1,0 +1,145 @@
+"""Score: judge the whole fleet at a cutoff with the champions, once; catch up the cutoffs that were missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
+from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataError, NotFoundError
+from aftercast.data.records.scores import Kind, newest_scores
+from aftercast.data.workspace import Workspace
+from aftercast.models.registry import Loaded, champion_version, load_champion
+from aftercast.models.scoring import judge, store_scores
+from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, snapshot_path, take_snapshot
+from aftercast.pipelines.runs import run_key, run_once
+
+KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
+MOST_MISSED: Final = 31
+
+Progress = Callable[[str, int], None]
+
+
+def run_score(
+    workspace: Workspace, *, cutoff: pd.Timestamp | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Score with every champion there is.
+
+    Parameters
+    ----------
+    cutoff
+        UTC, at or before the end of the data. None scores every cutoff of the grid ``training.cutoff_every`` that was
+        missed since the last one scored, up to the end of the data, at most :data:`MOST_MISSED` of them; what was
+        scored before is not scored again.
+
+    Returns
+    -------
+    dict
+        ``runs`` (kind, cutoff, scored, model_version, data_version, repeated) and ``notices`` for people.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no champion of any kind.
+    NotEnoughDataError
+        If the store is empty.
+    InputError
+        If the cutoff is later than the data.
+    """
+    until = observed_until(workspace)
+    _check(cutoff, until)
+    kinds = [kind for kind in KINDS if champion_version(workspace, kind) is not None]
+    if not kinds:
+        raise NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+    runs: list[dict[str, Any]] = []
+    notices: list[str] = []
+    for kind in kinds:
+        cutoffs, told = missed(workspace, kind, until) if cutoff is None else ([cutoff], [])
+        notices += told
+        loaded = load_champion(workspace, kind)
+        for moment in cutoffs:
+            if progress is not None:
+                progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
+            runs.append(_score_once(workspace, loaded, moment))
+    return {"runs": runs, "notices": notices}
+
+
+def missed(workspace: Workspace, kind: Kind, until: pd.Timestamp) -> tuple[list[pd.Timestamp], list[str]]:
+    """Cutoffs to score, ascending, and what to tell people about it; never empty.
+
+    The grid counts from 1970-01-01 00:00 UTC, so that daily cutoffs are at midnight. Where nothing was scored yet, only
+    the latest cutoff is due; where nothing was missed, the latest one is due again, for newer data or a newer model.
+    """
+    every = parse_duration_us(workspace.fleet.training.cutoff_every)
+    newest = timestamp_us(until) // every * every
+    latest = from_us(_one(newest))[0]
+    last = newest_scores(workspace.database, kind)
+    if last is None or timestamp_us(last.cutoff) + every >= newest:
+        return [latest], []
+    first = timestamp_us(last.cutoff) // every * every + every
+    due = list(from_us(cutoff_grid(from_us(_one(first))[0], latest, every)))
+    told = f"{len(due)} {kind} cutoffs were missed since {last.cutoff:%Y-%m-%d %H:%M}"
+    if len(due) <= MOST_MISSED:
+        return due, [f"{told}: they are scored now."]
+    return due[-MOST_MISSED:], [
+        f"{told}: the last {MOST_MISSED} are scored now, the {len(due) - MOST_MISSED} before them are left out. "
+        f"Score one of those with --cutoff (every {format_duration(every)})."
+    ]
+
+
+def observed_until(workspace: Workspace) -> pd.Timestamp:
+    """Instant up to which the world was observed; raises NotEnoughDataError for an empty store."""
+    until = workspace.store.observed_until()
+    if until is None:
+        raise NotEnoughDataError("The workspace holds no data.", "Run `aftercast import SOURCE PATH`.")
+    return until
+
+
+def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> dict[str, Any]:
+    version = workspace.store.version()
+    key = run_key(kind=loaded.kind, cutoff=cutoff.isoformat(), model=loaded.version, data=version)
+
+    def work() -> dict[str, Any]:
+        snapshot = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
+        scores = judge(loaded, snapshot, workspace.fleet)
+        found, _ = store_scores(workspace.database, scores, loaded, snapshot)
+        _keep_online(workspace, snapshot)
+        return {
+            "kind": loaded.kind,
+            "cutoff": cutoff.isoformat(),
+            "scored": len(scores),
+            "model_version": loaded.version,
+            "data_version": version,
+            "set_id": found.set_id,
+        }
+
+    done = run_once(workspace, "score", key, work)
+    return {**done.result, "repeated": done.repeated}
+
+
+def _keep_online(workspace: Workspace, snapshot: Snapshot) -> None:
+    """Give the service the rows of the latest scored cutoff; an earlier cutoff leaves them as they are."""
+    path = snapshot_path(workspace.folder, snapshot.kind)
+    try:
+        there = load_snapshot(path)
+    except (NotEnoughDataError, ModelMismatchError):
+        save_snapshot(snapshot, path)
+        return
+    if (snapshot.cutoff, snapshot.data_version) >= (there.cutoff, there.data_version):
+        save_snapshot(snapshot, path)
+
+
+def _check(cutoff: pd.Timestamp | None, until: pd.Timestamp) -> None:
+    if cutoff is not None and cutoff > until:
+        raise InputError(
+            f"The cutoff {cutoff:%Y-%m-%d %H:%M} is later than the data, which end at {until:%Y-%m-%d %H:%M} UTC.",
+            "Import newer data, or score an earlier cutoff.",
+        )
+
+
+def _one(moment_us: int) -> npt.NDArray[np.int64]:
+    return np.array([moment_us], dtype=np.int64)
