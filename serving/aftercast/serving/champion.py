@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pandas as pd
@@ -18,6 +18,7 @@ import pandas as pd
 from aftercast.data.errors import AftercastError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.models.mlflow_runs import run_metrics
 from aftercast.models.registry import Loaded, champion_version, load_champion
 from aftercast.models.scoring import Usual, check_features
 from aftercast.models.snapshot import Snapshot, load_snapshot, snapshot_path, take_snapshot
@@ -52,14 +53,19 @@ class Held:
         The rows of the last scoring; None while nothing was scored or they do not fit the model.
     reason, hint
         Why one of them is None, and what to do.
+    decision, metrics
+        Why it was made champion, and what was logged when it was trained.
+    saved_ns
+        Time of the file the rows came from; tells a new one.
     """
 
     loaded: Loaded | None = None
     rows: Rows | None = None
     reason: str = "It is not loaded yet."
     hint: str = "Ask again in a moment."
+    decision: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
     saved_ns: int | None = None
-    """Time of the file the rows came from; tells a new one."""
 
 
 class Champions:
@@ -118,7 +124,7 @@ class Champions:
         for kind in KINDS:
             try:
                 self._held[kind] = self._newer(kind, self._held[kind])
-            except Exception:  # the registry may be anywhere and fail in any way; the next look comes soon
+            except Exception:  # noqa: BLE001  # edge of a thread: the registry may be anywhere and fail in any way; the next look comes soon
                 LOG.exception("The %s model stays as it is.", kind)
 
     @contextmanager
@@ -139,25 +145,27 @@ class Champions:
             watcher.join()
 
     def _newer(self, kind: Kind, old: Held) -> Held:
-        version = champion_version(self._workspace, kind)
-        if version is None:
+        champion = champion_version(self._workspace, kind)
+        if champion is None:
             return Held(None, None, f"No {kind} model has been promoted to champion.", f"Run `aftercast train {kind}`.")
         path = snapshot_path(self._workspace.folder, kind)
         saved_ns = path.stat().st_mtime_ns if path.is_file() else None
-        same_model = old.loaded is not None and old.loaded.version == version.version
-        if same_model and old.saved_ns == saved_ns:
+        same = old.loaded if old.loaded is not None and old.loaded.version == champion.version else None
+        if same is not None and old.saved_ns == saved_ns:
             return old
-        loaded = old.loaded if same_model and old.loaded is not None else load_champion(self._workspace, kind)
-        return self._joined(kind, loaded, saved_ns)
+        loaded = load_champion(self._workspace, kind) if same is None else same
+        metrics = run_metrics(self._workspace, loaded.run_id) if same is None else old.metrics
+        rows, reason, hint = self._saved_rows(kind, loaded)
+        return Held(loaded, rows, reason, hint, champion.decision, metrics, saved_ns)
 
-    def _joined(self, kind: Kind, loaded: Loaded, saved_ns: int | None) -> Held:
-        """Champion with the saved rows, or without them and the reason."""
+    def _saved_rows(self, kind: Kind, loaded: Loaded) -> tuple[Rows | None, str, str]:
+        """Rows of the last scoring; or None, why they cannot be used, and what to do."""
         try:
             snapshot = load_snapshot(snapshot_path(self._workspace.folder, kind))
             check_features(loaded, snapshot)
         except AftercastError as error:
-            return Held(loaded, None, error.message, error.hint, saved_ns)
-        return Held(loaded, Rows.of(snapshot), "", "", saved_ns)
+            return None, error.message, error.hint
+        return Rows.of(snapshot), "", ""
 
     def _rows_at(self, kind: Kind, cutoff: pd.Timestamp) -> Rows:
         """Rows of any cutoff, computed one at a time so that equal questions share the work."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from aftercast.serving.champion import KINDS, Held
 from aftercast.serving.deps import ServiceDep
-from aftercast.serving.wire.probes import Health, Readiness
+from aftercast.serving.wire.probes import Health, LoadedModel, Readiness
 
 router = APIRouter(tags=["probes"])
 
@@ -18,7 +19,19 @@ async def health() -> Health:
 
 @router.get("/ready", summary="Can it answer?", responses={503: {"model": Readiness, "description": "Not yet"}})
 def ready(service: ServiceDep, response: Response) -> Readiness:
-    """Say which models are loaded; 503 until there is one for failures."""
-    readiness = service.champions.readiness()
-    response.status_code = 200 if readiness.status == "ready" else 503
-    return readiness
+    """Say which models are loaded; 503 until devices can be judged: a champion for failures and scored rows."""
+    can = service.champions.held("failure").rows is not None
+    response.status_code = 200 if can else 503
+    return Readiness(
+        status="ready" if can else "not_ready",
+        models={kind: _loaded(service.champions.held(kind)) for kind in KINDS},
+        data_as_of=service.workspace.store.observed_until(),
+    )
+
+
+def _loaded(held: Held) -> LoadedModel:
+    return LoadedModel(
+        version=None if held.loaded is None else held.loaded.version,
+        reason=f"{held.reason} {held.hint}".strip() or None,
+        scored_at=None if held.rows is None else held.rows.snapshot.cutoff,
+    )

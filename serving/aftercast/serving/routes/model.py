@@ -1,0 +1,41 @@
+"""The models that answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from aftercast.data.clocks import parse_time
+from aftercast.models.registry import Loaded
+from aftercast.serving.champion import KINDS, Held
+from aftercast.serving.deps import MAY_PREDICT, ServiceDep, refusals
+from aftercast.serving.render import model_ref
+from aftercast.serving.wire.common import finite
+from aftercast.serving.wire.model import ChampionModel, ModelAnswer
+
+router = APIRouter(tags=["models"], dependencies=[MAY_PREDICT])
+
+
+@router.get("/v1/model", summary="Which models answer, and how good are they?", responses=refusals())
+def model(service: ServiceDep) -> ModelAnswer:
+    """Describe the champion of each kind; a kind without one is named with the reason."""
+    held = {kind: service.champions.held(kind) for kind in KINDS}
+    return ModelAnswer(
+        models=[_champion(each, each.loaded) for each in held.values() if each.loaded is not None],
+        missing={kind: f"{each.reason} {each.hint}" for kind, each in held.items() if each.loaded is None},
+    )
+
+
+def _champion(held: Held, loaded: Loaded) -> ChampionModel:
+    metadata = loaded.metadata
+    return ChampionModel(
+        model=model_ref(loaded),
+        decision=held.decision,
+        horizons=list(metadata.horizons),
+        components=list(metadata.components),
+        trained_until=parse_time(metadata.until),
+        data_version=metadata.data_version,
+        feature_dictionary=metadata.dictionary_hash,
+        fleet_spec=metadata.spec_hash,
+        scored_at=None if held.rows is None else held.rows.snapshot.cutoff,
+        metrics={name: finite(value) for name, value in sorted(held.metrics.items())},
+    )

@@ -1,0 +1,184 @@
+"""Risk of failure over HTTP: the same numbers as the risk list, and every record with its own fate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.models.answers import answer
+from aftercast.models.registry import load_champion
+from aftercast.models.risk_list import RiskList, make_list
+from aftercast.models.scoring import score_devices
+from aftercast.models.snapshot import load_snapshot, save_snapshot, snapshot_path, take_snapshot
+
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def made(fleet_workspace: Workspace) -> RiskList:
+    """The list of every device at the last scored cutoff."""
+    return make_list(fleet_workspace, horizon="7d")
+
+
+def _ask(client: httpx.Client, ids: list[str], **more: Any) -> dict[str, Any]:
+    answered = client.post("/v1/failure-risk", json={"devices": [{"device_id": each} for each in ids], **more})
+    assert answered.status_code == 200, answered.text
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    found: dict[str, Any] = json.loads(answered.text, parse_constant=refuse)
+    return found
+
+
+def _probabilities(answered: dict[str, Any]) -> dict[str, float]:
+    return {result["device_id"]: result["probability"] for result in answered["results"]}
+
+
+def test_every_device_has_the_probability_of_the_risk_list(client: httpx.Client, made: RiskList) -> None:
+    answered = _ask(client, [row.device_id for row in made.rows], horizon="7d")
+    assert _probabilities(answered) == {row.device_id: row.probability for row in made.rows}
+    first, row = answered["results"][0], made.rows[0]
+    assert (first["sentence"], first["component"], first["evidence"]) == (row.sentence, row.component, row.evidence)
+    assert first["components"][row.component] == row.component_probability
+    assert pd.Timestamp(answered["cutoff"]) == made.cutoff
+    assert answered["model"]["version"] == made.model_version
+
+
+def test_rows_made_live_have_the_probability_of_the_risk_list(
+    fleet_workspace: Workspace,
+    made: RiskList,
+    tmp_path: Path,
+    listening: Callable[[Workspace], AbstractContextManager[str]],
+    client_of: Callable[..., httpx.Client],
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(fleet_workspace.folder, folder, ignore=shutil.ignore_patterns("online"))
+    copied = open_workspace(folder)
+    asked = [row.device_id for row in made.rows[:5]]
+    with listening(copied) as url, client_of(url, copied, "predict") as client:
+        unscored = client.post("/v1/failure-risk", json={"devices": [{"device_id": asked[0]}]})
+        live = _ask(client, asked, horizon="7d", as_of=made.cutoff.isoformat())
+    assert unscored.status_code == 503
+    assert "aftercast score" in unscored.json()["hint"]
+    assert _probabilities(live) == {row.device_id: row.probability for row in made.rows[:5]}
+
+
+def test_an_earlier_instant_is_judged_from_what_was_known_then(
+    client: httpx.Client, fleet_workspace: Workspace, made: RiskList
+) -> None:
+    before = made.cutoff - 3 * DAY
+    loaded = load_champion(fleet_workspace, "failure")
+    scores = score_devices(loaded, fleet_workspace.store, fleet_workspace.fleet, before)[:5]
+    answered = _ask(client, [score.entity_id for score in scores], horizon="7d", as_of=before.isoformat())
+    assert _probabilities(answered) == {score.entity_id: answer(score, "7d").probability for score in scores}
+    assert all(pd.Timestamp(result["data_as_of"]) <= before for result in answered["results"])
+
+
+def test_an_instant_in_another_zone_is_the_same_instant(client: httpx.Client, made: RiskList) -> None:
+    asked = [made.rows[0].device_id]
+    elsewhere = made.cutoff.tz_convert("Asia/Shanghai").isoformat()
+    assert _ask(client, asked, as_of=elsewhere)["results"] == _ask(client, asked)["results"]
+
+
+def test_an_unknown_device_has_an_error_and_the_others_their_answers(client: httpx.Client, made: RiskList) -> None:
+    known = made.rows[0].device_id
+    answered = _ask(client, [known, "no such device", known])
+    assert [result["status"] for result in answered["results"]] == ["answered", "error", "answered"]
+    assert answered["results"][1]["error"]["code"] == "unknown_device"
+    assert answered["results"][0] == answered["results"][2]
+    assert (answered["answered"], answered["failed"]) == (2, 1)
+
+
+def test_a_retired_device_has_no_probability_and_the_reason(
+    client: httpx.Client, fleet_workspace: Workspace, made: RiskList
+) -> None:
+    devices = fleet_workspace.store.read("devices", known_at=made.cutoff).drop_duplicates("device_id", keep="last")
+    retired = devices.loc[devices["retired_at"] <= made.cutoff, "device_id"]
+    (result,) = _ask(client, [retired.iloc[0]])["results"]
+    assert (result["status"], result["probability"]) == ("answered", None)
+    assert "retired" in result["reason"]
+
+
+def test_risk_grows_with_the_horizon_and_any_length_is_answered(client: httpx.Client, made: RiskList) -> None:
+    lengths = ["1h", "24h", "36h", "3d", "100h", "7d", "8d", "2w"]
+    asked = [row.device_id for row in made.rows[:20]]
+    answers = [_probabilities(_ask(client, asked, horizon=length, drivers=0)) for length in lengths]
+    for shorter, longer in pairwise(answers):
+        assert all(shorter[each] <= longer[each] for each in asked)
+    assert answers[0] != answers[-1]
+
+
+@pytest.mark.parametrize("horizon", ["99999d", "0d", "-7d", "soon-v3ry", "7", ""])
+def test_a_horizon_that_cannot_be_answered_is_refused_with_the_longest(
+    client: httpx.Client, made: RiskList, horizon: str
+) -> None:
+    body = {"devices": [{"device_id": made.rows[0].device_id}], "horizon": horizon}
+    refused = client.post("/v1/failure-risk", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:aftercast:problem:unknown-horizon"
+    assert "at most" in refused.json()["hint"]
+    assert "v3ry" not in refused.text
+
+
+@pytest.mark.parametrize(("asked", "named"), [(False, 0), (0, 0), (1, 1), (2, 2), (True, 3)])
+def test_as_many_drivers_are_named_as_asked(client: httpx.Client, made: RiskList, asked: int, named: int) -> None:
+    (result,) = _ask(client, [made.rows[0].device_id], drivers=asked)["results"]
+    assert len(result["drivers"]) == named
+    assert all(driver["text"] and driver["contribution"] is not None for driver in result["drivers"])
+
+
+def test_an_instant_after_the_end_of_the_data_is_refused(
+    client: httpx.Client, fleet_workspace: Workspace, made: RiskList
+) -> None:
+    until = fleet_workspace.store.observed_until()
+    assert until is not None
+    body = {"devices": [{"device_id": made.rows[0].device_id}], "as_of": (until + DAY).isoformat()}
+    refused = client.post("/v1/failure-risk", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:not-observed-yet")
+
+
+def test_an_instant_before_the_first_device_is_refused(client: httpx.Client, made: RiskList) -> None:
+    body = {"devices": [{"device_id": made.rows[0].device_id}], "as_of": "1990-01-01T00:00:00Z"}
+    refused = client.post("/v1/failure-risk", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:nothing-at-risk")
+
+
+def test_more_records_than_a_call_may_have_are_refused(client: httpx.Client, fleet_workspace: Workspace) -> None:
+    most = fleet_workspace.settings.serving.max_devices
+    body = {"devices": [{"device_id": "D"}] * (most + 1)}
+    refused = client.post("/v1/failure-risk", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
+    assert _ask(client, ["no such device"] * most)["failed"] == most
+
+
+def test_newly_scored_rows_are_taken_up_without_a_failed_request(
+    fleet_workspace: Workspace,
+    tmp_path: Path,
+    listening: Callable[[Workspace], AbstractContextManager[str]],
+    client_of: Callable[..., httpx.Client],
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(fleet_workspace.folder, folder)
+    copied = open_workspace(folder)
+    path = snapshot_path(folder, "failure")
+    old = load_snapshot(path)
+    newer = take_snapshot(copied.store, copied.fleet, "failure", old.cutoff - DAY)
+    seen = []
+    with listening(copied) as url, client_of(url, copied, "predict") as client:
+        seen.append(_ask(client, [str(newer.ids[0])])["cutoff"])
+        save_snapshot(newer, path)
+        deadline = pd.Timestamp.now("UTC") + pd.Timedelta(seconds=20)
+        while len(set(seen)) == 1 and pd.Timestamp.now("UTC") < deadline:
+            seen.append(_ask(client, [str(newer.ids[0])])["cutoff"])
+    assert [pd.Timestamp(seen[0]), pd.Timestamp(seen[-1])] == [old.cutoff, newer.cutoff]

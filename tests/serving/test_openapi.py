@@ -1,0 +1,69 @@
+"""The interface is described: an example of every body and answer, every refusal, and no change unnoticed.
+
+`UPDATE_GOLDEN=1 pytest tests/serving/test_openapi.py` writes the golden document anew; read the difference before it is
+committed: a caller depends on every line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
+PROBES = {"/health", "/ready"}
+
+
+@pytest.fixture(scope="module")
+def document(bare_client: httpx.Client) -> dict[str, Any]:
+    found: dict[str, Any] = bare_client.get("/openapi.json").json()
+    return found
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            yield path, operation
+
+
+def test_paths_and_schemas_are_the_golden_ones(document: dict[str, Any]) -> None:
+    shown = {"paths": document["paths"], "schemas": document["components"]["schemas"]}
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        GOLDEN.write_text(json.dumps(shown, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert shown == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_every_body_and_answer_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    without = []
+    for path, operation in _operations(document):
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for part in [*bodies, operation["responses"]["200"]]:
+            name = part["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+            example = schemas[name].get("examples", [{}])[0]
+            if not set(schemas[name].get("required", ["?"])) <= set(example):
+                without.append((path, name))
+    assert without in ([], [("/health", "Health")])  # nothing of Health is required
+
+
+def test_every_route_with_a_key_names_its_refusals_as_problems(document: dict[str, Any]) -> None:
+    for path, operation in _operations(document):
+        refusals = {code: answer for code, answer in operation["responses"].items() if code != "200"}
+        if path not in PROBES:
+            assert {"401", "403"} <= set(refusals)
+            assert all(list(answer["content"]) == ["application/problem+json"] for answer in refusals.values())
+
+
+def test_every_route_with_a_key_says_so(document: dict[str, Any]) -> None:
+    closed = {path for path, operation in _operations(document) if operation.get("security")}
+    assert closed == set(document["paths"]) - PROBES
+
+
+def test_every_path_is_in_the_guide(document: dict[str, Any]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+    assert [path for path in document["paths"] if f"{path}`" not in guide] == []

@@ -1,0 +1,72 @@
+"""The risk list over HTTP: the recorded list, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import httpx
+import pandas as pd
+import pytest
+
+from aftercast.data.workspace import Workspace
+from aftercast.models.risk_list import find_list, make_list
+
+
+def test_the_list_is_the_recorded_one_and_asked_again_the_same(
+    client: httpx.Client, fleet_workspace: Workspace
+) -> None:
+    first, again = (client.get("/v1/risk-list", params={"horizon": "7d", "top": 10}).json() for _ in range(2))
+    recorded = find_list(fleet_workspace, first["list_id"])
+    assert first == again
+    assert [(row["rank"], row["device_id"], row["probability"]) for row in first["rows"]] == [
+        (row.rank, row.device_id, row.probability) for row in recorded.rows
+    ]
+    assert len(first["rows"]) == 10
+    assert first["judged"] > 10
+
+
+def test_a_cutoff_can_be_named(client: httpx.Client, fleet_workspace: Workspace) -> None:
+    made = make_list(fleet_workspace, top=3)
+    found = client.get("/v1/risk-list", params={"cutoff": made.cutoff.isoformat(), "top": 3})
+    assert found.json()["list_id"] == made.list_id
+
+
+def test_the_csv_has_the_rows_of_the_json(client: httpx.Client) -> None:
+    as_json = client.get("/v1/risk-list", params={"top": 5}).json()
+    answered = client.get("/v1/risk-list", params={"top": 5, "format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(answered.text)))
+    assert answered.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert as_json["list_id"] in answered.headers["Content-Disposition"]
+    assert [(row["device_id"], float(row["probability"])) for row in rows] == [
+        (row["device_id"], row["probability"]) for row in as_json["rows"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"horizon": "soon"}, 422, "unknown-horizon"),
+        ({"horizon": "99999d"}, 422, "unknown-horizon"),
+        ({"top": 0}, 422, "invalid-request"),
+        ({"format": "pdf"}, 422, "invalid-request"),
+        ({"cutoff": "yesterday"}, 422, "invalid-request"),
+        ({"cutoff": "1990-01-01T00:00:00Z"}, 404, "not-found"),
+    ],
+)
+def test_a_list_that_cannot_be_made_is_refused(
+    client: httpx.Client, query: dict[str, str | int], status: int, code: str
+) -> None:
+    refused = client.get("/v1/risk-list", params=query)
+    assert (refused.status_code, refused.json()["type"]) == (status, f"urn:aftercast:problem:{code}")
+
+
+def test_without_a_scoring_there_is_no_list(bare_client: httpx.Client) -> None:
+    refused = bare_client.get("/v1/risk-list")
+    assert refused.status_code == 404
+    assert "aftercast score" in refused.json()["hint"]
+
+
+def test_times_are_utc(client: httpx.Client) -> None:
+    found = client.get("/v1/risk-list", params={"top": 1}).json()
+    assert pd.Timestamp(found["cutoff"]).utcoffset() == pd.Timedelta(0)
