@@ -64,6 +64,12 @@ def empty_frame(table: Table) -> pd.DataFrame:
     return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_TYPES[c.kind]) for c in table.columns})
 
 
+def open_kinds(schema: pa.Schema, table: Table) -> dict[str, str]:
+    """Kinds of the stored columns that the contract does not list."""
+    names = [name for name in schema.names if not table.has(name) and name not in PRIVATE]
+    return {name: _kind_of(schema.field(name).type) for name in names}
+
+
 def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Identity of every row (all public columns, available_at included), shape (n,)."""
     names = [str(name) for name in frame.columns if not str(name).startswith("_")]

@@ -29,6 +29,8 @@ class Selection:
         Only rows with ``available_at <= known_at``.
     event_from, event_to
         Only rows with ``event_from <= event time <= event_to``, both ends included.
+    ordered
+        Whether rows are wanted in the order of their keys.
     """
 
     known_at: pd.Timestamp | None = None
@@ -37,6 +39,7 @@ class Selection:
     bucket: int | None = None
     event_from: pd.Timestamp | None = None
     event_to: pd.Timestamp | None = None
+    ordered: bool = True
 
 
 def history_of(address: str, table: Table) -> DeltaHistory:
@@ -65,7 +68,7 @@ def read_frame(files: ds.Dataset, table: Table, wanted: Selection, device_bucket
     if by_bucket:
         data = data.filter(pa.array(bucket_of(data["device_id"].to_pandas(), device_buckets) == wanted.bucket))
     frame = to_frame(table, data)
-    positions = sort_order(frame, order)
+    positions = sort_order(frame, order) if wanted.ordered else None
     if positions is not None:
         frame = frame.take(positions).reset_index(drop=True)
     return _with_columns(frame, names, table)

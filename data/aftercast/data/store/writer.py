@@ -15,6 +15,7 @@ from aftercast.data.store.layout import (
     IMPORT,
     ROW,
     base_schema,
+    open_kinds,
     row_hashes,
     sort_order,
     stored_table,
@@ -45,8 +46,8 @@ class StoreWriter:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was appended."""
-        return self.states != dict(self.base.tables)
+        """Whether there is anything to publish: rows, or a longer time that was observed."""
+        return self.states != dict(self.base.tables) or self.observed_until != self.base.observed_until
 
     @property
     def observed_until(self) -> pd.Timestamp | None:
@@ -84,6 +85,14 @@ class StoreWriter:
         """Rows as this writer sees them, its own included; columns may name the private ones."""
         table = stored_table(name)
         return read_table(self.address, table, self.states.get(name), wanted, self.device_buckets)
+
+    def attribute_kinds(self, name: str) -> dict[str, str]:
+        """Kinds in which the columns that the contract does not list are stored already."""
+        state = self.states.get(name)
+        if state is None:
+            return {}
+        table = stored_table(name)
+        return open_kinds(history_of(self.address, table).scan(state.delta).schema, table)
 
     def _sorted(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         positions = sort_order(frame, [*table.key, "available_at"])
