@@ -7,7 +7,7 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import answer
-from aftercast.models.scoring import stored_scores
+from aftercast.models.score_records import stored_scores
 
 
 def test_every_customer_has_the_probability_of_the_batch(client: httpx.Client, fleet_workspace: Workspace) -> None:

@@ -51,7 +51,7 @@ def test_the_process_answers_logs_json_and_ends_cleanly(bare_workspace: Workspac
     finally:
         process.terminate()
         _, log = process.communicate(timeout=PATIENCE_S)
-    line = next(line for line in log.splitlines() if "process-test" in line)
-    assert json.loads(line[line.index("{") :])["status"] == answered.status_code
+    line = next(json.loads(line) for line in log.splitlines() if "process-test" in line)
+    assert (line["status"], line["route"]) == (answered.status_code, "/v1/model")
     assert key not in log
     assert process.returncode in {0, -15}

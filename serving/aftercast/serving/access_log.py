@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -73,6 +74,7 @@ def _line(scope: Scope, request_id: str, status: int | None, seconds: float) -> 
     caller = scope["state"].get("caller")
     return json.dumps(
         {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": request_id,
             "method": scope["method"],
             "route": getattr(scope.get("route"), "path", None),
@@ -84,11 +86,15 @@ def _line(scope: Scope, request_id: str, status: int | None, seconds: float) -> 
 
 
 def log_to_stderr() -> None:
-    """Send the service's log to standard error, one line a record; the access lines are JSON."""
-    root = logging.getLogger("aftercast.serving")
-    if not root.handlers:
+    """Send the service's log to standard error; access lines are JSON and nothing else."""
+    _to_stderr(logging.getLogger("aftercast.serving"), "%(asctime)s %(levelname)s %(name)s %(message)s")
+    _to_stderr(ACCESS, "%(message)s")
+
+
+def _to_stderr(logger: logging.Logger, form: str) -> None:
+    if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    root.propagate = False
+        handler.setFormatter(logging.Formatter(form))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

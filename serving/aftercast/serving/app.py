@@ -54,6 +54,7 @@ def create_app(workspace: Workspace, *, check_every_s: float = 10.0) -> FastAPI:
         docs_url=None,  # both pages load their scripts from the internet
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
             Middleware(RequestLog),
             Middleware(Authentication, database=lambda: workspace.database),

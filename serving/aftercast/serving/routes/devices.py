@@ -26,7 +26,7 @@ TOP_DRIVERS: Final = 5
 DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])]
 
 
-@router.get("/v1/devices/{device_id}", summary="What is known of a device?", responses=refusals(404, 422))
+@router.get("/v1/devices/{device_id}", summary="What is known of a device?", responses=refusals(404, 422, 503))
 def device(service: ServiceDep, device_id: DeviceId) -> DeviceAnswer:
     """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])

@@ -26,7 +26,7 @@ _CSV = {"text/csv": {"schema": {"type": "string"}, "example": "rank,device_id,de
     "/v1/risk-list",
     summary="Which devices are most at risk?",
     response_model=RiskListAnswer,
-    responses={200: {"content": _CSV}, **refusals(404, 422)},
+    responses={200: {"content": _CSV}, **refusals(404, 422, 503)},
 )
 def risk_list(
     service: ServiceDep,
