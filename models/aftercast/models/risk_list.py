@@ -14,7 +14,7 @@ from aftercast.data.errors import SettingsError
 from aftercast.data.records.lists import read_list, write_list
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, Score, answer
-from aftercast.models.scoring import stored_scores
+from aftercast.models.score_records import stored_scores
 
 TIE_RULE: Final = "probability, highest first; equal probabilities by device_id, ascending"
 

@@ -6,7 +6,7 @@ Batch and service both judge through :func:`judge`, so that one device has one a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,15 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 from aftercast.models.explanation import drivers
 from aftercast.models.hazard import Risks
-from sqlalchemy import Engine
 
-from aftercast.data.clocks import NEVER, format_duration
-from aftercast.data.errors import ModelMismatchError, NotFoundError
+from aftercast.data.clocks import NEVER
+from aftercast.data.errors import ModelMismatchError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.records.scores import Kind, ScoreSet, newest_scores, read_scores, write_scores
 from aftercast.data.store import Store
 from aftercast.features.view import Feature
-from aftercast.models.answers import Driver, Score, score_from_dict, score_to_dict
+from aftercast.models.answers import Driver, Score
 from aftercast.models.registry import Loaded
 from aftercast.models.snapshot import Snapshot, take_snapshot
 
@@ -119,51 +117,6 @@ def check_features(loaded: Loaded, snapshot: Snapshot) -> None:
         raise ModelMismatchError(
             f"The champion (version {loaded.version}) was trained on other features than fleet.toml now describes.",
             f"Run `aftercast train {loaded.kind}`, or undo the change to fleet.toml.",
-        )
-
-
-def store_scores(database: Engine, scores: list[Score], loaded: Loaded, snapshot: Snapshot) -> tuple[ScoreSet, bool]:
-    """Store the scores of a whole snapshot once; False when they were stored already."""
-    horizons = tuple(format_duration(int(h)) for h in loaded.model.horizons_us)
-    found = ScoreSet(
-        kind=snapshot.kind,
-        cutoff=snapshot.cutoff,
-        model_version=loaded.version,
-        data_version=snapshot.data_version,
-        horizons=horizons,
-        components=tuple(loaded.model.components),
-    )
-    rows = [(score.entity_id, score.any_risk[-1], score_to_dict(score)) for score in scores]
-    return found, write_scores(database, found, rows)
-
-
-def stored_scores(database: Engine, kind: Kind, cutoff: pd.Timestamp | None = None) -> tuple[ScoreSet, list[Score]]:
-    """Scores last stored for a cutoff, None for the latest cutoff; ordered by id.
-
-    Raises
-    ------
-    NotFoundError
-        If nothing was scored at the cutoff.
-    """
-    found = newest_scores(database, kind, cutoff)
-    if found is None:
-        at = "" if cutoff is None else f" at {cutoff:%Y-%m-%dT%H:%M} UTC"
-        raise NotFoundError(
-            f"There are no {kind} scores{at}.", "Run `aftercast score`, with --cutoff for that instant."
-        )
-    return found, list(_read(database, found))
-
-
-def _read(database: Engine, found: ScoreSet) -> Iterator[Score]:
-    for entity_id, content in read_scores(database, found.set_id):
-        yield score_from_dict(
-            content,
-            kind=found.kind,
-            entity_id=entity_id,
-            cutoff=found.cutoff,
-            model_version=found.model_version,
-            data_version=found.data_version,
-            horizons=found.horizons,
         )
 
 

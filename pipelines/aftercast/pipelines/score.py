@@ -14,7 +14,8 @@ from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataE
 from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry import Loaded, champion_version, load_champion
-from aftercast.models.scoring import judge, store_scores
+from aftercast.models.score_records import store_scores
+from aftercast.models.scoring import judge
 from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, snapshot_path, take_snapshot
 from aftercast.pipelines.runs import run_key, run_once
 
@@ -106,7 +107,7 @@ def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> d
     def work() -> dict[str, Any]:
         snapshot = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
         scores = judge(loaded, snapshot, workspace.fleet)
-        found, _ = store_scores(workspace.database, scores, loaded, snapshot)
+        found, _ = store_scores(workspace.database, scores)
         _keep_online(workspace, snapshot)
         return {
             "kind": loaded.kind,

@@ -62,6 +62,8 @@ def _show(report: dict[str, Any]) -> None:
     for name, table in report["tables"].items():
         for reason, count in table["quarantined"].items():
             say(f"{name}: {count:,} rows set aside: {reason}. Example: {table['examples'].get(reason, '')}")
+    for notice in report["notices"]:
+        note(notice)
     say(f"The store is at version {report['version']}.")
 
 

@@ -1,0 +1,128 @@
+"""What is said of one device: exact at the model's horizons, null with a reason, zero and one kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aftercast.data.clocks import DAY_US, HOUR_US
+from aftercast.data.errors import ModelMismatchError
+from aftercast.models.answers import (
+    Driver,
+    Score,
+    answer,
+    not_judged,
+    percent,
+    risk_within,
+    score_from_dict,
+    score_to_dict,
+    words,
+)
+
+CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
+
+
+def score(**changes: Any) -> Score:
+    values: dict[str, Any] = {
+        "kind": "failure",
+        "entity_id": "D1",
+        "cutoff": CUTOFF,
+        "model_version": "3",
+        "data_version": 2,
+        "horizons_us": (DAY_US, 7 * DAY_US),
+        "risks": {"compressor": (0.02, 0.124), "pump": (0.001, 0.008)},
+        "any_risk": (0.021, 0.131),
+        "evidence": "telemetry",
+        "data_as_of": CUTOFF - pd.Timedelta(hours=1),
+    }
+    return Score(**{**values, **changes})
+
+
+def test_the_sentence_names_the_likeliest_component_and_the_probability_is_of_any() -> None:
+    said = answer(score(), "7d")
+    assert said.sentence == "12.4 % likelihood of a compressor failure within 7 days"
+    assert (said.probability, said.component) == (0.131, "compressor")
+    assert said.components == {"compressor": 0.124, "pump": 0.008}
+    assert said.reason is None
+
+
+def test_a_customer_has_a_sentence_of_its_own_and_no_component() -> None:
+    said = answer(score(kind="churn", risks={"left": (0.01, 0.042)}, any_risk=(0.01, 0.042)), "7d")
+    assert said.sentence == "4.2 % likelihood that the customer leaves within 7 days"
+    assert said.component is None
+
+
+@pytest.mark.parametrize(("risk", "text"), [(0.0, "0 %"), (1.0, "100 %")])
+def test_zero_and_one_are_probabilities_and_not_missing(risk: float, text: str) -> None:
+    said = answer(score(risks={"pump": (risk, risk)}, any_risk=(risk, risk)), "7d")
+    assert said.probability == risk
+    assert said.sentence == f"{text} likelihood of a pump failure within 7 days"
+    assert said.reason is None
+
+
+def test_what_cannot_be_judged_has_no_probability_and_says_why() -> None:
+    said = not_judged("failure", "D9", CUTOFF, "7d", "the device had been retired by 2025-01-02")
+    assert said.probability is None
+    assert said.sentence == "The risk cannot be judged: the device had been retired by 2025-01-02."
+    assert said.reason == "the device had been retired by 2025-01-02"
+
+
+def test_a_horizon_beyond_the_model_is_refused_with_the_longest_named() -> None:
+    with pytest.raises(ModelMismatchError, match=r"up to 7d, not 8d.*horizons"):
+        answer(score(), "8d")
+
+
+def test_equally_likely_components_are_told_apart_the_same_way_each_time() -> None:
+    one = answer(score(risks={"a": (0.1, 0.2), "b": (0.1, 0.2)}), "7d")
+    other = answer(score(risks={"b": (0.1, 0.2), "a": (0.1, 0.2)}), "7d")
+    assert one.component == other.component
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 500))
+def test_risk_between_horizons_is_bounded_monotone_and_exact_on_them(values: list[float], at: int) -> None:
+    risks = sorted(values)
+    ends = [100 * (i + 1) for i in range(len(risks))]
+    assert [risk_within(ends, risks, end) for end in ends] == risks
+    horizon = min(at, ends[-1])
+    found = risk_within(ends, risks, horizon)
+    steps = [risk_within(ends, risks, h) for h in (max(1, horizon - 1), horizon, min(ends[-1], horizon + 1))]
+    assert 0 <= found <= risks[-1] + 1e-12
+    assert all(later >= earlier - 1e-12 for earlier, later in itertools.pairwise(steps))
+
+
+@given(st.floats(0, 1))
+def test_a_percentage_says_impossible_or_certain_only_of_what_is(probability: float) -> None:
+    text = percent(probability)
+    assert (text == "0 %") == (probability == 0)
+    assert (text == "100 %") == (probability == 1)
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"), [(DAY_US, "24 hours"), (14 * DAY_US, "14 days"), (HOUR_US, "1 hour"), (36 * HOUR_US, "36 hours")]
+)
+def test_durations_are_said_in_words(duration: int, text: str) -> None:
+    assert words(duration) == text
+
+
+def test_a_stored_score_comes_back_equal_to_the_last_digit() -> None:
+    driver = Driver("vibration_mean_24h", None, "mm/s", 0.1 + 0.2, "vibration mean 24 h not known")
+    stored = score(
+        any_risk=(0.1 + 0.2, 1 / 3), drivers=(driver,), missing=("volt",), data_as_of=None, device_model="M", customer_id="C"
+    )
+    content = json.loads(json.dumps(score_to_dict(stored)))
+    back = score_from_dict(
+        content,
+        kind="failure",
+        entity_id="D1",
+        cutoff=CUTOFF,
+        model_version="3",
+        data_version=2,
+        horizons=("1d", "7d"),
+    )
+    assert back == stored
