@@ -1,0 +1,88 @@
+"""Files of a hazard model: one LightGBM text for each booster, and ``model.json`` for everything else."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import lightgbm as lgb
+import numpy as np
+
+from aftercast.data.errors import ModelMismatchError
+from aftercast.models.calibration import Calibrator
+from aftercast.models.hazard.cell import Cell
+from aftercast.models.hazard.schema import Schema
+from aftercast.models.hazard.settings import HazardSettings
+
+if TYPE_CHECKING:
+    from aftercast.models.hazard.model import HazardModel
+
+FILE: Final = "model.json"
+FORMAT: Final = 1
+
+
+def save_model(model: HazardModel, folder: Path) -> None:
+    """Write a model into a folder, which is made where it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "format": FORMAT,
+        "components": list(model.components),
+        "horizons_us": model.horizons_us.tolist(),
+        "features": list(model.schema.names),
+        "categories": {name: list(values) for name, values in model.schema.categories.items()},
+        "thresholds": [[None if math.isnan(v) else v for v in row] for row in model.thresholds.tolist()],
+        "pooled": list(model.pooled),
+        "settings": asdict(model.settings),
+        "cells": [
+            [_save_cell(cell, folder, f"booster-{k}-{c}.txt") for c, cell in enumerate(row)]
+            for k, row in enumerate(model.cells)
+        ],
+    }
+    (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def load_model(folder: Path) -> dict[str, Any]:
+    """Fields of the model in a folder.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the folder holds no model, or one of another format.
+    """
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ModelMismatchError(f"The model has format {content['format']}, this is {FORMAT}.", "Train again.")
+        return _fields(content, folder)
+    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
+        raise ModelMismatchError(f"There is no readable hazard model in {folder.name}.", "Train again.") from error
+
+
+def _fields(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    values = [[math.nan if v is None else v for v in row] for row in content["thresholds"]]
+    categories = {name: tuple(found) for name, found in content["categories"].items()}
+    return {
+        "components": tuple(content["components"]),
+        "horizons_us": np.array(content["horizons_us"], dtype=np.int64),
+        "schema": Schema(tuple(content["features"]), categories),
+        "cells": tuple(tuple(_load_cell(cell, folder) for cell in row) for row in content["cells"]),
+        "thresholds": np.array(values, dtype=np.float64),
+        "pooled": tuple(content["pooled"]),
+        "settings": HazardSettings(**content["settings"]),
+    }
+
+
+def _save_cell(cell: Cell, folder: Path, name: str) -> dict[str, Any]:
+    if cell.booster is not None:
+        (folder / name).write_text(cell.booster.model_to_string(), encoding="utf-8")
+    file = None if cell.booster is None else name
+    return {"booster": file, "prior": cell.prior, "calibrator": cell.calibrator.to_dict()}
+
+
+def _load_cell(content: dict[str, Any], folder: Path) -> Cell:
+    file = content["booster"]
+    booster = None if file is None else lgb.Booster(model_str=(folder / file).read_text(encoding="utf-8"))
+    return Cell(booster, content["prior"], Calibrator(**content["calibrator"]))
