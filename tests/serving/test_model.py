@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import httpx
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.mlflow_runs import run_metrics
 from aftercast.models.registry import load_champion
 
 
@@ -20,12 +19,14 @@ def test_the_champion_is_described(client: httpx.Client, fleet_workspace: Worksp
     assert found["scored_at"] is not None
 
 
-def test_metrics_stand_beside_those_of_a_baseline(client: httpx.Client) -> None:
-    for found in client.get("/v1/model").json()["models"]:
-        numbers = [value for value in found["metrics"].values() if value is not None]
-        assert numbers
-        assert all(math.isfinite(value) for value in numbers)
-        assert any("base" in name for name in found["metrics"])
+def test_metrics_stand_beside_those_of_the_base_rate(client: httpx.Client, fleet_workspace: Workspace) -> None:
+    champion = load_champion(fleet_workspace, "failure")
+    logged = run_metrics(fleet_workspace, champion.run_id)
+    found = next(each for each in client.get("/v1/model").json()["models"] if each["model"]["name"] == "failure")
+    assert {
+        f"{who}.{name}": value for who, named in found["metrics"].items() for name, value in named.items()
+    } == logged
+    assert {"model", "base_rate"} <= set(found["metrics"])
 
 
 def test_a_kind_without_a_model_says_what_to_run(bare_client: httpx.Client) -> None:

@@ -127,7 +127,7 @@ def checked_horizon(loaded: Loaded, text: str | None) -> str:
     ProblemError
         422 if it is not a duration or longer than the model's longest.
     """
-    longest = int(max(loaded.model.horizons_us))
+    longest = max(parse_duration_us(each) for each in loaded.metadata.horizons)
     if text is None:
         usual = parse_duration_us(USUAL_HORIZONS[loaded.kind])
         return format_duration(min(usual, longest))

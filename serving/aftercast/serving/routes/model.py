@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
 from aftercast.data.clocks import parse_time
@@ -37,5 +39,14 @@ def _champion(held: Held, loaded: Loaded) -> ChampionModel:
         feature_dictionary=metadata.dictionary_hash,
         fleet_spec=metadata.spec_hash,
         scored_at=None if held.rows is None else held.rows.snapshot.cutoff,
-        metrics={name: finite(value) for name, value in sorted(held.metrics.items())},
+        metrics=_by_model(held.metrics),
     )
+
+
+def _by_model(logged: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    """Metrics of each model from names such as ``base_rate.pr_auc_7d``."""
+    found: dict[str, dict[str, float | None]] = {}
+    for name, value in sorted(logged.items()):
+        who, _, metric = name.partition(".")
+        found.setdefault(who, {})[metric] = finite(value)
+    return found

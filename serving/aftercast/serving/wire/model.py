@@ -20,7 +20,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
             "feature_dictionary": "9b1c7f3e5a2d4c60",
             "fleet_spec": "0a4d8e12b6f95c73",
             "scored_at": "2025-08-15T00:00:00Z",
-            "metrics": {"model.7d.pr_auc": 0.53, "base_rate.7d.pr_auc": 0.02},
+            "metrics": {"model": {"pr_auc_7d": 0.53}, "base_rate": {"pr_auc_7d": 0.02}},
         }
     ],
     "missing": {"churn": "No churn model has been promoted to champion. Run `aftercast train churn`."},
@@ -39,8 +39,8 @@ class ChampionModel(BaseModel):
     feature_dictionary: str = Field(description="Hash of the features it reads.")
     fleet_spec: str = Field(description="Hash of the fleet spec it was trained with.")
     scored_at: AwareDatetime | None = Field(description="Cutoff of the rows it answers from; null without any.")
-    metrics: dict[str, float | None] = Field(
-        description="As logged when it was trained, its baselines beside it; null where one cannot be computed."
+    metrics: dict[str, dict[str, float | None]] = Field(
+        description="Model and each baseline, as logged when it was trained, on its later validation period."
     )
 
 
