@@ -50,8 +50,7 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader) -> Resolved:
         Reads the stored rows of the table, those of this import included.
     """
     hashes, keys = row_hashes(frame), hash_rows(frame, table.key)
-    around = _around(table, frame)
-    stored = read(Selection(**around, columns=[*table.key, ROW], ordered=False))
+    stored = read(_near(table, frame, [*table.key, ROW]))
     stored_keys = hash_rows(stored, table.key)
     fresh = _first_of_each(hashes) & ~np.isin(hashes, np.asarray(stored[ROW], dtype=np.int64))
     contested = fresh & (np.isin(keys, stored_keys) | _repeated(keys, fresh))
@@ -62,15 +61,17 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader) -> Resolved:
     return verdict
 
 
-def _around(table: Table, frame: pd.DataFrame) -> dict[str, object]:
-    """Limits within which a stored row of the same key must lie."""
-    limits: dict[str, object] = {}
-    if "device_id" in table.key:
-        limits["device_ids"] = frame["device_id"].unique().tolist()
-    if table.event_time is not None and table.event_time in table.key:
-        limits["event_from"] = frame[table.event_time].min()
-        limits["event_to"] = frame[table.event_time].max()
-    return limits
+def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> Selection:
+    """Select where a stored row of the same key must lie."""
+    by_device = "device_id" in table.key
+    by_time = table.event_time is not None and table.event_time in table.key
+    return Selection(
+        columns=columns,
+        device_ids=frame["device_id"].unique().tolist() if by_device else None,
+        event_from=frame[table.event_time].min() if by_time else None,
+        event_to=frame[table.event_time].max() if by_time else None,
+        ordered=False,
+    )
 
 
 def _first_of_each(hashes: npt.NDArray[np.int64]) -> Mask:
@@ -86,10 +87,10 @@ def _repeated(keys: Hashes, among: Mask) -> Mask:
 
 
 def _rivals(table: Table, frame: pd.DataFrame, keys: Hashes, stored_keys: Hashes, read: Reader) -> pd.DataFrame:
-    """Stored rows that share a key with the rows."""
+    """Read the stored rows that share a key with the rows."""
     if not np.isin(keys, stored_keys).any():
         return frame.iloc[:0]
-    stored = read(Selection(**_around(table, frame), ordered=False))
+    stored = read(_near(table, frame))
     return stored[np.isin(hash_rows(stored, table.key), keys)]
 
 
@@ -114,7 +115,7 @@ def _judge(
 
 
 def _cells(table: Table, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """What is compared, shape (n, k): the sensors of telemetry; elsewhere one code for the whole row."""
+    """Return what is compared, shape (n, k): the sensors of telemetry; elsewhere one code for the whole row."""
     open_names = [str(c) for c in frame.columns if not str(c).startswith("_") and c not in (*table.key, AVAILABLE)]
     if table.name == "telemetry":
         return np.asarray(frame[open_names], dtype=np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,7 +56,7 @@ def hash_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Hashes:
 
 
 def bucket_of(device_ids: Sequence[str] | npt.NDArray[np.str_] | pd.Series, buckets: int) -> npt.NDArray[np.int32]:
-    """Bucket of each device, shape (n,): CRC-32 of its id modulo the number of buckets."""
+    """Bucket of each device, shape (n,): hash of its id modulo the number of buckets."""
     codes, ids = pd.factorize(pd.Series(device_ids, dtype="str"))
-    found = np.array([zlib.crc32(str(text).encode()) % buckets for text in ids], dtype=np.int32)
+    found = np.array([hash_text(str(text)) % buckets for text in ids], dtype=np.int32)
     return found[codes] if len(found) > 0 else np.zeros(0, dtype=np.int32)

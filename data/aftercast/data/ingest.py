@@ -25,7 +25,6 @@ from aftercast.data.validation.refusals import quarantine_rows
 from aftercast.data.validation.validate import NUMBER, ORIGIN, Checked, validate
 
 ROWS_AT_ONCE: Final = 500_000
-"""Rows of a table that wait to be stored together; a larger batch is stored as it is."""
 ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
 Progress = Callable[[str, int], None]
 
@@ -39,6 +38,7 @@ def ingest(
     *,
     origin: str,
     progress: Progress | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> ImportReport:
     """Validate batches, drop what is stored already, and publish the rest as one store version.
 
@@ -50,6 +50,8 @@ def ingest(
         What the import log calls it.
     progress
         Called with table and rows read after each batch.
+    rows_at_once
+        Rows of a table that wait to be stored together; a larger batch is stored as it is.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def ingest(
     started_at = pd.Timestamp.now("UTC").as_unit("us")
     record_import_start(store.database, report.import_id, origin, started_at)
     with store.writing(report.import_id) as writer:
-        running = _Import(writer, spec, report, started_at)
+        running = _Import(writer, spec, report, started_at, rows_at_once)
         for batch in batches:
             running.take(batch)
             if progress is not None:
@@ -78,11 +80,14 @@ def ingest(
 class _Import:
     """An import under way: what waits to be stored and what is known so far."""
 
-    def __init__(self, writer: StoreWriter, spec: FleetSpec, report: ImportReport, started_at: pd.Timestamp) -> None:
+    def __init__(
+        self, writer: StoreWriter, spec: FleetSpec, report: ImportReport, started_at: pd.Timestamp, rows_at_once: int
+    ) -> None:
         self._writer = writer
         self._spec = spec
         self._report = report
         self._started_at = started_at
+        self._rows_at_once = rows_at_once
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
         self._kinds: dict[str, dict[str, str]] = {}
@@ -100,7 +105,7 @@ class _Import:
         self._refuse(checked.refused)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._waiting.setdefault(name, []).append(checked.frame)
-        if sum(len(frame) for frame in self._waiting[name]) >= ROWS_AT_ONCE:
+        if sum(len(frame) for frame in self._waiting[name]) >= self._rows_at_once:
             self._store(checked.table)
 
     def finish(self, origin: str) -> None:
@@ -177,4 +182,4 @@ def _conflicts(table: Table, frame: pd.DataFrame, rows: np.ndarray[tuple[int], n
     about = f"the same {key} and available_at with other values came before"
     public = frame.drop(columns=[ORIGIN, NUMBER])
     finding = Finding("conflicting_duplicate", rows, "", about)
-    return quarantine_rows(table.name, public, finding, frame[ORIGIN], frame[NUMBER], table.key)
+    return quarantine_rows(table, public, finding, frame[ORIGIN], frame[NUMBER])

@@ -41,7 +41,7 @@ class DeltaHistory:
             return None
         if not DeltaTable.is_deltatable(self.address):
             return None
-        return DeltaTable(self.address, without_files=True).version()
+        return DeltaTable(self.address).version()
 
     def create(self, schema: pa.Schema) -> int:
         """Make the table, empty; its version is 0."""
@@ -67,7 +67,7 @@ class DeltaHistory:
             writer_properties=WRITER,
             post_commithook_properties=HOOKS,
         )
-        return DeltaTable(self.address, without_files=True).version()
+        return DeltaTable(self.address).version()
 
     def rewind(self, version: int) -> None:
         """Make the newest state equal to an earlier version by one more commit, unless it already is."""

@@ -107,6 +107,9 @@ def _open_type(values: pd.Series) -> pa.DataType:
 
 
 def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        moments = pd.DatetimeIndex(values).as_unit("us")
+        return pa.array(moments.asi8, mask=np.asarray(moments.isna())).cast(ARROW_TYPES["time"])
     array = pa.array(values, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()

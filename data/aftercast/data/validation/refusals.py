@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from aftercast.data.contract import Table
 from aftercast.data.validation.draft import Finding
 
 VALUE_LENGTH = 60
 
 
 def quarantine_rows(
-    table: str, raw: pd.DataFrame, finding: Finding, origins: pd.Series, numbers: pd.Series, key: Iterable[str]
+    table: Table, raw: pd.DataFrame, finding: Finding, origins: pd.Series, numbers: pd.Series
 ) -> pd.DataFrame:
     """Rows for the quarantine of one finding: table, reason, column, detail, origin, row_number, record.
 
@@ -23,12 +23,12 @@ def quarantine_rows(
     positions = np.flatnonzero(finding.rows)
     rows = raw.iloc[positions]
     if finding.cell_only:
-        wanted = [*key, "available_at", finding.column]
+        wanted = [*table.key, "available_at", finding.column]
         rows = rows[[name for name in dict.fromkeys(wanted) if name in rows.columns]]
     values = _shown(raw, finding.column, positions)
     return pd.DataFrame(
         {
-            "table": pd.Series([table] * len(rows), dtype="str"),
+            "table": pd.Series([table.name] * len(rows), dtype="str"),
             "reason": finding.reason,
             "column": pd.Series([finding.column or None] * len(rows), dtype="str"),
             "detail": pd.Series([f"{finding.column} {value}{finding.about}".strip() for value in values], dtype="str"),

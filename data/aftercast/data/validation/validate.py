@@ -13,9 +13,9 @@ from aftercast.data.batches import Batch
 from aftercast.data.contract import Table
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.validation.availability import AVAILABLE, fill_available_at, split_ends
+from aftercast.data.validation.availability import fill_available_at, split_ends
 from aftercast.data.validation.checks import all_checks
-from aftercast.data.validation.columns import Columns, choose_columns, find_table
+from aftercast.data.validation.columns import AVAILABLE, Columns, choose_columns, find_table
 from aftercast.data.validation.draft import Draft, Finding, Mask
 from aftercast.data.validation.parsing import Parsed, parse_cells, parse_open
 from aftercast.data.validation.refusals import quarantine_rows
@@ -107,7 +107,7 @@ def _refuse_naive(batch: Batch, raw: pd.DataFrame, parsed: Mapping[str, Parsed])
         raise InputError(
             f"{batch.origin}: '{name}' has {what} in {int(wrong.sum()):,} rows of table '{batch.table}', "
             f"for example '{example}'.",
-            "Write times with their zone, as in 2026-01-31T06:00:00+00:00 or ...Z; a time without one may be wrong by hours.",
+            "Write times with their zone, as in 2026-01-31T06:00:00+00:00 or ...Z; without it they may be hours off.",
         )
 
 
@@ -131,7 +131,7 @@ def _sieve(
         if not fresh.any():
             continue
         taken = Finding(finding.reason, fresh, finding.column, finding.about, finding.cell_only)
-        refused.append(quarantine_rows(draft.table.name, draft.raw, taken, origins, numbers, draft.table.key))
+        refused.append(quarantine_rows(draft.table, draft.raw, taken, origins, numbers))
         if finding.cell_only:
             draft.frame.loc[fresh, finding.column] = np.nan
             draft.cleared |= fresh
