@@ -1,4 +1,6 @@
-"""Whatever is late, repeated, corrected or still to come: a feature at T is what a store cut at T gives, bit for bit."""
+"""Late, repeated, corrected or still to come: a feature at T is what a store cut at T gives, bit for bit."""
+
+# ruff: noqa: PLR0917 - fixtures and drawn values are passed by name
 
 from __future__ import annotations
 

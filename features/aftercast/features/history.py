@@ -37,6 +37,7 @@ class Reads(Protocol):
         *,
         version: int | None = None,
         known_at: pd.Timestamp | None = None,
+        columns: Sequence[str] | None = None,
         device_ids: Sequence[str] | None = None,
         bucket: int | None = None,
     ) -> pd.DataFrame:
@@ -122,8 +123,16 @@ def load_history(
     device_ids, bucket
         Only these devices, or only those of one bucket of the store.
     """
+    needed = {"telemetry": ("device_id", "event_time", "available_at", *spec.sensor_names)}
     frames = {
-        table: store.read(table, version=version, known_at=known_at, device_ids=device_ids, bucket=bucket)
+        table: store.read(
+            table,
+            version=version,
+            known_at=known_at,
+            columns=needed.get(table),
+            device_ids=device_ids,
+            bucket=bucket,
+        )
         for table in DEVICE_TABLES
     }
     return History.from_frames(spec, frames)
