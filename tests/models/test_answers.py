@@ -104,7 +104,8 @@ def test_a_percentage_says_impossible_or_certain_only_of_what_is(probability: fl
 
 
 @pytest.mark.parametrize(
-    ("duration", "text"), [(DAY_US, "24 hours"), (14 * DAY_US, "14 days"), (HOUR_US, "1 hour"), (36 * HOUR_US, "36 hours")]
+    ("duration", "text"),
+    [(DAY_US, "24 hours"), (14 * DAY_US, "14 days"), (HOUR_US, "1 hour"), (36 * HOUR_US, "36 hours")],
 )
 def test_durations_are_said_in_words(duration: int, text: str) -> None:
     assert words(duration) == text
@@ -113,7 +114,12 @@ def test_durations_are_said_in_words(duration: int, text: str) -> None:
 def test_a_stored_score_comes_back_equal_to_the_last_digit() -> None:
     driver = Driver("vibration_mean_24h", None, "mm/s", 0.1 + 0.2, "vibration mean 24 h not known")
     stored = score(
-        any_risk=(0.1 + 0.2, 1 / 3), drivers=(driver,), missing=("volt",), data_as_of=None, device_model="M", customer_id="C"
+        any_risk=(0.1 + 0.2, 1 / 3),
+        drivers=(driver,),
+        missing=("volt",),
+        data_as_of=None,
+        device_model="M",
+        customer_id="C",
     )
     content = json.loads(json.dumps(score_to_dict(stored)))
     back = score_from_dict(

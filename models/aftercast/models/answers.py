@@ -201,7 +201,7 @@ def percent(probability: float) -> str:
 
 
 def score_to_dict(score: Score) -> dict[str, Any]:
-    """Return what is stored of a score beside its set's kind, cutoff, versions and horizons; floats keep every digit."""
+    """Return what is stored of a score besides what its set says; floats keep every digit."""
     return {
         "risks": {name: list(values) for name, values in score.risks.items()},
         "any": list(score.any_risk),

@@ -7,13 +7,14 @@ marked KILLED first, so that a run that says FINISHED is whole and there is one 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ from mlflow.pyfunc import save_model
 
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.features.view import Feature
+from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 from aftercast.models.pyfunc_loader import table
@@ -107,7 +108,7 @@ def _log_values(mlflow: MlflowClient, run_id: str, record: TrainingRecord) -> No
         Metric(f"{who}.{name}".replace("@", "_at_").replace("%", "_percent"), float(value), now, 0)
         for who, found in record.metrics.items()
         for name, value in found.items()
-        if pd.notna(value) and abs(value) != float("inf")
+        if math.isfinite(value)
     ]
     mlflow.log_batch(
         run_id,

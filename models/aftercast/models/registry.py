@@ -16,6 +16,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from sqlalchemy.engine import make_url
 
 from aftercast.data.errors import NotFoundError
 from aftercast.data.records.scores import Kind
@@ -71,7 +72,7 @@ def client(workspace: Workspace) -> MlflowClient:
 
 def champion_version(workspace: Workspace, kind: Kind) -> Version | None:
     """Return the champion, None where there is none."""
-    found = _by_alias(client(workspace), kind)
+    found = _champion(workspace, kind)
     return None if found is None else _version(found, kind, champion=True)
 
 
@@ -85,7 +86,7 @@ def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
     ModelMismatchError
         If it was saved by another version of aftercast.
     """
-    found = _by_alias(client(workspace), kind)
+    found = _champion(workspace, kind)
     if found is None:
         raise NotFoundError(f"There is no {kind} model yet.", f"Run `aftercast train {kind}`.")
     return _load(workspace, kind, found)
@@ -137,9 +138,12 @@ def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> 
     return Version(found.kind, found.version, found.run_id, better_than_base, decision)
 
 
-def _by_alias(mlflow: MlflowClient, kind: Kind) -> ModelVersion | None:
+def _champion(workspace: Workspace, kind: Kind) -> ModelVersion | None:
+    address = make_url(workspace.mlflow_address) if workspace.mlflow_address.startswith("sqlite") else None
+    if address is not None and address.database and not Path(address.database).exists():
+        return None  # asking would create the tracking database, and take seconds
     try:
-        return mlflow.get_model_version_by_alias(model_name(kind), CHAMPION)
+        return client(workspace).get_model_version_by_alias(model_name(kind), CHAMPION)
     except MlflowException as error:
         # MLflow names a missing alias of an existing model an invalid parameter.
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:

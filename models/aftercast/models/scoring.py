@@ -13,15 +13,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from aftercast.models.explanation import drivers
-from aftercast.models.hazard import Risks
 
 from aftercast.data.clocks import NEVER
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
-from aftercast.features.view import Feature
+from aftercast.features.scope import Feature
 from aftercast.models.answers import Driver, Score
+from aftercast.models.explanation import drivers
+from aftercast.models.hazard import Risks
 from aftercast.models.registry import Loaded
 from aftercast.models.snapshot import Snapshot, take_snapshot
 

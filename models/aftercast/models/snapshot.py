@@ -30,7 +30,7 @@ from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.evidence import data_as_of, evidence_class
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import load_history
-from aftercast.features.view import Feature
+from aftercast.features.scope import Feature
 
 GRAINS: Final[dict[Kind, str]] = {"failure": "device_id", "churn": "customer_id"}
 _META: Final = b"aftercast"

@@ -36,9 +36,7 @@ def init(
     else:
         found, fleet = draft_from(source, kind)
         create_workspace(folder, fleet.model_copy(update={"name": title}))
-        say(
-            f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} ({found}); look it over."
-        )
+        say(f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} ({found}); look it over.")
     say(f"Next: aftercast import {kind or 'SOURCE'} {source or 'PATH'} --workspace {folder}")
 
 

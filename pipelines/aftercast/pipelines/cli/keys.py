@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,9 +61,9 @@ def list_all(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> No
             key.key_id,
             key.name,
             " ".join(key.scopes),
-            str(key.created_at),
-            str(key.expires_at or ""),
-            str(key.revoked_at or ""),
+            _day(key.created_at),
+            _day(key.expires_at),
+            _day(key.revoked_at),
         ]
         for key in found
     ]
@@ -83,6 +83,10 @@ def revoke(
 
     key = revoke_key(opened(workspace).database, key_id)
     say(f"Key {key.key_id} for {key.name} no longer works.")
+
+
+def _day(moment: Any) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def register(app: typer.Typer) -> None:

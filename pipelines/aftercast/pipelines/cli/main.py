@@ -67,3 +67,7 @@ def run(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("Interrupted; what was finished stays, the rest is done by running it again.", err=True)
         sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

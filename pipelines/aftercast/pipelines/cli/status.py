@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from aftercast.pipelines.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
 
+if TYPE_CHECKING:  # loaded when the command runs, as in every command
+    from aftercast.data.records.scores import Kind
+    from aftercast.data.status import StoreStatus
+    from aftercast.data.workspace import Workspace
+
+COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known"]
+
 
 def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Show what the workspace holds: data, models, scores, the last runs.
+    """Show what the workspace holds: data, quarantine, models, scores, the last runs.
 
     Example: aftercast status -w fleet
     """
-    found = _collect(opened(workspace))
+    found = collect(opened(workspace))
     if as_json:
         print_json(found)
         return
     say(f"Fleet {found['fleet']} in {found['workspace']}")
     say(f"Store: version {found['version']}, observed until {found['observed_until'] or 'nothing yet'}")
     if found["tables"]:
-        rows = [[name, f"{rows:,}"] for name, rows in found["tables"].items()]
-        print_table("", ["table", "rows"], rows, right=frozenset({1}))
+        rows = [[_cell(value) for value in (name, *table.values())] for name, table in found["tables"].items()]
+        print_table("", COLUMNS, rows, right=frozenset({1, 2}))
+    for refused in found["quarantine"]:
+        say(f"Set aside: {refused['count']:,} of {refused['table']}: {refused['reason']}. {refused['example']}")
     for kind, model in found["models"].items():
         say(f"Champion for {kind}: " + ("none yet" if model is None else f"version {model['version']}"))
     for kind, scores in found["scores"].items():
@@ -32,37 +41,72 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
         say(f"Run {run['flow']} {run['key']}: {run['state']}, started {run['started_at']}, attempts {run['attempts']}")
 
 
-def _collect(place: Any) -> dict[str, Any]:
+def collect(place: Workspace) -> dict[str, Any]:
+    """Everything the command shows, as JSON values."""
     from aftercast.data.records.flow_runs import list_flow_runs
-    from aftercast.data.records.scores import newest_scores
-    from aftercast.models.registry import champion_version
+    from aftercast.data.status import describe
 
-    until = place.store.observed_until()
-    kinds = ("failure", "churn")
-    models = {kind: champion_version(place, kind) for kind in kinds}
-    scores = {kind: newest_scores(place.database, kind) for kind in kinds}
-    runs = list_flow_runs(place.database, limit=5)
+    store = describe(place.store)
     return {
         "workspace": str(place.folder),
         "fleet": place.fleet.name,
-        "version": place.store.version(),
-        "observed_until": None if until is None else until.isoformat(),
-        "tables": place.store.tables(),
-        "models": {k: None if m is None else {"version": m.version, "run_id": m.run_id} for k, m in models.items()},
-        "scores": {
-            k: None if s is None else {"cutoff": s.cutoff.isoformat(), "size": s.size} for k, s in scores.items()
-        },
+        "version": store.version,
+        "observed_until": _text(store.observed_until),
+        "tables": _tables(store),
+        "quarantine": [
+            {"table": item.table, "reason": item.reason, "count": item.count, "example": item.example}
+            for item in store.quarantine
+        ],
+        "models": {kind: _model(place, kind) for kind in ("failure", "churn")},
+        "scores": {kind: _scores(place, kind) for kind in ("failure", "churn")},
         "runs": [
             {
                 "flow": run.flow,
                 "key": run.key,
                 "state": run.state,
-                "started_at": run.started_at.isoformat(),
+                "started_at": _text(run.started_at),
                 "attempts": run.attempts,
             }
-            for run in runs
+            for run in list_flow_runs(place.database, limit=5)
         ],
     }
+
+
+def _tables(store: StoreStatus) -> dict[str, dict[str, Any]]:
+    return {
+        table.name: {
+            "rows": table.rows,
+            "devices": table.devices,
+            "first_event": _text(table.first_event),
+            "last_event": _text(table.last_event),
+            "newest_available": _text(table.newest_available),
+        }
+        for table in store.tables
+    }
+
+
+def _model(place: Workspace, kind: Kind) -> dict[str, str] | None:
+    from aftercast.models.registry import champion_version
+
+    found = champion_version(place, kind)
+    return None if found is None else {"version": found.version, "run_id": found.run_id}
+
+
+def _scores(place: Workspace, kind: Kind) -> dict[str, Any] | None:
+    from aftercast.data.records.scores import newest_scores
+
+    found = newest_scores(place.database, kind)
+    return None if found is None else {"cutoff": _text(found.cutoff), "size": found.size}
+
+
+def _text(moment: Any) -> str | None:
+    return None if moment is None else str(moment.isoformat())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def register(app: typer.Typer) -> None:

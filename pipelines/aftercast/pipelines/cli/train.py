@@ -56,9 +56,7 @@ def _show(result: dict[str, Any]) -> None:
     rows = [[who, *(_number(values.get(name)) for name in names)] for who, values in result["metrics"].items()]
     print_table("On the validation period", ["", *names], rows, right=frozenset(range(1, len(names) + 1)))
     say(f"Trained on {result['examples']:,} examples until {result['until']}, {result['events']:,} with an event.")
-    say(
-        f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}"
-    )
+    say(f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}")
 
 
 def _number(value: float | None) -> str:
