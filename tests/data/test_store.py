@@ -27,6 +27,12 @@ def write(store: Store, *frames: pd.DataFrame) -> None:
             writer.append("telemetry", frame)
 
 
+def write_and_fail(store: Store, frame: pd.DataFrame) -> None:
+    with store.writing() as writer:
+        writer.append("telemetry", frame)
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_a_table_without_rows_reads_as_an_empty_typed_frame(store: Store, name: str) -> None:
     frame = store.read(name)
@@ -83,9 +89,8 @@ def test_a_reader_during_a_write_sees_the_version_before(store: Store) -> None:
 def test_a_write_that_fails_leaves_nothing_and_the_next_one_stands_alone(store: Store) -> None:
     write(store, telemetry("a", [1], volt=1.0))
     for hour in (5, 6):
-        with pytest.raises(ZeroDivisionError), store.writing() as writer:
-            writer.append("telemetry", telemetry("dead", [hour], volt=9.0))
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail(store, telemetry("dead", [hour], volt=9.0))
     assert store.read("telemetry")["device_id"].tolist() == ["a"]
     write(store, telemetry("b", [2], volt=1.0))
     assert store.read("telemetry")["device_id"].tolist() == ["a", "b"]
@@ -94,9 +99,8 @@ def test_a_write_that_fails_leaves_nothing_and_the_next_one_stands_alone(store: 
 
 
 def test_a_table_begun_by_a_dead_writer_starts_empty(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.writing() as writer:
-        writer.append("telemetry", telemetry("dead", [1], volt=9.0))
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(store, telemetry("dead", [1], volt=9.0))
     write(store, telemetry("b", [2], volt=1.0))
     assert store.read("telemetry")["device_id"].tolist() == ["b"]
 
@@ -125,14 +129,14 @@ def test_only_the_devices_asked_for_are_read(store: Store) -> None:
     assert len(store.read("telemetry", device_ids=[])) == 0
 
 
-def test_buckets_part_the_devices_without_loss(store: Store, load: Callable[..., object]) -> None:
+def test_buckets_part_the_devices_without_loss(store: Store) -> None:
     names = [f"d{i}" for i in range(40)]
     write(store, *[telemetry(name, [1], volt=1.0) for name in names])
     parts = [store.read("telemetry", bucket=bucket)["device_id"] for bucket in range(4)]
     assert sorted(pd.concat(parts)) == sorted(names)
     for bucket, part in enumerate(parts):
         assert (store.bucket_of(part) == bucket).all()
-    assert len({len(part) for part in parts} - {0}) > 0
+    assert all(len(part) > 0 for part in parts)
 
 
 def test_buckets_are_those_of_every_earlier_release(store: Store) -> None:

@@ -1,0 +1,95 @@
+"""However records are split, repeated and shuffled into batches, the store says the same."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aftercast.data.batches import Batch
+from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.data.ingest import ingest
+from aftercast.data.records.database import open_database
+from aftercast.data.store import Store
+
+SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt"), Sensor(name="heat")))
+START = pd.Timestamp("2024-02-01", tz="UTC")
+HOUR = pd.Timedelta(hours=1)
+DEVICES = pd.DataFrame(
+    {"device_id": ["a", "b"], "device_model": "m", "installed_at": "2024-01-01T00:00:00Z", "available_at": START}
+)
+Cell = tuple[str, int, int, str]
+"""Device, hour of the event, hours until known, sensor."""
+
+cells = st.sets(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 2), st.sampled_from(["volt", "heat"])),
+    min_size=1,
+    max_size=16,
+)
+
+
+def value(cell: Cell) -> float:
+    """Value of a cell: another one in every version, so that no correction repeats what it corrects."""
+    device, hour, delay, sensor = cell
+    return float(1000 * (device == "b") + 100 * hour + 10 * delay + (sensor == "heat"))
+
+
+def record(pieces: list[Cell]) -> dict[str, Any]:
+    device, hour, delay, _ = pieces[0]
+    event = START + hour * HOUR
+    sensors = {cell[3]: value(cell) for cell in pieces}
+    return {"device_id": device, "event_time": event, "available_at": event + delay * HOUR} | sensors
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[set[Cell], list[list[dict[str, Any]]], int]:
+    """Cells, and batches of records (whole rows or pieces, some repeated, in any order) that deliver all."""
+    wanted = draw(cells)
+    records = [record([cell]) for cell in sorted(wanted)]
+    for cell in draw(st.lists(st.sampled_from(sorted(wanted)), max_size=8)):
+        siblings = sorted(other for other in wanted if other[:3] == cell[:3])
+        records.append(record(siblings))
+    order = draw(st.permutations(records))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=4)) | {len(order)})
+    batches = [order[start:stop] for start, stop in zip([0, *cuts], cuts, strict=False)]
+    return wanted, batches, draw(st.sampled_from([1, 5, 1000]))
+
+
+def stored_cells(store: Store) -> dict[Cell, float]:
+    """Every stored cell; fails where one is stored with two values."""
+    found: dict[Cell, float] = {}
+    frame = store.read("telemetry", columns=["device_id", "event_time", "available_at", "volt", "heat"])
+    for row in frame.itertuples(index=False):
+        hour, delay = (row.event_time - START) // HOUR, (row.available_at - row.event_time) // HOUR
+        for sensor, number in (("volt", row.volt), ("heat", row.heat)):
+            if not np.isnan(number):
+                cell = (str(row.device_id), int(hour), int(delay), sensor)
+                assert found.setdefault(cell, number) == number
+    return found
+
+
+@settings(max_examples=20, deadline=None)
+@given(deliveries(), st.booleans())
+def test_any_split_repetition_and_order_gives_the_same_store(
+    delivery: tuple[set[Cell], list[list[dict[str, Any]]], int], one_import: bool
+) -> None:
+    wanted, parts, rows_at_once = delivery
+    batches = [Batch("telemetry", pd.DataFrame(part), f"part {i}") for i, part in enumerate(parts)]
+    devices = Batch("devices", DEVICES, "devices")
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database("sqlite:///records.db", Path(folder))
+        store = Store(str(Path(folder, "store")), database, 2)
+        imports = [[devices, *batches]] if one_import else [[devices], *[[batch] for batch in batches]]
+        for portion in imports:
+            ingest(store, portion, SPEC, origin="test", rows_at_once=rows_at_once)
+        assert stored_cells(store) == {cell: value(cell) for cell in wanted}
+        assert len(store.quarantine()) == 0
+        version = store.version()
+        again = ingest(store, batches[::-1], SPEC, origin="again", rows_at_once=rows_at_once)
+        assert (again.published, store.version()) == (False, version)
+        database.dispose()

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aftercast.data.batches import Batch
+from aftercast.data.errors import InputError
+from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.data.validation.checks import all_checks
+from aftercast.data.validation.parsing import parse_cells
+from aftercast.data.validation.validate import Checked, validate
+
+Row = dict[str, Any]
+KNOWN = {"device_id": {"d1"}, "customer_id": {"c1"}}
+MOMENT = "2024-02-01T00:00:00Z"
+LATER = "2024-02-02T00:00:00Z"
+SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt", unit="V", low=0, high=300), Sensor(name="heat")))
+
+
+def check(table: str, *rows: Row, spec: FleetSpec = SPEC, first_row: int = 1) -> Checked:
+    batch = Batch(table, pd.DataFrame(list(rows)), origin="file.csv", first_row=first_row)
+    return validate(batch, spec, KNOWN, {})
+
+
+def reading(**more: Any) -> Row:
+    return {"device_id": "d1", "event_time": MOMENT, "available_at": MOMENT, "volt": 1.0, "heat": 2.0} | more
+
+
+def repair(**more: Any) -> Row:
+    row = {"work_order_id": "w1", "device_id": "d1", "opened_at": MOMENT, "kind": "corrective", "available_at": LATER}
+    return row | more
+
+
+def purchase(**more: Any) -> Row:
+    return {"customer_id": "c1", "event_time": MOMENT, "amount": "3.5", "available_at": MOMENT} | more
+
+
+REFUSED: list[tuple[str, Row, Row, str, str]] = [
+    ("repairs", repair(), repair(cost="dear"), "unparsable", "cost"),
+    ("repairs", repair(), repair(opened_at="yesterday"), "unparsable", "opened_at"),
+    ("purchases", purchase(), purchase(amount="1,5"), "unparsable", "amount"),
+    ("repairs", repair(), repair(opened_at="2024-02-01T00:00:00"), "naive_time", "opened_at"),
+    ("repairs", repair(), repair(opened_at="2024-02-01"), "naive_time", "opened_at"),
+    ("repairs", repair(), repair(device_id=" "), "missing_value", "device_id"),
+    ("repairs", repair(), repair(available_at=None), "missing_value", "available_at"),
+    ("telemetry", reading(), reading(volt=None, heat=None), "missing_value", ""),
+    ("repairs", repair(), repair(kind="mend"), "unknown_choice", "kind"),
+    ("repairs", repair(), repair(outcome="fine"), "unknown_choice", "outcome"),
+    ("repairs", repair(), repair(opened_at="2024-02-02T00:00:01Z"), "event_after_availability", "opened_at"),
+    ("repairs", repair(), repair(closed_at="2024-02-03T00:00:00Z"), "event_after_availability", "closed_at"),
+    ("telemetry", reading(), reading(device_id="d2"), "unknown_device", "device_id"),
+    ("purchases", purchase(), purchase(customer_id="c2"), "unknown_customer", "customer_id"),
+]
+
+
+@pytest.mark.parametrize(("table", "good", "bad", "reason", "column"), REFUSED)
+def test_a_bad_row_is_refused_with_its_reason_and_the_good_row_goes_on(
+    table: str, good: Row, bad: Row, reason: str, column: str
+) -> None:
+    checked = check(table, good, bad, first_row=7)
+    assert len(checked.frame) == 1
+    refused = checked.refused.iloc[0]
+    assert (len(checked.refused), refused["reason"], refused["row_number"]) == (1, reason, 8)
+    assert ("" if pd.isna(refused["column"]) else refused["column"]) == column
+    assert column in refused["detail"]
+
+
+def test_every_check_is_shown_by_a_refused_row() -> None:
+    shown = {reason for *_, reason, _ in REFUSED} | {"impossible_value"}
+    assert {item.REASON for item in all_checks()} <= shown
+
+
+@pytest.mark.parametrize("value", [-0.001, 300.001, np.inf, -np.inf])
+def test_an_impossible_cell_is_taken_out_and_its_row_stays(value: float) -> None:
+    checked = check("telemetry", reading(volt=value))
+    assert checked.frame["volt"].isna().tolist() == [True]
+    assert checked.frame["heat"].tolist() == [2.0]
+    refused = checked.refused.iloc[0]
+    assert (refused["reason"], refused["column"]) == ("impossible_value", "volt")
+    assert all(word in refused["record"] for word in ("d1", MOMENT, f'"{value}"'))
+    assert "heat" not in refused["record"]
+
+
+@pytest.mark.parametrize("value", [0, 300])
+def test_the_ends_of_the_range_are_possible(value: float) -> None:
+    assert len(check("telemetry", reading(volt=value)).refused) == 0
+
+
+def test_infinity_is_impossible_without_any_limit() -> None:
+    assert check("telemetry", reading(heat=np.inf)).refused["column"].tolist() == ["heat"]
+
+
+def test_a_row_whose_every_sensor_is_impossible_is_gone() -> None:
+    checked = check("telemetry", reading(), reading(volt=-1, heat=np.inf))
+    assert len(checked.frame) == 1
+    assert checked.refused["column"].tolist() == ["volt", "heat"]
+
+
+def test_an_unreadable_sensor_cell_leaves_the_rest_of_its_row() -> None:
+    checked = check("telemetry", reading(volt="n/a?"))
+    assert checked.frame["heat"].tolist() == [2.0]
+    assert checked.refused["reason"].tolist() == ["unparsable"]
+
+
+def test_a_row_is_refused_for_its_first_reason_only() -> None:
+    checked = check("repairs", repair(cost="dear", kind="mend", device_id="d9"), repair())
+    assert checked.refused["reason"].tolist() == ["unparsable"]
+
+
+def test_an_optional_device_need_not_be_known() -> None:
+    assert len(check("purchases", purchase(device_id="d9")).frame) == 1
+
+
+def test_a_missing_column_is_named_with_file_rows_and_the_nearest() -> None:
+    row = reading() | {"eventtime": MOMENT}
+    del row["event_time"]
+    with pytest.raises(
+        InputError, match=r"file.csv: table 'telemetry' needs the column 'event_time'.* 1 rows"
+    ) as raised:
+        check("telemetry", row)
+    assert 'event_time = "eventtime"' in raised.value.hint
+
+
+@pytest.mark.parametrize("times", [["2024-02-01T00:00:00"], pd.to_datetime(["2024-02-01"])])
+def test_a_column_of_times_without_zone_is_refused_with_field_rows_and_example(times: Any) -> None:
+    frame = pd.DataFrame([reading()]).assign(event_time=times)
+    with pytest.raises(InputError, match=r"'event_time' has no time zone in 1 rows.*2024-02-01") as raised:
+        validate(Batch("telemetry", frame, "file.csv"), SPEC, KNOWN, {})
+    assert "zone" in raised.value.hint
+
+
+def test_a_column_of_bare_numbers_is_no_time() -> None:
+    with pytest.raises(InputError, match="'event_time' has a bare number in 1 rows"):
+        check("telemetry", reading(event_time=1_700_000_000))
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(InputError, match=r"file.csv holds no rows for table 'telemetry'"):
+        validate(Batch("telemetry", pd.DataFrame({"device_id": []}), "file.csv"), SPEC, KNOWN, {})
+
+
+def test_an_unknown_table_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="no table 'telemetri'") as raised:
+        check("telemetri", reading())
+    assert "telemetry" in raised.value.hint
+
+
+def test_telemetry_without_any_sensor_is_refused() -> None:
+    row = reading(current=3)
+    del row["volt"], row["heat"]
+    with pytest.raises(InputError, match="no sensor in its 1 rows; wanted volt, heat, found current"):
+        check("telemetry", row)
+
+
+def test_a_column_twice_is_refused() -> None:
+    frame = pd.DataFrame([["d1", "d1"]], columns=["device_id", "device_id"])
+    with pytest.raises(InputError, match="'device_id' twice"):
+        validate(Batch("devices", frame, "file.csv"), SPEC, KNOWN, {})
+
+
+def test_a_table_without_an_instant_demands_available_at() -> None:
+    with pytest.raises(InputError, match="'stock' needs the column 'available_at'"):
+        check("stock", {"sku": "s", "outlet_id": "o", "on_hand": 1, "unit_cost": 2, "lead_time_days": 3})
+
+
+def test_available_at_is_filled_with_the_delay_of_the_fleet() -> None:
+    row = reading()
+    del row["available_at"]
+    spec = SPEC.model_copy(update={"available_after": "2h"})
+    assert check("telemetry", row, spec=spec).frame["available_at"].tolist() == [pd.Timestamp("2024-02-01T02:00Z")]
+
+
+def test_without_named_sensors_every_numeric_column_is_one() -> None:
+    checked = check("telemetry", reading(heat="3", note="warm"), spec=FleetSpec(name="open"))
+    assert checked.frame["heat"].tolist() == [3.0]
+    assert "note" not in checked.frame
+    assert "note" in checked.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2024-02-01T08:00:00+08:00", "2024-02-01T00:00Z"),
+        ("2024-02-01 00:00:00 UTC", "2024-02-01T00:00Z"),
+        ("2024-02-01T00:00:00.000001Z", "2024-02-01T00:00:00.000001Z"),
+        ("2024-01-31T19:00:00-0500", "2024-02-01T00:00Z"),
+    ],
+)
+def test_times_with_their_zone_become_utc(text: str, utc: str) -> None:
+    parsed = parse_cells(pd.Series([text]), "time")
+    assert parsed.values.tolist() == [pd.Timestamp(utc)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([1, 2], "text", ["1", "2"]),
+        ([1.0, 2.5], "text", ["1", "2.5"]),
+        ([" a ", "NaN", "", "0"], "text", ["a", None, None, "0"]),
+        (["0", "-", "1e3"], "float", [0.0, None, 1000.0]),
+        (["yes", "0", None, "TRUE"], "bool", [True, False, None, True]),
+        (["3", "4"], "int", [3, 4]),
+        (["2024-02-01"], "date", [pd.Timestamp("2024-02-01")]),
+    ],
+)
+def test_cells_are_read_as_written(values: list[Any], kind: str, expected: list[Any]) -> None:
+    parsed = parse_cells(pd.Series(values), kind)
+    assert not parsed.unparsable.any()
+    assert [None if pd.isna(value) else value for value in parsed.values] == expected
+
+
+@pytest.mark.parametrize(("value", "kind"), [("maybe", "bool"), ("3.5", "int"), ("1. Feb", "date"), ("x", "float")])
+def test_cells_that_cannot_be_read_are_marked(value: str, kind: str) -> None:
+    assert parse_cells(pd.Series([value]), kind).unparsable.tolist() == [True]
