@@ -1,4 +1,4 @@
-"""Calibration on a later period: a smooth monotone map of probabilities that shrinks to the identity when data are few."""
+"""Calibration on a later period: a smooth monotone map that shrinks to the identity when data are few."""
 
 from __future__ import annotations
 

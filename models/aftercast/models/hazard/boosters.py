@@ -33,6 +33,7 @@ def fit_booster(
     found: IntervalRows,
     categorical: list[int],
     settings: HazardSettings,
+    *,
     later: tuple[Matrix, IntervalRows] | None,
     rounds: int | None,
 ) -> lgb.Booster:

@@ -161,12 +161,14 @@ class _Growth:
 
     def cell(self, c: int, name: str, start: int, end: int, rounds: int | None) -> Cell:
         found = interval_rows(self.labels, c, start, end)
-        none = name in self.pooled or found.events == 0 or found.events == len(found.rows) or rounds == 0
+        none = name in self.pooled or found.events == 0 or found.events == len(found.rows)
         booster: lgb.Booster | None = None
         if not none:
             later = None if self.validation is None else self.validation.interval(c, start, end)
             sampled = found.sampled(self.settings.maximum_rows, self.settings.seed)
-            booster = fit_booster(self.matrix, sampled, self.schema.categorical, self.settings, later, rounds)
+            booster = fit_booster(
+                self.matrix, sampled, self.schema.categorical, self.settings, later=later, rounds=rounds
+            )
         return Cell(booster, found.rate, Calibrator())
 
 

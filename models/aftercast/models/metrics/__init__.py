@@ -1,0 +1,15 @@
+"""Metrics: of rows (``rows``), and of failures under a daily budget (``failures``). Undefined is None, never 0."""
+
+from aftercast.models.metrics.budgets import BUDGETS, budget_metrics
+from aftercast.models.metrics.failures import failure_metrics
+from aftercast.models.metrics.rows import METRICS, Metric, expected_calibration_error, row_metrics
+
+__all__ = [
+    "BUDGETS",
+    "METRICS",
+    "Metric",
+    "budget_metrics",
+    "expected_calibration_error",
+    "failure_metrics",
+    "row_metrics",
+]

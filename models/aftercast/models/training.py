@@ -1,0 +1,287 @@
+"""Training: a hazard model and its baselines, calibrated and judged on the later part of the training time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import DAY_US, timestamp_us
+from aftercast.data.errors import NotEnoughDataError
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.store import Store
+from aftercast.features.examples import Examples
+from aftercast.features.labels import Labels, load_outcome
+from aftercast.models.baselines import BaselineData, Fitted, baselines
+from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
+from aftercast.models.evaluation import Floats, Truth, evaluate, failures_in
+from aftercast.models.explanation import importance
+from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.hazard.intervals import censor
+from aftercast.models.hazard.risks import Risks
+from aftercast.models.splits import calibration_start, training_cutoffs
+from aftercast.models.thresholds import best_f1_threshold
+
+OWN: Final = "aftercast"
+USUAL_HORIZON_US: Final = 7 * DAY_US
+SAMPLE_ROWS: Final = 200
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Forecasts on the later part of the training time, by models that were fitted on the part before it.
+
+    Attributes
+    ----------
+    known
+        Shape (n, C + 1): whether the outcome within the horizon is known; last column any component.
+    event
+        Shape (n, C + 1).
+    forecasts
+        Model name -> probabilities, shape (n, C + 1).
+    """
+
+    names: tuple[str, ...]
+    horizon_us: int
+    known: npt.NDArray[np.bool_]
+    event: npt.NDArray[np.bool_]
+    forecasts: Mapping[str, Floats]
+
+    def of(self, name: str) -> tuple[npt.NDArray[np.bool_], dict[str, Floats]]:
+        """Known outcomes of a component (or "all") and every model's probabilities for them."""
+        i = self.names.index(name)
+        rows = self.known[:, i]
+        return self.event[rows, i], {model: values[rows, i] for model, values in self.forecasts.items()}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its baselines and what is known about them.
+
+    Attributes
+    ----------
+    baselines
+        Name -> fitted baseline, for ``horizon_us`` only.
+    thresholds
+        Model name -> thresholds at ``horizon_us``, shape (C + 1,).
+    metrics
+        Model name -> component or "all" -> metrics on the later part of the training time (see ``evaluate``).
+    importance
+        Share of gain by feature, largest first.
+    sample
+        Some feature rows.
+    """
+
+    kind: Kind
+    model: HazardModel
+    baselines: Mapping[str, Fitted]
+    thresholds: Mapping[str, Floats]
+    metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    validation: Validation
+    horizon_us: int
+    until: pd.Timestamp
+    calibration_from: pd.Timestamp
+    seed: int
+    rows: int
+    failures: Mapping[str, int]
+    importance: Mapping[str, float]
+    sample: pd.DataFrame
+    dictionary_hash: str = ""
+
+    @property
+    def better_than_base(self) -> bool:
+        """Whether the log loss for "all" on the later part is not worse than the base rate's; True where undefined."""
+        own, base = (self.metrics[name]["all"]["log_loss"] for name in (OWN, "base_rate"))
+        return own is None or base is None or own <= base
+
+    def flat_metrics(self, component: str = "all") -> dict[str, dict[str, float]]:
+        """Model name -> metric -> number, undefined ones left out; budgets as ``recall_per_failure@1%``."""
+        return {name: _flat(found[component]) for name, found in self.metrics.items()}
+
+    def predict(self, features: pd.DataFrame) -> dict[str, Floats]:
+        """Probabilities within ``horizon_us`` of every model, shape (n, C + 1), last any component."""
+        own = {OWN: _columns(*self.model.predict(features).within(self.horizon_us))}
+        return own | {name: with_any(fitted.predict(features)) for name, fitted in self.baselines.items()}
+
+
+def train_model(
+    kind: Kind,
+    features: pd.DataFrame,
+    examples: Examples,
+    labels: Labels,
+    spec: FleetSpec,
+    *,
+    horizons_us: Sequence[int],
+    until: pd.Timestamp,
+    seed: int = 0,
+    horizon_us: int | None = None,
+    settings: HazardSettings | None = None,
+) -> Trained:
+    """Train on n aligned rows of features, examples and labels.
+
+    The last ``spec.training.calibration_share`` of the time is kept from a first fit, whose labels are censored where
+    it begins. It stops the growing, calibrates, chooses thresholds and gives the metrics. Then boosters and baselines
+    are fitted again on everything with the rounds found; calibrators and thresholds stay.
+
+    Parameters
+    ----------
+    until
+        No label looks beyond it.
+    horizon_us
+        Horizon of baselines, thresholds and metrics: 7 days, or the longest below it, where not given.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If every component has fewer than ``spec.training.minimum_failures`` failures.
+    """
+    until_us = timestamp_us(until)
+    labels = censor(labels, examples.cutoff_us, until_us)
+    counts = failures_in(labels, examples)
+    pooled = _pooled(labels.components, counts, spec)
+    horizon = horizon_us or max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0])
+    start = calibration_start(examples.cutoff_us, until_us, spec.training.calibration_share)
+    chosen = settings or HazardSettings(seed=seed)
+    early, late = examples.cutoff_us < start, examples.cutoff_us >= start
+    fit_labels = censor(labels.take(early), examples.cutoff_us[early], start)
+    late_features, late_labels = features[late].reset_index(drop=True), labels.take(late)
+    grow = {"horizons_us": np.asarray(horizons_us, dtype=np.int64), "components": labels.components}
+    draft = HazardModel.fit(
+        features[early].reset_index(drop=True),
+        fit_labels,
+        **grow,
+        settings=chosen,
+        pooled=pooled,
+        validation=(late_features, late_labels),
+    ).calibrated_on(late_features, late_labels)
+    draft = with_thresholds(draft, draft.predict(late_features), late_labels)
+    data = BaselineData(features[early].reset_index(drop=True), fit_labels, horizon, spec, seed)
+    truth = Truth(examples.take(late), late_labels, horizon, _step(examples.cutoff_us))
+    forecasts = {OWN: _columns(*draft.predict(late_features).within(horizon))}
+    forecasts |= {b.name: with_any(b.fit(data).predict(late_features)) for b in baselines()}
+    validation = _validation(truth, forecasts)
+    thresholds = {name: _thresholds(validation, values) for name, values in forecasts.items()}
+    final = HazardModel.fit(features, labels, **grow, settings=chosen, pooled=pooled, rounds=draft.rounds)
+    final = final.with_calibrators_of(draft)
+    everything = BaselineData(features, labels, horizon, spec, seed)
+    return Trained(
+        kind=kind,
+        model=final,
+        baselines={b.name: b.fit(everything) for b in baselines()},
+        thresholds=thresholds,
+        metrics={name: evaluate(truth, values, thresholds[name]) for name, values in forecasts.items()},
+        validation=validation,
+        horizon_us=horizon,
+        until=until,
+        calibration_from=pd.Timestamp(start, unit="us", tz="UTC"),
+        seed=seed,
+        rows=len(features),
+        failures=dict(zip(labels.components, counts.tolist(), strict=True)),
+        importance=importance(final),
+        sample=features.head(SAMPLE_ROWS),
+    )
+
+
+def train_from_store(
+    kind: Kind,
+    store: Store,
+    spec: FleetSpec,
+    *,
+    version: int | None = None,
+    until: pd.Timestamp | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train on everything a version of the store knew at ``until`` (the end of observation where None).
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the store holds no events, no cutoffs before ``until``, or too few failures.
+    """
+    version = store.version() if version is None else version
+    observed = store.observed_until(version)
+    first = first_moment(kind, store, version)
+    if observed is None:
+        raise NotEnoughDataError("The store holds no events to learn from.", "Import history first.")
+    end = observed if until is None else min(observed, until)
+    cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
+    cases = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
+    labels = cases.labels(load_outcome(store, spec, version=version, known_at=end), end)
+    if progress is not None:
+        progress("training", len(cases.examples))
+    horizons = horizons_of(kind, spec)
+    trained = train_model(
+        kind, cases.features, cases.examples, labels, spec, horizons_us=horizons, until=end, seed=seed
+    )
+    return Trained(**{**vars(trained), "dictionary_hash": cases.dictionary_hash})
+
+
+def with_any(probability: Floats) -> Floats:
+    """Probabilities with a last column: any component, taken as independent, shape (n, C + 1)."""
+    return _columns(probability, 1.0 - np.prod(1.0 - probability, axis=1))
+
+
+def with_thresholds(model: HazardModel, risks: Risks, labels: Labels) -> HazardModel:
+    """Model with the thresholds of the best F1 at each horizon on later rows."""
+    rows = []
+    for h, horizon in enumerate(risks.horizons_us):
+        known, event = _outcomes(labels, int(horizon))
+        values = _columns(risks.probability[:, h], risks.any_probability[:, h])
+        rows.append([best_f1_threshold(event[known[:, i], i], values[known[:, i], i]) for i in range(known.shape[1])])
+    return HazardModel(**{**vars(model), "thresholds": np.array(rows)})
+
+
+def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: FleetSpec) -> tuple[str, ...]:
+    least = spec.training.minimum_failures
+    if len(components) == 0:
+        raise NotEnoughDataError("The fleet spec names no components.", "List what can fail under [[components]].")
+    if (counts < least).all():
+        found = ", ".join(f"{name} {count}" for name, count in zip(components, counts, strict=True))
+        raise NotEnoughDataError(
+            f"Too few failures to learn from: {found}; {least} of one component are the least.",
+            "Import more history, or shorten the horizon.",
+        )
+    return tuple(name for name, count in zip(components, counts, strict=True) if count < least)
+
+
+def _outcomes(labels: Labels, horizon_us: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Known and event within the horizon by component and for any, both shape (n, C + 1)."""
+    event = labels.event_within(0, horizon_us)
+    known = labels.known_within(horizon_us) & labels.valid[:, None]
+    any_event = (event & known).any(axis=1)
+    any_known = labels.valid & (any_event | known.all(axis=1))
+    return np.column_stack([known, any_known]), np.column_stack([event & known, any_event])
+
+
+def _validation(truth: Truth, forecasts: Mapping[str, Floats]) -> Validation:
+    known, event = _outcomes(truth.labels, truth.horizon_us)
+    return Validation(truth.names, truth.horizon_us, known, event, forecasts)
+
+
+def _thresholds(validation: Validation, values: Floats) -> Floats:
+    found = []
+    for i in range(len(validation.names)):
+        rows = validation.known[:, i]
+        found.append(best_f1_threshold(validation.event[rows, i], values[rows, i]))
+    return np.array(found)
+
+
+def _columns(probability: Floats, any_probability: Floats) -> Floats:
+    return np.column_stack([probability, any_probability])
+
+
+def _step(cutoff_us: npt.NDArray[np.int64]) -> int:
+    return int(np.median(np.diff(np.unique(cutoff_us))))
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, float]:
+    flat = {name: value for name, value in found.items() if name != "budgets"}
+    for budget, values in found["budgets"].items():
+        flat |= {f"{name}@{budget}": value for name, value in values.items()}
+    return {name: float(value) for name, value in flat.items() if value is not None and math.isfinite(value)}
