@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,12 +64,13 @@ def stored_cells(store: Store) -> dict[Cell, float]:
     """Every stored cell; fails where one is stored with two values."""
     found: dict[Cell, float] = {}
     frame = store.read("telemetry", columns=["device_id", "event_time", "available_at", "volt", "heat"])
-    for row in frame.itertuples(index=False):
-        hour, delay = (row.event_time - START) // HOUR, (row.available_at - row.event_time) // HOUR
-        for sensor, number in (("volt", row.volt), ("heat", row.heat)):
-            if not np.isnan(number):
-                cell = (str(row.device_id), int(hour), int(delay), sensor)
-                assert found.setdefault(cell, number) == number
+    hours = ((frame["event_time"] - START) // HOUR).tolist()
+    delays = ((frame["available_at"] - frame["event_time"]) // HOUR).tolist()
+    for sensor in ("volt", "heat"):
+        numbers = frame[sensor].tolist()
+        for device, hour, delay, number in zip(frame["device_id"].tolist(), hours, delays, numbers, strict=True):
+            if not math.isnan(number):
+                assert found.setdefault((device, hour, delay, sensor), number) == number
     return found
 
 
