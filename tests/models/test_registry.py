@@ -1,0 +1,183 @@
+"""A model in the registry is whole, loads without pickle, and is champion only when it deserves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from aftercast.data.clocks import DAY_US, NEVER
+from aftercast.data.errors import ModelMismatchError, NotFoundError
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.features.labels import Labels
+from aftercast.features.scope import Feature
+from aftercast.models.hazard import HazardModel
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.mlflow_logging import TrainingRecord, log_training
+from aftercast.models.registry import (
+    KEY_TAG,
+    Version,
+    champion_version,
+    client,
+    find_version,
+    load_champion,
+    load_version,
+    promote,
+    register,
+)
+
+ROWS = 400
+HORIZONS = (DAY_US, 7 * DAY_US)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "fleet", FleetSpec(name="registry"))
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    chance = np.random.default_rng(0)
+    wear = chance.normal(size=ROWS).astype(np.float32)
+    wear[::17] = np.nan
+    return pd.DataFrame({"wear": wear, "device_model": pd.Categorical(chance.choice(["A", "B"], ROWS))})
+
+
+@pytest.fixture(scope="module")
+def model(features: pd.DataFrame) -> HazardModel:
+    soon = np.nan_to_num(features["wear"].to_numpy()) > 1
+    time = np.where(soon, DAY_US // 2, NEVER).astype(np.int64)[:, None]
+    labels = Labels(time, np.full((ROWS, 1), 30 * DAY_US, dtype=np.int64), ("pump",), np.ones(ROWS, dtype=bool))
+    return HazardModel.fit(features, labels, HORIZONS, ("pump",))
+
+
+def record(model: HazardModel, features: pd.DataFrame, key: str = "k1") -> TrainingRecord:
+    dictionary = [Feature("wear", "mm", "wear", "test"), Feature("device_model", "", "model", "test", "category")]
+    metadata = Metadata(
+        kind="failure",
+        key=key,
+        until="2025-01-01T00:00:00+00:00",
+        data_version=3,
+        seed=0,
+        horizons=("1d", "7d"),
+        components=("pump",),
+        spec_hash=spec_hash(FleetSpec(name="registry")),
+        dictionary_hash="d",
+        libraries=library_versions(),
+    )
+    metrics = {"model": {"pr_auc": 0.5, "nothing": float("nan")}, "base_rate": {"pr_auc": 0.1, "zero": 0.0}}
+    return TrainingRecord(metadata, model, dictionary, metrics, {}, features, {"rows": ROWS})
+
+
+def registered(workspace: Workspace, made: TrainingRecord) -> Version:
+    key = made.metadata.key
+    return register(workspace, "failure", log_training(workspace, made), key)
+
+
+def test_a_champion_comes_back_predicting_to_the_bit(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    made = record(model, features)
+    promote(workspace, registered(workspace, made), better_than_base=True)
+    loaded = load_champion(workspace, "failure")
+    np.testing.assert_array_equal(loaded.model.predict(features).probability, model.predict(features).probability)
+    assert loaded.metadata == made.metadata
+    assert (loaded.version, loaded.kind) == ("1", "failure")
+
+
+def test_any_tool_that_knows_mlflow_can_load_it_and_nothing_is_pickled(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    version = registered(workspace, record(model, features))
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(workspace.mlflow_address)
+    try:
+        loaded = mlflow.pyfunc.load_model("models:/aftercast-failure/1")
+        found = loaded.predict(features.astype({"device_model": object}))
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert list(found.columns) == ["any_1d", "pump_1d", "any_7d", "pump_7d"]
+    np.testing.assert_array_equal(found["any_7d"], model.predict(features).any_probability[:, 1])
+    run = client(workspace).get_run(version.run_id)
+    files = {path.suffix for path in Path(run.info.artifact_uri).rglob("*") if path.is_file()}
+    assert not files & {".pkl", ".pickle", ".joblib"}
+
+
+def test_a_run_holds_parameters_metrics_of_all_models_and_the_features(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    run = client(workspace).get_run(registered(workspace, record(model, features)).run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"model.pr_auc": 0.5, "base_rate.pr_auc": 0.1, "base_rate.zero": 0.0}
+    assert run.data.params["data_version"] == "3"
+    assert run.data.params["dictionary_hash"] == "d"
+    assert "library.lightgbm" in run.data.params
+    assert (Path(run.info.artifact_uri) / "feature_dictionary.json").is_file()
+
+
+def test_one_key_makes_one_run_and_one_version(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    made = record(model, features)
+    assert registered(workspace, made) == registered(workspace, made)
+    assert registered(workspace, record(model, features, key="k2")).version == "2"
+    found = find_version(workspace, "failure", "k1")
+    assert found is not None
+    assert found.version == "1"
+
+
+def test_a_run_that_was_killed_is_marked_and_done_anew(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    made = record(model, features)
+    tracking = client(workspace)
+    dead = tracking.create_run(tracking.create_experiment("aftercast-failure", workspace.mlflow_artifacts))
+    tracking.set_tag(dead.info.run_id, KEY_TAG, "k1")
+    run_id = log_training(workspace, made)
+    assert run_id != dead.info.run_id
+    assert tracking.get_run(dead.info.run_id).info.status == "KILLED"
+    assert tracking.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_registered_version_is_not_champion_until_it_is_promoted(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    registered(workspace, record(model, features))
+    assert champion_version(workspace, "failure") is None
+    with pytest.raises(NotFoundError, match="aftercast train failure"):
+        load_champion(workspace, "failure")
+
+
+def test_a_model_worse_than_the_base_rate_leaves_the_champion_in_place(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    worse = promote(workspace, registered(workspace, record(model, features, "k2")), better_than_base=False)
+    assert worse.champion is False
+    assert "worse than the base rate" in worse.decision
+    assert load_champion(workspace, "failure").version == "1"
+    better = promote(workspace, registered(workspace, record(model, features, "k3")), better_than_base=True)
+    assert load_champion(workspace, "failure").version == better.version == "3"
+
+
+def test_asking_a_workspace_without_models_makes_no_tracking_database(workspace: Workspace) -> None:
+    assert champion_version(workspace, "churn") is None
+    assert not workspace.path("mlflow.db").exists()
+
+
+def test_a_version_that_is_not_there_is_an_error_with_a_hint(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    registered(workspace, record(model, features))
+    with pytest.raises(NotFoundError, match="aftercast mlflow"):
+        load_version(workspace, "failure", "9")
+
+
+def test_metadata_of_another_version_of_aftercast_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_text('{"kind": "failure"}')
+    with pytest.raises(ModelMismatchError, match="another version"):
+        Metadata.read(tmp_path)

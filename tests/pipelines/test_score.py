@@ -1,0 +1,121 @@
+"""Days that were missed are caught up, once, and never silently left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.records.scores import ScoreSet, newest_scores, write_scores
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.score_records import stored_scores
+from aftercast.models.snapshot import load_snapshot, snapshot_path
+from aftercast.pipelines.score import MOST_MISSED, missed, run_score
+
+DAY = pd.Timedelta(days=1)
+MIDNIGHT = pd.Timestamp("2025-08-15", tz="UTC")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "fleet", FleetSpec(name="score"))
+
+
+def scored(workspace: Workspace, cutoff: pd.Timestamp) -> None:
+    write_scores(workspace.database, ScoreSet("failure", cutoff, "1", 1, ("7d",), ("pump",)), [])
+
+
+def test_where_nothing_was_scored_only_the_latest_cutoff_of_the_grid_is_due(empty: Workspace) -> None:
+    assert missed(empty, "failure", MIDNIGHT + pd.Timedelta(hours=13)) == ([MIDNIGHT], [])
+    assert missed(empty, "failure", MIDNIGHT) == ([MIDNIGHT], [])
+
+
+def test_three_missed_days_are_all_due_and_said(empty: Workspace) -> None:
+    scored(empty, MIDNIGHT - 3 * DAY)
+    due, told = missed(empty, "failure", MIDNIGHT)
+    assert due == [MIDNIGHT - 2 * DAY, MIDNIGHT - DAY, MIDNIGHT]
+    assert len(told) == 1
+    assert "3 failure cutoffs were missed" in told[0]
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_without_a_missed_day_the_latest_cutoff_is_due_without_a_word(empty: Workspace, days: int) -> None:
+    scored(empty, MIDNIGHT - days * DAY)
+    assert missed(empty, "failure", MIDNIGHT) == ([MIDNIGHT], [])
+
+
+def test_what_is_left_out_of_a_long_gap_is_counted(empty: Workspace) -> None:
+    scored(empty, MIDNIGHT - 100 * DAY)
+    due, told = missed(empty, "failure", MIDNIGHT)
+    assert len(due) == MOST_MISSED
+    assert due[-1] == MIDNIGHT
+    assert f"{100 - MOST_MISSED} before them are left out" in told[0]
+
+
+def test_a_cutoff_between_grid_points_does_not_shift_the_grid(empty: Workspace) -> None:
+    scored(empty, MIDNIGHT - 2 * DAY + pd.Timedelta(hours=7))
+    due, _ = missed(empty, "failure", MIDNIGHT)
+    assert due == [MIDNIGHT - DAY, MIDNIGHT]
+
+
+def test_the_gap_of_one_kind_is_not_that_of_another(empty: Workspace) -> None:
+    scored(empty, MIDNIGHT - 5 * DAY)
+    assert missed(empty, "churn", MIDNIGHT) == ([MIDNIGHT], [])
+
+
+def test_an_empty_store_says_to_import(empty: Workspace) -> None:
+    with pytest.raises(NotEnoughDataError, match="aftercast import"):
+        run_score(empty)
+
+
+def latest(workspace: Workspace) -> pd.Timestamp:
+    found = newest_scores(workspace.database, "failure")
+    assert found is not None
+    return found.cutoff
+
+
+def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_workspace: Workspace) -> None:
+    found, scores = stored_scores(fleet_workspace.database, "failure")
+    snapshot = load_snapshot(snapshot_path(fleet_workspace.folder, "failure"))
+    assert [score.entity_id for score in scores] == list(snapshot.ids)
+    assert found.size == len(scores) > 0
+    for score in scores:
+        assert all(0 <= risk <= 1 for risks in (score.any_risk, *score.risks.values()) for risk in risks)
+        assert list(score.any_risk) == sorted(score.any_risk)
+        assert score.any_risk[-1] >= max(risks[-1] for risks in score.risks.values())
+        assert score.evidence in {"telemetry", "history", "cohort"}
+
+
+def test_drivers_are_told_with_value_unit_and_what_is_usual(fleet_workspace: Workspace) -> None:
+    _, scores = stored_scores(fleet_workspace.database, "failure")
+    drivers = [driver for score in scores for driver in score.drivers]
+    assert any("usual for model" in driver.text and driver.unit in driver.text for driver in drivers if driver.unit)
+    assert all(len(score.drivers) <= 5 for score in scores)
+    assert all(d.value is not None or "not known" in d.text for d in drivers)
+
+
+def test_scoring_again_repeats_nothing_and_an_earlier_cutoff_leaves_the_service_its_rows(own_fleet: Workspace) -> None:
+    newest = latest(own_fleet)
+    again = run_score(own_fleet)
+    assert all(run["repeated"] for run in again["runs"])
+    earlier = run_score(own_fleet, cutoff=newest - 5 * DAY)
+    assert not any(run["repeated"] for run in earlier["runs"])
+    assert load_snapshot(snapshot_path(own_fleet.folder, "failure")).cutoff == newest
+    assert latest(own_fleet) == newest
+
+
+def test_a_cutoff_beyond_the_data_is_refused(fleet_workspace: Workspace) -> None:
+    until = fleet_workspace.store.observed_until()
+    assert until is not None
+    with pytest.raises(InputError, match="later than the data"):
+        run_score(fleet_workspace, cutoff=until + DAY)
+
+
+def test_a_workspace_without_a_model_says_to_train(own_fleet: Workspace) -> None:
+    settings = own_fleet.settings.mlflow.model_copy(update={"address": "sqlite:///other.db"})
+    other = Workspace(own_fleet.folder, own_fleet.settings.model_copy(update={"mlflow": settings}), own_fleet.fleet)
+    with pytest.raises(NotFoundError, match="aftercast train"):
+        run_score(other)
