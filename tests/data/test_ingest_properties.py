@@ -64,8 +64,8 @@ def stored_cells(store: Store) -> dict[Cell, float]:
     """Every stored cell; fails where one is stored with two values."""
     found: dict[Cell, float] = {}
     frame = store.read("telemetry", columns=["device_id", "event_time", "available_at", "volt", "heat"])
-    hours = ((frame["event_time"] - START) // HOUR).tolist()
-    delays = ((frame["available_at"] - frame["event_time"]) // HOUR).tolist()
+    hours = (frame["event_time"] - START).dt.total_seconds().div(3600).astype(int).tolist()
+    delays = (frame["available_at"] - frame["event_time"]).dt.total_seconds().div(3600).astype(int).tolist()
     for sensor in ("volt", "heat"):
         numbers = frame[sensor].tolist()
         for device, hour, delay, number in zip(frame["device_id"].tolist(), hours, delays, numbers, strict=True):
