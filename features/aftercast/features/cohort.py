@@ -36,7 +36,7 @@ def add_cohort_features(features: pd.DataFrame, examples: Examples, spec: FleetS
     scope = Scope(spec)
     window = label(scope.windows[0])
     model = pd.factorize(features["device_model"].astype(object), sort=True)[0]
-    order = np.lexsort((examples.ids, model, examples.cutoff_us))
+    order = np.lexsort((model, examples.cutoff_us))  # stable: devices stay in the order of their ids
     new = np.ones(len(order), dtype=bool)
     new[1:] = (np.diff(examples.cutoff_us[order]) != 0) | (np.diff(model[order]) != 0)
     group = np.cumsum(new)

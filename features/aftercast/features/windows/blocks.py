@@ -18,11 +18,12 @@ from aftercast.features.windows.state import BASE_WIDTH, FULL_WIDTH, OUT_ROWS, a
 
 
 class Sums(NamedTuple):
-    """Aggregates from a block's start to each record, from each record to its block's end, and of the window."""
+    """Aggregates from a block's start to each record, from each record to its block's end, and two running ones."""
 
     prefix: Floats
     suffix: Floats
     state: Floats
+    other: Floats
 
 
 class Known(NamedTuple):
@@ -81,7 +82,7 @@ def _window_statistics(
     width = FULL_WIDTH if full else BASE_WIDTH
     longest = np.max(np.diff(cells.offsets)) if len(cells.offsets) > 1 else 0
     known = Known(np.empty(longest, np.int64), np.empty(longest, np.int64))
-    sums = Sums(np.empty((longest, width)), np.empty((longest, width)), np.zeros(width))
+    sums = Sums(np.empty((longest, width)), np.empty((longest, width)), np.zeros(width), np.zeros(width))
     for owner in range(len(cells.offsets) - 1):
         first, last = cut_offsets[owner], cut_offsets[owner + 1]
         if first < last:
@@ -147,24 +148,26 @@ def _fill(cells: Cells, owner: int, window: int, half_life: float, full: bool, s
 
 @compiled
 def _fill_sums(event: Ints, value: Floats, window: int, half_life: float, full: bool, sums: Sums) -> None:
-    """Aggregate from each block's start to each record, and from each record to its block's end."""
-    prefix, suffix, state = sums
-    edge = 0
-    for i in range(len(event)):
-        start = ((event[i] - 1) // window) * window
-        if i == 0 or start != edge:
-            state[:] = 0.0
-            edge = start
-        _add_at(state, event[i], value[i], edge, half_life, full, False)
-        prefix[i] = state
-    edge = 0
-    for i in range(len(event) - 1, -1, -1):
-        stop = ((event[i] - 1) // window + 1) * window
-        if i == len(event) - 1 or stop != edge:
-            state[:] = 0.0
-            edge = stop
-        _add_at(state, event[i], value[i], edge, half_life, full, True)
-        suffix[i] = state
+    """Aggregate from each block's start to each record, and from each record to its block's end.
+
+    Both directions run in one loop: neither waits for the other's divisions. Blocks are told by comparison, because
+    dividing every time by the window would cost more than the statistics.
+    """
+    forward, backward = sums.state, sums.other
+    last = len(event) - 1
+    start, stop = 0, 0
+    for i in range(last + 1):
+        if i == 0 or event[i] > start + window:
+            start = ((event[i] - 1) // window) * window
+            forward[:] = 0.0
+        _add_at(forward, event[i], value[i], start, half_life, full, False)
+        sums.prefix[i] = forward
+        j = last - i
+        if i == 0 or event[j] <= stop - window:
+            stop = ((event[j] - 1) // window + 1) * window
+            backward[:] = 0.0
+        _add_at(backward, event[j], value[j], stop, half_life, full, True)
+        sums.suffix[j] = backward
 
 
 @compiled
@@ -205,7 +208,7 @@ def _visible_end(first: Ints, since: Ints, known: Known, low: int, middle: int, 
 
 @compiled
 def _combine(sums: Sums, low: int, middle: int, top: int, full: bool) -> None:
-    prefix, suffix, state = sums
+    prefix, suffix, state = sums.prefix, sums.suffix, sums.state
     if low < middle and low < top:
         if top > middle:
             merge(suffix[low], prefix[top - 1], state, full)

@@ -1,0 +1,115 @@
+"""Runs contestants side by side: each in a fresh process, timed and weighed, results printed and kept as JSON."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import platform
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way of doing the work.
+
+    Attributes
+    ----------
+    what
+        Name in the table; ours is "aftercast".
+    run
+        Module-level function called with the arguments; what it returns goes to ``keep``.
+    warm
+        Called before the clock starts, with the same arguments: compilation, imports.
+    keep
+        Called after the clock has stopped with what ``run`` returned: writes what will be compared.
+    """
+
+    what: str
+    run: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    warm: Callable[..., None] | None = None
+    keep: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: best wall time in seconds and peak resident memory in MB of the whole process."""
+
+    what: str
+    seconds: float
+    peak_mb: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def measure(contestant: Contestant, repeats: int = 3) -> Row:
+    """Run a contestant in a fresh process and return its best time and its peak memory.
+
+    Raises
+    ------
+    RuntimeError
+        If the process ends without a result; its traceback is on standard error.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(contestant, repeats, theirs))
+    process.start()
+    theirs.close()
+    try:
+        seconds, peak_mb = ours.recv()
+    except EOFError as error:
+        raise RuntimeError(f"{contestant.what} ended without a result") from error
+    finally:
+        process.join()
+    return Row(contestant.what, seconds, peak_mb)
+
+
+def _child(contestant: Contestant, repeats: int, pipe: Connection) -> None:
+    if contestant.warm is not None:
+        contestant.warm(*contestant.arguments)
+    times: list[float] = []
+    result: Any = None
+    for _ in range(repeats):
+        result = None
+        start = time.perf_counter()
+        result = contestant.run(*contestant.arguments)
+        times.append(time.perf_counter() - start)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if contestant.keep is not None:
+        contestant.keep(result)
+    pipe.send((min(times), peak_mb))
+    pipe.close()
+
+
+def report(name: str, rows: Sequence[Row], note: str = "") -> Path:
+    """Print the rows as a table and write them to ``results/NAME.json``."""
+    table = Table(title=name, caption=note)
+    for heading in ("what", "seconds", "peak MB"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in rows:
+        table.add_row(row.what, f"{row.seconds:.3f}", f"{row.peak_mb:.0f}")
+    Console().print(table)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    content = {"name": name, "machine": machine(), "note": note, "rows": [asdict(row) for row in rows]}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers were measured on."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": multiprocessing.cpu_count(),
+    }
