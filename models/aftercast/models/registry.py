@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from aftercast.models.hazard import HazardModel
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
@@ -21,6 +20,7 @@ from sqlalchemy.engine import make_url
 from aftercast.data.errors import NotFoundError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 
 CHAMPION: Final = "champion"

@@ -31,8 +31,8 @@ from aftercast.features.evidence import data_as_of, evidence_class
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import load_history
 from aftercast.features.scope import Feature
+from aftercast.models.described import GRAINS, TABLES
 
-GRAINS: Final[dict[Kind, str]] = {"failure": "device_id", "churn": "customer_id"}
 _META: Final = b"aftercast"
 _ID, _EVIDENCE, _AS_OF, _MODEL, _CUSTOMER = "__id", "__evidence", "__data_as_of", "__device_model", "__customer_id"
 
@@ -215,7 +215,6 @@ _LIVES: Final[dict[Kind, tuple[str, str, str]]] = {
     "failure": ("device", "installed_at", "retired_at"),
     "churn": ("customer", "since", "left_at"),
 }
-_TABLES: Final[dict[Kind, str]] = {"failure": "devices", "churn": "customers"}
 
 
 def _require(examples: Examples, kind: Kind, cutoff: pd.Timestamp) -> None:
@@ -223,7 +222,7 @@ def _require(examples: Examples, kind: Kind, cutoff: pd.Timestamp) -> None:
         noun = _LIVES[kind][0]
         raise NotEnoughDataError(
             f"No {noun} is at risk at {cutoff:%Y-%m-%d %H:%M} UTC.",
-            f"Import {_TABLES[kind]}, or choose a cutoff after the first {noun} began (--cutoff).",
+            f"Import {TABLES[kind]}, or choose a cutoff after the first {noun} began (--cutoff).",
         )
 
 
@@ -232,7 +231,7 @@ def _visible(
 ) -> pd.DataFrame:
     """Standing facts visible at a cutoff, the last known row of each id."""
     grain = GRAINS[kind]
-    rows = store.read(_TABLES[kind], version=version, known_at=cutoff)
+    rows = store.read(TABLES[kind], version=version, known_at=cutoff)
     rows = rows if ids is None else rows[rows[grain].isin(list(ids))]
     return rows.drop_duplicates(grain, keep="last")
 

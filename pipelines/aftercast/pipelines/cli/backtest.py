@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from aftercast.pipelines.cli.common import KindName, WorkspaceOption, instant, note, opened, progress, say
+from aftercast.pipelines.cli.common import KindName, WorkspaceOption, note, opened, progress, say
 
 
 def backtest(
@@ -38,7 +38,6 @@ def backtest(
         every=every,
         retrain=retrain,
     )
-    instant(train_until)
     with progress(f"Testing {kind}") as tell:
         report = run_backtest(place, asked, tell)
     if json_file is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,25 +22,15 @@ def describe(
 
     Example: aftercast features describe --grain customer -w fleet
     """
-    from aftercast.features.dictionary import feature_dictionary
+    from aftercast.models.described import described
 
     place = opened(workspace)
-    found = feature_dictionary(
-        place.fleet, "device_id" if grain == "device" else "customer_id", _attributes(place, grain)
-    )
+    found = described(place.store, place.fleet, "failure" if grain == "device" else "churn")
     if as_json:
         print_json([asdict(feature) for feature in found])
         return
     print_table("", ["feature", "unit", "what", "view"], [[f.name, f.unit, f.about, f.view] for f in found])
     say(f"{len(found)} features of a {grain}.")
-
-
-def _attributes(place: Any, grain: str) -> Any:
-    """Attributes of devices or customers that are in the data beyond the contract's columns."""
-    from aftercast.features.history import attributes_of
-
-    table = f"{grain}s"
-    return attributes_of(place.store.read(table), table)
 
 
 def register(app: typer.Typer) -> None:

@@ -18,6 +18,18 @@ from aftercast.pipelines.cli.common import (
     say,
 )
 
+METRICS = {
+    "pr_auc": "PR-AUC",
+    "roc_auc": "ROC-AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "precision": "precision",
+    "recall": "recall",
+    "recall_per_failure": "failures found",
+    "median_lead_time_hours": "lead time h",
+}
+
 
 def train(
     kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
@@ -30,9 +42,8 @@ def train(
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """
-    from aftercast.pipelines.train import run_train
-
     from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.train import run_train
 
     place, moment = opened(workspace), instant(until)
     with progress(f"Training {kind}") as tell:
@@ -52,10 +63,11 @@ def train(
 def _show(result: dict[str, Any]) -> None:
     if result["repeated"]:
         say("This was trained before on the same data; nothing changed. The result of then:")
-    names = sorted({name for values in result["metrics"].values() for name in values})
-    rows = [[who, *(_number(values.get(name)) for name in names)] for who, values in result["metrics"].items()]
-    print_table("On the validation period", ["", *names], rows, right=frozenset(range(1, len(names) + 1)))
-    say(f"Trained on {result['examples']:,} examples until {result['until']}, {result['events']:,} with an event.")
+    rows = [[who, *(_number(values.get(name)) for name in METRICS)] for who, values in result["metrics"].items()]
+    title = f"Any failure within {result['validation_horizon']}, from {result['validation_from'][:10]} on"
+    print_table(title, ["", *METRICS.values()], rows, right=frozenset(range(1, len(METRICS) + 1)))
+    failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
+    say(f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.")
     say(f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}")
 
 

@@ -1,0 +1,48 @@
+"""Backtest: what a person asked for, as the instants and durations the models understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from aftercast.data.clocks import parse_time
+from aftercast.data.records.scores import Kind
+from aftercast.data.workspace import Workspace
+from aftercast.models.backtest import backtest
+from aftercast.models.report import BacktestReport
+
+
+@dataclass(frozen=True)
+class BacktestRequest:
+    """A backtest as it was asked for: dates and durations still text."""
+
+    kind: Kind
+    train_until: str
+    test_from: str
+    test_until: str
+    horizon: str
+    every: str
+    retrain: Literal["once", "daily"]
+
+
+def run_backtest(
+    workspace: Workspace, asked: BacktestRequest, progress: Callable[[str, int], None] | None = None
+) -> BacktestReport:
+    """Backtest on the newest version of the store.
+
+    It changes nothing, so that it is no flow and has no key.
+    """
+    return backtest(
+        asked.kind,
+        workspace.store,
+        workspace.fleet,
+        version=workspace.store.version(),
+        train_until=parse_time(asked.train_until),
+        test_from=parse_time(asked.test_from),
+        test_until=parse_time(asked.test_until),
+        horizon=asked.horizon,
+        every=asked.every,
+        retrain=asked.retrain,
+        progress=progress,
+    )

@@ -1,0 +1,128 @@
+"""Train: learn from one version of the store, log the run, register the model, promote it when it deserves to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from aftercast.data.clocks import format_duration
+from aftercast.data.errors import NotEnoughDataError
+from aftercast.data.records.scores import Kind
+from aftercast.data.workspace import Workspace
+from aftercast.models.described import described
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.mlflow_logging import TrainingRecord, log_training
+from aftercast.models.plots import training_plots
+from aftercast.models.registry import Version, promote, register
+from aftercast.models.training import OWN, Trained, train_from_store
+from aftercast.pipelines.runs import Done, run_key, run_once
+
+Progress = Callable[[str, int], None]
+
+
+def run_train(
+    workspace: Workspace,
+    kind: Kind,
+    *,
+    until: pd.Timestamp | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Done:
+    """Train a model; the same kind, end, data, fleet spec and seed are trained once.
+
+    Parameters
+    ----------
+    until
+        UTC: nothing later is read, neither facts nor labels. None is the end of the data.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the store is empty, holds too few failures, or ends before the horizons do.
+    """
+    store = workspace.store
+    version, observed = store.version(), store.observed_until()
+    if observed is None:
+        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
+    end = observed if until is None else min(until, observed)
+    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), seed=seed)
+
+    def work() -> dict[str, Any]:
+        trained = train_from_store(
+            kind, store, workspace.fleet, version=version, until=end, seed=seed, progress=progress
+        )
+        return _keep(workspace, trained, _metadata(workspace, trained, key, version))
+
+    return run_once(workspace, "train", key, work)
+
+
+def _metadata(workspace: Workspace, trained: Trained, key: str, version: int) -> Metadata:
+    return Metadata(
+        kind=trained.kind,
+        key=key,
+        until=trained.until.isoformat(),
+        data_version=version,
+        seed=trained.seed,
+        horizons=tuple(format_duration(int(end)) for end in trained.model.horizons_us),
+        components=trained.model.components,
+        spec_hash=spec_hash(workspace.fleet),
+        dictionary_hash=trained.dictionary_hash,
+        libraries=library_versions(),
+    )
+
+
+def _keep(workspace: Workspace, trained: Trained, metadata: Metadata) -> dict[str, Any]:
+    """Log, then register, then promote: the order makes it safe to be killed between any two."""
+    record = TrainingRecord(
+        metadata=metadata,
+        model=trained.model,
+        dictionary=described(
+            workspace.store, workspace.fleet, trained.kind, version=metadata.data_version, known_at=trained.until
+        ),
+        metrics=_every_metric(trained),
+        figures=training_plots(trained),
+        sample=trained.sample,
+        params={
+            "rows": trained.rows,
+            "calibration_from": trained.calibration_from.isoformat(),
+            "validation_horizon": format_duration(trained.horizon_us),
+            **{f"failures.{name}": count for name, count in trained.failures.items()},
+        },
+    )
+    run_id = log_training(workspace, record)
+    found = register(workspace, trained.kind, run_id, metadata.key)
+    return _result(trained, metadata, promote(workspace, found, better_than_base=trained.better_than_base))
+
+
+def _every_metric(trained: Trained) -> dict[str, dict[str, float]]:
+    """Model or baseline -> metric for any component, and ``<component>.<metric>`` for each of several."""
+    found = {_who(name): dict(values) for name, values in trained.flat_metrics().items()}
+    if len(trained.model.components) > 1:
+        for component in trained.model.components:
+            for name, values in trained.flat_metrics(component).items():
+                found[_who(name)] |= {f"{component}.{metric}": value for metric, value in values.items()}
+    return found
+
+
+def _result(trained: Trained, metadata: Metadata, version: Version) -> dict[str, Any]:
+    return {
+        "kind": trained.kind,
+        "key": metadata.key,
+        "until": metadata.until,
+        "data_version": metadata.data_version,
+        "examples": trained.rows,
+        "failures": dict(trained.failures),
+        "validation_from": trained.calibration_from.isoformat(),
+        "validation_horizon": format_duration(trained.horizon_us),
+        "run_id": version.run_id,
+        "version": version.version,
+        "champion": version.champion,
+        "decision": version.decision,
+        "metrics": {_who(name): values for name, values in trained.flat_metrics().items()},
+    }
+
+
+def _who(name: str) -> str:
+    return "model" if name == OWN else name
