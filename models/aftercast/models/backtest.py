@@ -95,7 +95,7 @@ def backtest(
     cases = build_cases(kind, store, spec, grid, version=version, progress=progress)
     outcome = load_outcome(store, spec, version=version)
     test = cases.take(np.isin(cases.examples.cutoff_us, tests))
-    forecasts = _forecast(plan, cases, test, outcome, tests, progress)
+    forecasts = _forecast(plan, cases, test, outcome, tests=tests, progress=progress)
     truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, parse_duration_us(every))
     return BacktestReport(
         kind=kind,
@@ -118,6 +118,7 @@ def _forecast(
     cases: Cases,
     test: Cases,
     outcome: Outcome,
+    *,
     tests: np.ndarray[tuple[int], np.dtype[np.int64]],
     progress: Progress | None,
 ) -> dict[str, tuple[Floats, Floats]]:

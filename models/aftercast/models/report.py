@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -78,7 +79,7 @@ class BacktestReport:
 
     def text(self, width: int = 160) -> str:
         """Table as plain text."""
-        console = Console(width=width, record=True, quiet=True)
+        console = Console(width=width, file=io.StringIO())
         with console.capture() as captured:
             console.print(self.table())
         return captured.get()

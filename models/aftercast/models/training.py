@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -140,41 +140,26 @@ def train_model(
     NotEnoughDataError
         If every component has fewer than ``spec.training.minimum_failures`` failures.
     """
-    until_us = timestamp_us(until)
-    labels = censor(labels, examples.cutoff_us, until_us)
+    labels = censor(labels, examples.cutoff_us, timestamp_us(until))
     counts = failures_in(labels, examples)
-    pooled = _pooled(labels.components, counts, spec)
     horizon = horizon_us or max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0])
-    start = calibration_start(examples.cutoff_us, until_us, spec.training.calibration_share)
-    chosen = settings or HazardSettings(seed=seed)
-    early, late = examples.cutoff_us < start, examples.cutoff_us >= start
-    fit_labels = censor(labels.take(early), examples.cutoff_us[early], start)
-    late_features, late_labels = features[late].reset_index(drop=True), labels.take(late)
-    grow = {"horizons_us": np.asarray(horizons_us, dtype=np.int64), "components": labels.components}
-    draft = HazardModel.fit(
-        features[early].reset_index(drop=True),
-        fit_labels,
-        **grow,
-        settings=chosen,
-        pooled=pooled,
-        validation=(late_features, late_labels),
-    ).calibrated_on(late_features, late_labels)
-    draft = with_thresholds(draft, draft.predict(late_features), late_labels)
-    data = BaselineData(features[early].reset_index(drop=True), fit_labels, horizon, spec, seed)
-    truth = Truth(examples.take(late), late_labels, horizon, _step(examples.cutoff_us))
-    forecasts = {OWN: _columns(*draft.predict(late_features).within(horizon))}
-    forecasts |= {b.name: with_any(b.fit(data).predict(late_features)) for b in baselines()}
-    validation = _validation(truth, forecasts)
-    thresholds = {name: _thresholds(validation, values) for name, values in forecasts.items()}
-    final = HazardModel.fit(features, labels, **grow, settings=chosen, pooled=pooled, rounds=draft.rounds)
-    final = final.with_calibrators_of(draft)
-    everything = BaselineData(features, labels, horizon, spec, seed)
+    start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
+    fitting = _Fitting(
+        spec=spec,
+        horizons_us=np.asarray(horizons_us, dtype=np.int64),
+        horizon_us=horizon,
+        pooled=_pooled(labels.components, counts, spec),
+        settings=settings or HazardSettings(seed=seed),
+    )
+    draft, validation, truth = fitting.judged(features, examples, labels, start)
+    thresholds = {name: _thresholds(validation, values) for name, values in validation.forecasts.items()}
+    final, fitted = fitting.fit(features, labels, draft)
     return Trained(
         kind=kind,
         model=final,
-        baselines={b.name: b.fit(everything) for b in baselines()},
+        baselines=fitted,
         thresholds=thresholds,
-        metrics={name: evaluate(truth, values, thresholds[name]) for name, values in forecasts.items()},
+        metrics={name: evaluate(truth, v, thresholds[name]) for name, v in validation.forecasts.items()},
         validation=validation,
         horizon_us=horizon,
         until=until,
@@ -185,6 +170,58 @@ def train_model(
         importance=importance(final),
         sample=features.head(SAMPLE_ROWS),
     )
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """One way of fitting, used on the earlier part and on everything."""
+
+    spec: FleetSpec
+    horizons_us: npt.NDArray[np.int64]
+    horizon_us: int
+    pooled: tuple[str, ...]
+    settings: HazardSettings
+
+    def judged(
+        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int
+    ) -> tuple[HazardModel, Validation, Truth]:
+        """Model of the rows before start, calibrated on the rows from it on, and every model's forecasts of those."""
+        early, late = examples.cutoff_us < start_us, examples.cutoff_us >= start_us
+        fit_rows, fit_labels = _rows(features, early), censor(labels.take(early), examples.cutoff_us[early], start_us)
+        rows, late_labels = _rows(features, late), labels.take(late)
+        grown = HazardModel.fit(
+            fit_rows,
+            fit_labels,
+            self.horizons_us,
+            labels.components,
+            self.settings,
+            pooled=self.pooled,
+            validation=(rows, late_labels),
+        )
+        calibrated = grown.calibrated_on(rows, late_labels)
+        risks = calibrated.predict(rows)
+        truth = Truth(examples.take(late), late_labels, self.horizon_us, _step(examples.cutoff_us))
+        forecasts = {OWN: _columns(*risks.within(self.horizon_us))}
+        forecasts |= {name: with_any(each.predict(rows)) for name, each in self._baselines(fit_rows, fit_labels)}
+        return with_thresholds(calibrated, risks, late_labels), _validation(truth, forecasts), truth
+
+    def fit(self, features: pd.DataFrame, labels: Labels, draft: HazardModel) -> tuple[HazardModel, dict[str, Fitted]]:
+        """Model and baselines of all rows, with the rounds, calibrators and thresholds of the draft."""
+        final = HazardModel.fit(
+            features,
+            labels,
+            self.horizons_us,
+            labels.components,
+            self.settings,
+            pooled=self.pooled,
+            rounds=draft.rounds,
+        )
+        return final.with_calibrators_of(draft), dict(self._baselines(features, labels))
+
+    def _baselines(self, features: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Fitted]]:
+        data = BaselineData(features, labels, self.horizon_us, self.spec, self.settings.seed)
+        for baseline in baselines():
+            yield baseline.name, baseline.fit(data)
 
 
 def train_from_store(
@@ -274,6 +311,10 @@ def _thresholds(validation: Validation, values: Floats) -> Floats:
 
 def _columns(probability: Floats, any_probability: Floats) -> Floats:
     return np.column_stack([probability, any_probability])
+
+
+def _rows(features: pd.DataFrame, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    return features[mask].reset_index(drop=True)
 
 
 def _step(cutoff_us: npt.NDArray[np.int64]) -> int:

@@ -1,0 +1,102 @@
+"""Metrics by hand, against scikit-learn, and under a budget with ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
+
+from aftercast.data.clocks import DAY_US, HOUR_US
+from aftercast.models.metrics import budget_metrics, expected_calibration_error, failure_metrics, row_metrics
+from aftercast.models.metrics.budgets import budget_flags
+from aftercast.models.metrics.failures import Rows
+from aftercast.models.thresholds import best_f1_threshold
+
+
+def _rows() -> Rows:
+    """One device, ten daily cutoffs; a failure at day 5.5 with a horizon of three days."""
+    failure = np.full(10, -1)
+    failure[3:6] = 0
+    return Rows(
+        owner=np.zeros(10, dtype=np.int64),
+        cutoff_us=np.arange(10) * DAY_US,
+        failure=failure,
+        failure_us=np.array([5 * DAY_US + 12 * HOUR_US]),
+        known=np.ones(10, dtype=bool),
+        every_us=DAY_US,
+    )
+
+
+def test_row_metrics_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(500)
+    y = rng.random(500) < p
+    found = row_metrics(y, p, p >= 0.4)
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(y, p))
+    assert found["pr_auc"] == pytest.approx(average_precision_score(y, p))
+    assert found["precision"] == pytest.approx(precision_score(y, p >= 0.4))
+    assert found["recall"] == pytest.approx(recall_score(y, p >= 0.4))
+    assert found["brier"] == pytest.approx(np.mean((y - p) ** 2))
+
+
+def test_without_events_what_is_undefined_is_none_and_never_zero() -> None:
+    found = row_metrics(np.zeros(4, dtype=bool), np.full(4, 0.1), np.zeros(4, dtype=bool))
+    assert [found[n] for n in ("roc_auc", "pr_auc", "precision", "recall")] == [None] * 4
+    assert found["brier"] == pytest.approx(0.01)
+    assert set(row_metrics(np.zeros(0, dtype=bool), np.zeros(0), None).values()) == {None}
+
+
+def test_calibration_error_by_hand() -> None:
+    event, p = np.array([0, 0, 1, 1], dtype=bool), np.array([0.1, 0.3, 0.6, 0.8])
+    assert expected_calibration_error(event, p, bins=2) == pytest.approx((0.4 + 0.6) / 4)
+
+
+def test_equal_probabilities_share_a_bin() -> None:
+    event = np.array([1, 1, 0, 0], dtype=bool)
+    assert expected_calibration_error(event, np.full(4, 0.5), bins=4) == pytest.approx(0.0)
+
+
+def test_lead_time_counts_from_the_first_flag_within_the_horizon() -> None:
+    flagged = np.zeros(10, dtype=bool)
+    flagged[[1, 4, 5]] = True
+    found = failure_metrics(_rows(), flagged)
+    assert (found["failures"], found["found"], found["median_lead_time_hours"]) == (1, 1, 36.0)
+    assert found["false_alarms_per_device_month"] == pytest.approx(1 / (10 / 30))
+
+
+def test_a_missed_failure_has_no_lead_time() -> None:
+    found = failure_metrics(_rows(), np.zeros(10, dtype=bool))
+    assert (found["recall_per_failure"], found["median_lead_time_hours"]) == (0.0, None)
+
+
+def test_a_budget_flags_the_riskiest_rounded_up_at_every_cutoff() -> None:
+    cutoffs = np.repeat([0, 1], 100)
+    p = np.tile(np.arange(100) / 100, 2)
+    flagged = budget_flags(cutoffs, p, 0.011)
+    assert np.flatnonzero(flagged).tolist() == [98, 99, 198, 199]
+
+
+def test_ties_are_drawn_and_not_decided_by_the_order_of_devices() -> None:
+    draws = [budget_flags(np.zeros(50, dtype=np.int64), np.full(50, 0.5), 0.1, draw) for draw in range(200)]
+    assert {int(draw.sum()) for draw in draws} == {5}
+    assert np.mean(draws, axis=0) == pytest.approx(np.full(50, 0.1), abs=0.08)
+
+
+def test_a_constant_forecast_finds_failures_as_often_as_chance() -> None:
+    n = 400
+    failure = np.full(n, -1)
+    failure[:40] = np.arange(40)
+    rows = Rows(
+        np.arange(n), np.zeros(n, dtype=np.int64), failure, np.full(40, HOUR_US), np.ones(n, dtype=bool), DAY_US
+    )
+    assert budget_metrics(rows, np.full(n, 0.1))["5%"]["recall_per_failure"] == pytest.approx(0.05, abs=0.03)
+
+
+@pytest.mark.parametrize("p", [[0.0, 0.0, 1.0], [0.0, 0.5, 1.0]])
+def test_a_threshold_parts_certain_probabilities(p: list[float]) -> None:
+    threshold = best_f1_threshold(np.array([False, False, True]), np.array(p))
+    assert (np.array(p) >= threshold).tolist() == [False, False, True]
+
+
+def test_without_events_there_is_no_threshold() -> None:
+    assert np.isnan(best_f1_threshold(np.zeros(3, dtype=bool), np.zeros(3)))
