@@ -101,10 +101,9 @@ def _judge(
     both = pd.concat([rivals, frame.iloc[positions]], ignore_index=True)
     stored = np.arange(len(both)) < len(rivals)
     cells = _cells(table, both)
-    groups = pd.MultiIndex.from_arrays([hash_rows(both, table.key), pd.DatetimeIndex(both[AVAILABLE]).asi8])
-    codes, facts = pd.factorize(groups, sort=True)
+    codes, facts = _facts(hash_rows(both, table.key), pd.DatetimeIndex(both[AVAILABLE]).as_unit("us").asi8)
     merged, added, conflicts = _merge(codes, stored, cells, len(facts))
-    says_new, replaces = _against_earlier(np.asarray(facts.get_level_values(0)), merged)
+    says_new, replaces = _against_earlier(facts, merged)
     old = np.zeros(len(facts), dtype=bool)
     old[codes[stored]] = True
     kept = added & (says_new | old)[codes]
@@ -112,6 +111,17 @@ def _judge(
     verdict.kept[positions] = kept[mine]
     verdict.conflicts[positions] = conflicts[mine]
     verdict.corrects[positions] = (kept & replaces[codes] & ~old[codes])[mine]
+
+
+def _facts(keys: Hashes, available: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], Hashes]:
+    """Find the facts (key and available_at), in order: the fact of every row, and the key of every fact."""
+    order = np.lexsort((available, keys))
+    sorted_keys, sorted_available = keys[order], available[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (sorted_keys[1:] != sorted_keys[:-1]) | (sorted_available[1:] != sorted_available[:-1])
+    codes = np.empty(len(order), dtype=np.intp)
+    codes[order] = np.cumsum(new) - 1
+    return codes, sorted_keys[new]
 
 
 def _cells(table: Table, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
