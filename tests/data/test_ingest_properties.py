@@ -74,7 +74,7 @@ def stored_cells(store: Store) -> dict[Cell, float]:
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(deliveries(), st.booleans())
 def test_any_split_repetition_and_order_gives_the_same_store(
     delivery: tuple[set[Cell], list[list[dict[str, Any]]], int], one_import: bool
