@@ -44,12 +44,13 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: best wall time in seconds and peak resident memory in MB of the whole process."""
+    """One measurement: best wall and processor time in seconds, and peak resident memory of the whole process in MB."""
 
     what: str
     seconds: float
     peak_mb: float
     details: dict[str, Any] = field(default_factory=dict)
+    cpu_seconds: float = float("nan")
 
 
 def measure(contestant: Contestant, repeats: int = 3) -> Row:
@@ -66,38 +67,39 @@ def measure(contestant: Contestant, repeats: int = 3) -> Row:
     process.start()
     theirs.close()
     try:
-        seconds, peak_mb = ours.recv()
+        seconds, peak_mb, cpu_seconds = ours.recv()
     except EOFError as error:
         raise RuntimeError(f"{contestant.what} ended without a result") from error
     finally:
         process.join()
-    return Row(contestant.what, seconds, peak_mb)
+    return Row(contestant.what, seconds, peak_mb, cpu_seconds=cpu_seconds)
 
 
 def _child(contestant: Contestant, repeats: int, pipe: Connection) -> None:
     if contestant.warm is not None:
         contestant.warm(*contestant.arguments)
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
     result: Any = None
     for _ in range(repeats):
         result = None
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         result = contestant.run(*contestant.arguments)
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start, time.process_time() - used))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if contestant.keep is not None:
         contestant.keep(result)
-    pipe.send((min(times), peak_mb))
+    wall, processor = zip(*times, strict=True)
+    pipe.send((min(wall), peak_mb, min(processor)))
     pipe.close()
 
 
 def report(name: str, rows: Sequence[Row], note: str = "") -> Path:
     """Print the rows as a table and write them to ``results/NAME.json``."""
     table = Table(title=name, caption=note)
-    for heading in ("what", "seconds", "peak MB"):
+    for heading in ("what", "seconds", "CPU seconds", "peak MB"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for row in rows:
-        table.add_row(row.what, f"{row.seconds:.3f}", f"{row.peak_mb:.0f}")
+        table.add_row(row.what, f"{row.seconds:.3f}", f"{row.cpu_seconds:.3f}", f"{row.peak_mb:.0f}")
     Console().print(table)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
