@@ -19,7 +19,6 @@ from aftercast.models.answers import answer
 from aftercast.models.registry import load_champion
 from aftercast.models.risk_list import RiskList, make_list
 from aftercast.models.scoring import score_devices
-from aftercast.models.snapshot import load_snapshot, save_snapshot, snapshot_path, take_snapshot
 
 DAY = pd.Timedelta(days=1)
 
@@ -160,25 +159,3 @@ def test_more_records_than_a_call_may_have_are_refused(client: httpx.Client, fle
     refused = client.post("/v1/failure-risk", json=body)
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
     assert _ask(client, ["no such device"] * most)["failed"] == most
-
-
-def test_newly_scored_rows_are_taken_up_without_a_failed_request(
-    fleet_workspace: Workspace,
-    tmp_path: Path,
-    listening: Callable[[Workspace], AbstractContextManager[str]],
-    client_of: Callable[..., httpx.Client],
-) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(fleet_workspace.folder, folder)
-    copied = open_workspace(folder)
-    path = snapshot_path(folder, "failure")
-    old = load_snapshot(path)
-    newer = take_snapshot(copied.store, copied.fleet, "failure", old.cutoff - DAY)
-    seen = []
-    with listening(copied) as url, client_of(url, copied, "predict") as client:
-        seen.append(_ask(client, [str(newer.ids[0])])["cutoff"])
-        save_snapshot(newer, path)
-        deadline = pd.Timestamp.now("UTC") + pd.Timedelta(seconds=20)
-        while len(set(seen)) == 1 and pd.Timestamp.now("UTC") < deadline:
-            seen.append(_ask(client, [str(newer.ids[0])])["cutoff"])
-    assert [pd.Timestamp(seen[0]), pd.Timestamp(seen[-1])] == [old.cutoff, newer.cutoff]
