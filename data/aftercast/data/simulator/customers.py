@@ -32,7 +32,7 @@ class CustomerLife:
     left: int
 
 
-def live(
+def live(  # noqa: PLR0917
     index: int,
     owned: int,
     region: int,
@@ -92,7 +92,7 @@ def _hazard(since: int, segment: str, experience: Experience, days: int, config:
     )
 
 
-def _contacts(
+def _contacts(  # noqa: PLR0917
     rows: dict[str, list[Row]],
     name: str,
     language: str,
@@ -109,7 +109,7 @@ def _contacts(
         if rng.random() < 0.4:
             planned.append((day + wait + 5, "survey", wait, part, device, outlet))
     for day in np.flatnonzero(rng.random(left) < 0.004):
-        planned.append((int(day), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0))
+        planned.append((int(day), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0))  # noqa: PERF401
     for number, (day, kind, wait, part, owner, outlet) in enumerate(planned):
         mark = float(np.clip(round(rng.normal(4.6 - 0.3 * wait)), 1, 5))
         text = write_text(rng, kind, language, part, f"O{outlet:02d}", wait)

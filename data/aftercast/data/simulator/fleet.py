@@ -82,7 +82,7 @@ def _maintenance(rng: np.random.Generator, install: int, days: int, config: Flee
 
 
 def customers_of(devices: int, seed: int) -> Ints:
-    """Customer index of each device, shape (devices,): groups of 1 to 2 (85 %) or 8 (15 %), the same for any fleet size."""
+    """Return the customer of each device, shape (devices,): groups of 1 to 2 (85 %) or 8 (15 %), for any fleet size."""
     draws = generator(seed, 3, 0).random(devices)
     sizes = np.where(draws < 0.85, 1 + (draws < 0.4), 8).astype(np.int64)
     return np.repeat(np.arange(devices), sizes)[:devices]

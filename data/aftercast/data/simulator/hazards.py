@@ -6,7 +6,7 @@ For component c with last renewal r (a day) and residual wear w0, at day d >= r,
 - hazard over [d, d+1) = (k/s) (a/s)^(k-1) exp(b_wear w + z + b_season sin(2 pi d / 365)), constant within the day,
   z = load, lot and generation effects; zero from the day after a failure until the repair (d < r).
 
-Wear is deterministic given the state, so P(first failure in (T, T+h]) = 1 - exp(-sum of hazards) exactly, along the path
+Wear is deterministic given the state, so P(first failure in (T, T+h]) = 1 - exp(-sum of hazards), exact on the path
 without failure; planned maintenance in the window is known and included. A proactive visit is not: it censors.
 """
 
@@ -36,7 +36,7 @@ class DevicePath:
     cumulative
         (days, C, 3): hazard summed over the next 1, 7, 30 days from the day's start.
     events
-        (m, 7): kind, time in days, component, wait in days, repeat (0 or 1), summed 30-day hazard with and without visit.
+        (m, 7): kind, time in days, component, wait in days, repeat (0 or 1), 30-day hazard with, without visit.
     """
 
     hazard: Floats
@@ -52,7 +52,7 @@ def _wear(day: int, renewed: float, residual: float, rate: float, ceiling: float
 
 
 @numba.njit(cache=True)
-def _hazard(day: int, renewed: float, residual: float, rate: float, z: float, p: Floats, scale: float) -> float:
+def _hazard(day: int, renewed: float, residual: float, rate: float, z: float, p: Floats, scale: float) -> float:  # noqa: PLR0917
     age = day + 0.5 - renewed
     if age < 0:
         return 0.0
@@ -62,7 +62,7 @@ def _hazard(day: int, renewed: float, residual: float, rate: float, z: float, p:
 
 
 @numba.njit(cache=True)
-def _ahead(day, length, c, renewed, residual, rate, z, p, scale, plan):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _ahead(day, length, c, renewed, residual, rate, z, p, scale, plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
     """Sum hazards over [day, day + length); maintenance beyond the plan's end is unknown and left out."""
     sums = np.zeros(3)
     total = 0.0
@@ -80,7 +80,7 @@ def _ahead(day, length, c, renewed, residual, rate, z, p, scale, plan):  # type:
 
 
 @numba.njit(cache=True)
-def _walk(first, last, installed, rate, z, p, scales, plan, u, noise, waits):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _walk(first, last, installed, rate, z, p, scales, plan, u, noise, waits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
     days, parts = u.shape[0], u.shape[1]
     hazard, wear = np.full((days, parts), np.nan), np.full((days, parts), np.nan)
     ahead = np.full((days, parts, 3), np.nan)
@@ -120,7 +120,7 @@ def _walk(first, last, installed, rate, z, p, scales, plan, u, noise, waits):  #
 
 
 def exponent(device: Device, config: FleetConfig) -> Floats:
-    """Fixed part of the hazard's exponent per component, shape (C,)."""
+    """Return the fixed part of the hazard's exponent per component, shape (C,)."""
     z = np.full(len(COMPONENTS), config.load_effect * device.load + config.generation_effect * (device.generation == 3))
     z[0] += config.lot_effect * (device.lot == 7)
     return z

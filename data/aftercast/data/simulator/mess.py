@@ -10,7 +10,7 @@ from aftercast.data.simulator.fleet import Device, Floats, Ints, generator
 
 
 def spoil(device: Device, values: Floats, start_us: int, seed: int, config: FleetConfig) -> tuple[Ints, Ints, Floats]:
-    """Return event times, availability (both microseconds) and values as delivered, in order of delivery with repeats."""
+    """Return event times, availability (both microseconds) and values as delivered, in delivery order."""
     rng = generator(seed, 5, device.index)
     event = start_us + (device.first_day * 24 + np.arange(len(values), dtype=np.int64)) * HOUR_US
     values, keep = _lie(rng, values, config), _silence(rng, len(values), config)

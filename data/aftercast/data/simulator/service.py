@@ -16,14 +16,14 @@ from aftercast.data.simulator.write import Row
 
 @dataclass
 class Service:
-    """Rows of every service table of one device, and the experience its customer has of it (day, wait, repeat, part)."""
+    """Rows of every service table of one device, and failures as felt (day, wait, repeat, part)."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     experience: list[tuple[int, int, bool, str]] = field(default_factory=list)
     treatments: list[Row] = field(default_factory=list)
 
 
-def serve(device: Device, path: DevicePath, start_us: int, end_us: int, seed: int, config: FleetConfig) -> Service:
+def serve(device: Device, path: DevicePath, start_us: int, end_us: int, seed: int, config: FleetConfig) -> Service:  # noqa: PLR0917
     """Turn a device's life into records; nothing becomes available after the end."""
     rng, service = generator(seed, 6, device.index), Service()
     for event in path.events:
@@ -96,7 +96,7 @@ def _action(
         _order(service, device, "proactive", part, "replaced", at - 5 * HOUR_US, at, rng)
 
 
-def _order(
+def _order(  # noqa: PLR0917
     service: Service,
     device: Device,
     kind: str,
@@ -125,7 +125,7 @@ def _order(
         service.rows["parts_used"].append(used | {"available_at": closed + HOUR_US})
 
 
-def _faults(
+def _faults(  # noqa: PLR0917
     service: Service, device: Device, path: DevicePath, start_us: int, rng: np.random.Generator, config: FleetConfig
 ) -> None:
     """Codes per day: Poisson of 0.004 + 0.5 max(0, wear - 0.8) per component, and the nuisance rate."""

@@ -79,7 +79,7 @@ CHINESE = {
 PARTS_ZH = {"pump": "水泵", "motor": "电机", "heater": "加热器", "valve": "阀门"}
 
 
-def write_text(rng: np.random.Generator, kind: str, language: str, part: str, outlet: str, wait: int) -> str:
+def write_text(rng: np.random.Generator, kind: str, language: str, part: str, outlet: str, wait: int) -> str:  # noqa: PLR0917
     """Return one message of a contact kind in ``en`` or ``zh``."""
     grammar = CHINESE if language == "zh" else ENGLISH
     words = [grammar[slot][int(rng.integers(6))] for slot in ("open", kind, "close")]
