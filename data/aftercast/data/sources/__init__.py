@@ -1,0 +1,1 @@
+"""Sources: one file each, turning a publisher's layout into batches of the contract's tables."""

@@ -1,0 +1,108 @@
+"""Source ``tables``: the user's own data, one file or folder per table of the contract.
+
+Layout: ``devices.csv``, ``failures.parquet``, ``telemetry/part-0001.parquet`` and so on; CSV (plain or gzipped) or
+Parquet. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]`` contract column =
+"column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time, sensor, value``).
+
+Clocks: times must carry their zone; a table without ``available_at`` gets it by the fleet spec's ``available_after``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from aftercast.data.batches import Batch
+from aftercast.data.contract import TABLES
+from aftercast.data.errors import InputError
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.sources.drafting import draft_spec
+from aftercast.data.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
+from aftercast.data.sources.source import Source
+
+LONG: Final = ("sensor", "value")
+
+
+def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
+    """Every table found, in the contract's order, its files by name."""
+    for table, files in find_tables(path).items():
+        for file in files:
+            for chunk in read_chunks(file):
+                frame = _long_to_wide(_renamed(chunk, table, file, spec), table)
+                yield Batch(table, frame, _shown(file, path), int(chunk.index[0]) + 1)
+
+
+def draft(path: Path) -> FleetSpec:
+    """Fleet spec drafted from a look at devices, telemetry, failures, repairs and faults."""
+    return draft_spec(path.name if path.is_dir() else path.parent.name, find_tables(path))
+
+
+def find_tables(path: Path) -> dict[str, list[Path]]:
+    """Files of each table, in the contract's order.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, holds no table, or holds a data file that is named like none.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", "Name a folder with files such as devices.csv.")
+    named = {stem_of(path): [path]} if path.is_file() else _in_folder(path)
+    if not named:
+        raise InputError(
+            f"{path} holds no table.", f"Put files such as devices.csv into it; tables: {', '.join(TABLES)}."
+        )
+    for name, files in named.items():
+        if name not in TABLES:
+            near = difflib.get_close_matches(name, TABLES, n=1, cutoff=0.5)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Tables: {', '.join(TABLES)}."
+            raise InputError(f"{files[0]} is named like no table.", hint)
+    return {table: named[table] for table in TABLES if table in named}
+
+
+def _in_folder(folder: Path) -> dict[str, list[Path]]:
+    """Data files by the table their name, or their folder's name, gives."""
+    named: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if is_readable(entry):
+            named.setdefault(stem_of(entry), []).append(entry)
+        elif entry.is_dir() and not entry.name.startswith("."):
+            parts = [file for file in sorted(entry.rglob("*")) if is_readable(file)]
+            if parts:
+                named.setdefault(entry.name, []).extend(parts)
+        elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith((".", "_")):
+            raise InputError(f"{entry} is not a file.", "Remove it, or replace it with the data it stands for.")
+    return named
+
+
+def _shown(file: Path, root: Path) -> str:
+    return str(file.relative_to(root)) if root.is_dir() else file.name
+
+
+def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd.DataFrame:
+    """Columns under the contract's names, as the fleet spec maps them."""
+    mapping = spec.columns.get(table, {})
+    absent = [column for column in mapping.values() if column not in chunk.columns]
+    if absent:
+        near = difflib.get_close_matches(absent[0], [str(c) for c in chunk.columns], n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Columns present: {', '.join(map(str, chunk.columns[:12]))}."
+        raise InputError(f"{file} has no column '{absent[0]}', which [columns.{table}] names.", hint)
+    return chunk.rename(columns={there: here for here, there in mapping.items()})
+
+
+def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Long telemetry with a column per sensor; a repeated reading stays a row of its own, for the ingest to judge."""
+    if table != "telemetry" or not set(LONG) <= set(frame.columns):
+        return frame
+    clocks = [name for name in ("device_id", "event_time", "available_at") if name in frame.columns]
+    repeat = frame.groupby([*clocks, "sensor"], dropna=False, sort=False).cumcount()
+    keyed = frame.assign(repeat=repeat).set_index([*clocks, "repeat", "sensor"])["value"]
+    wide = keyed.unstack("sensor")  # noqa: PD010 - text values; pivot_table would try to average them
+    return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
+
+
+SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft)
