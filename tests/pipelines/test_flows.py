@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +14,7 @@ import pytest
 from aftercast.data.errors import InputError, SettingsError
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.pipelines.engine import run_flow, run_on_prefect
+from aftercast.pipelines.engine import run_flow
 from aftercast.pipelines.ingest import draft_fleet, needs_draft, run_ingest
 
 BEGAN = "2025-01-01T00:00:00Z"
@@ -35,9 +39,16 @@ def test_a_flow_runs_for_real_on_the_temporary_server_and_is_not_done_again_dire
     workspace: Workspace, tmp_path: Path
 ) -> None:
     path = tables(tmp_path / "tables")
-    result = run_on_prefect(workspace, "ingest_flow", source="tables", path=str(path))
+    # in a process of its own, as a user's command is: the server lives as long as the process
+    words = [sys.executable, "-m", "aftercast.pipelines.cli.main", "import", "tables", str(path), "--json"]
+    words += ["--workspace", str(workspace.folder)]
+    environment = os.environ | {"AFTERCAST_PREFECT__MODE": "temporary"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
     assert result["tables"]["devices"]["kept"] == 1
     assert result["repeated"] is False
+    assert "Traceback" not in done.stderr
     assert workspace.path("prefect", "prefect.db").is_file()
     assert run_ingest(workspace, "tables", path).repeated is True
 

@@ -183,7 +183,7 @@ def _plain(value: Any) -> float | str | None:
 def _shown(value: float | str | None, unit: str) -> str:
     if value is None:
         return "not known"
-    number = value if isinstance(value, str) else f"{value:,.4g}"
+    number = value if isinstance(value, str) else _digits(value)
     return f"{number} {unit}".rstrip()
 
 
@@ -195,7 +195,18 @@ def _beside(name: str, unit: str, usual: Usual, device_model: str) -> str:
     if not (np.isfinite(mean) and np.isfinite(deviation)):
         return ""
     noun = f"model {device_model}" if device_model else "customers"
-    return f", usual for {noun} {mean:,.4g} ± {deviation:,.2g} {unit}".rstrip()
+    return f", usual for {noun} {_digits(mean)} ± {_digits(deviation)} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Return a number with about three digits and no exponent.
+
+    >>> _digits(4080.0), _digits(52.123), _digits(-0.01234), _digits(0.0), _digits(1e-8)
+    ('4,080', '52.1', '-0.0123', '0', '0')
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else "0"
 
 
 _WINDOW: Final = re.compile(r"(?<=_)(\d+)(h|d)(?=_|$)")

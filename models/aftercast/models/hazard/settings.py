@@ -30,7 +30,7 @@ class HazardSettings:
     patience: int = 30
     fallback_rounds: int = 80
     maximum_rows: int = 2_000_000
-    threads: int = 2
+    threads: int = 1
     seed: int = 0
 
     def parameters(self, events: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
     say(f"Fleet {found['fleet']} in {found['workspace']}")
     say(f"Store: version {found['version']}, observed until {found['observed_until'] or 'nothing yet'}")
     if found["tables"]:
-        rows = [[_cell(value) for value in (name, *table.values())] for name, table in found["tables"].items()]
+        rows = [[_cell(value)[:16] for value in (name, *table.values())] for name, table in found["tables"].items()]
         print_table("", COLUMNS, rows, right=frozenset({1, 2}))
     for refused in found["quarantine"]:
         say(f"Set aside: {refused['count']:,} of {refused['table']}: {refused['reason']}. {refused['example']}")

@@ -1,0 +1,73 @@
+"""The fleet every integration test may read: simulated, imported, trained and scored once for a test session."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from aftercast.data.fleet import FleetSpec, load_fleet
+from aftercast.data.simulator import simulate
+from aftercast.data.workspace import Workspace, create_workspace, open_workspace
+from aftercast.pipelines.ingest import run_ingest
+from aftercast.pipelines.score import run_score
+from aftercast.pipelines.train import run_train
+
+DEVICES, DAYS, SEED = 60, 150, 11
+READY = "ready"
+
+
+@pytest.fixture(scope="session")
+def fleet_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Folder of the fleet's workspace, built by the first worker that needs it; to be read, not changed."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    folder = shared / "fleet-workspace"
+    with FileLock(shared / "fleet-workspace.lock"):
+        if not (folder / READY).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            build_fleet(folder)
+            (folder / READY).touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fleet_workspace(fleet_folder: Path) -> Workspace:
+    """Workspace with 60 simulated devices over 150 days, both models trained, the last cutoff scored; read only."""
+    return open_workspace(fleet_folder)
+
+
+@pytest.fixture
+def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """Copy of the fleet's workspace that a test may change; its models stay where they were logged."""
+    folder = tmp_path / "fleet"
+    shutil.copytree(fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "*.lock"))
+    yield open_workspace(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def build_fleet(folder: Path) -> Workspace:
+    """Make the workspace by the same functions the commands call."""
+    tables = folder.parent / f"{folder.name}-simulated"
+    simulate(tables, devices=DEVICES, days=DAYS, seed=SEED)
+    create_workspace(folder, quick(load_fleet(tables / "fleet.toml")))
+    workspace = open_workspace(folder)
+    run_ingest(workspace, "tables", tables / "tables")
+    run_train(workspace, "failure")
+    run_train(workspace, "churn")
+    run_score(workspace)
+    return workspace
+
+
+def quick(fleet: FleetSpec) -> FleetSpec:
+    """Fewer horizons and cutoffs, so that training takes seconds, and few enough failures asked for that 37 customers do."""
+    return fleet.model_copy(
+        update={
+            "horizons": ("24h", "7d", "30d"),
+            "churn": fleet.churn.model_copy(update={"horizons": ("30d", "60d")}),
+            "training": fleet.training.model_copy(update={"minimum_failures": 3, "cutoff_every": "48h"}),
+        }
+    )
