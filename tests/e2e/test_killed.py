@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from aftercast.data.simulator import simulate
 from mlflow.entities import ViewType
 
 from aftercast.data.fleet import load_fleet
+from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.registry import KEY_TAG, champion_version, client, load_champion, model_name
 from aftercast.pipelines.ingest import run_ingest

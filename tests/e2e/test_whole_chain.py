@@ -123,9 +123,17 @@ def test_the_same_commands_again_change_nothing(fleet: Path) -> None:
 def test_a_backtest_writes_a_report_beside_its_baselines(fleet: Path, tmp_path: Path) -> None:
     status = json.loads(worked("status", "--json", "-w", fleet))
     end = status["observed_until"][:10]
-    spans = ("--train-until", _days_before(end, 40), "--test-from", _days_before(end, 40), "--test-until", end)
+    spans = (
+        "--train-until",
+        _days_before(end, 40),
+        "--test-from",
+        _days_before(end, 40),
+        "--test-until",
+        _days_before(end, 8),
+    )
     worked("backtest", "failure", *spans, "--every", "7d", "--json", tmp_path / "report.json", "-w", fleet)
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
+    assert {"aftercast", "base_rate", "age", "logistic", "rule"} <= set(results)
 
 
 def _days_before(day: str, days: int) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from aftercast.models.hazard import HazardModel, Risks
 
 from aftercast.data.clocks import format_duration
+from aftercast.models.hazard import HazardModel, Risks
 
 
 class Forecast:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from aftercast.pipelines.score import run_score
-from aftercast.pipelines.train import run_train
 from prefect import flow
 
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import open_workspace
 from aftercast.pipelines.ingest import run_ingest
+from aftercast.pipelines.score import run_score
+from aftercast.pipelines.train import run_train
 
 
 @flow(name="aftercast-ingest", retries=0)

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.registry import get_source
-
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
+from aftercast.data.ingest import ingest
+from aftercast.data.sources.registry import get_source
 from aftercast.data.workspace import FLEET_FILE, Workspace, open_workspace, write_fleet
 from aftercast.models.metadata import spec_hash
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once

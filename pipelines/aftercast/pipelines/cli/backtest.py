@@ -15,7 +15,7 @@ def backtest(
     *,
     train_until: Annotated[str, typer.Option(help="Train on nothing after this.")],
     test_from: Annotated[str, typer.Option(help="First cutoff tested.")],
-    test_until: Annotated[str, typer.Option(help="No outcome after this is used.")],
+    test_until: Annotated[str, typer.Option(help="Last cutoff tested; its horizon must lie within the data.")],
     horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
     every: Annotated[str, typer.Option(help="Time between test cutoffs.")] = "24h",
     retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",

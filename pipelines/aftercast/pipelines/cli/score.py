@@ -28,9 +28,8 @@ def score(
 
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
-    from aftercast.pipelines.score import run_score
-
     from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.score import run_score
 
     place, moment = opened(workspace), instant(cutoff)
     with progress("Scoring") as tell:

@@ -20,9 +20,8 @@ def simulate(
 
     Example: aftercast simulate --devices 200 --days 240 --seed 7 -w fleet
     """
-    from aftercast.data.simulator import simulate as run_simulation
-
     from aftercast.data.fleet import load_fleet
+    from aftercast.data.simulator import simulate as run_simulation
     from aftercast.data.workspace import FLEET_FILE, write_fleet
 
     place = opened(workspace)
