@@ -63,7 +63,7 @@ def build_fleet(folder: Path) -> Workspace:
 
 
 def quick(fleet: FleetSpec) -> FleetSpec:
-    """Fewer horizons and cutoffs, so that training takes seconds, and few enough failures asked for that 37 customers do."""
+    """Fewer horizons and cutoffs, so that training takes seconds, and so few failures asked that 37 customers do."""
     training = fleet.training.model_copy(update={"minimum_failures": 3, "cutoff_every": "48h"})
     return fleet.model_copy(
         update={

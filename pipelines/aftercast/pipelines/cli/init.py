@@ -27,6 +27,7 @@ def init(
     from aftercast.data.workspace import create_workspace
     from aftercast.pipelines.drafts import draft_from
 
+    found = "SOURCE"
     title = name or folder.resolve().name
     if source is None:
         if kind is not None:
@@ -37,7 +38,7 @@ def init(
         found, fleet = draft_from(source, kind)
         create_workspace(folder, fleet.model_copy(update={"name": title}))
         say(f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} ({found}); look it over.")
-    say(f"Next: aftercast import {kind or 'SOURCE'} {source or 'PATH'} --workspace {folder}")
+    say(f"Next: aftercast import {found} {source or 'PATH'} --workspace {folder}")
 
 
 def register(app: typer.Typer) -> None:
