@@ -21,7 +21,7 @@ from aftercast.models.hazard import HazardModel, HazardSettings, combine
 from aftercast.models.hazard.intervals import censor, interval_rows
 
 HORIZONS = (DAY_US, 3 * DAY_US, 7 * DAY_US)
-SMALL = HazardSettings(fallback_rounds=25, threads=1)
+SMALL = HazardSettings(fallback_rounds=25, workers=1)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from aftercast.models.hazard import HazardSettings
 from aftercast.models.training import Trained, train_model
 
 UNTIL = pd.Timestamp(60 * DAY_US, unit="us", tz="UTC")
-SMALL = HazardSettings(rounds=30, fallback_rounds=20, threads=1)
+SMALL = HazardSettings(rounds=30, fallback_rounds=20, workers=1)
 
 
 def _train(world: Any, least: int = 10) -> Trained:

@@ -26,7 +26,7 @@ def contributions(model: HazardModel, features: pd.DataFrame) -> Floats:
     for k, row in enumerate(model.cells):
         for c, cell in enumerate(row):
             if cell.booster is not None and len(matrix) > 0:
-                found = cell.booster.predict(matrix, pred_contrib=True, num_threads=model.settings.threads)
+                found = cell.booster.predict(matrix, pred_contrib=True, num_threads=1)
                 out += (hazards[:, k, c] / total)[:, None] * np.asarray(found)[:, :-1]
     return out
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 def best_f1_threshold(event: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> float:
     """Threshold with the greatest F1 of ``probability >= threshold``; NaN without events.
 
-    It is set half-way (in log-odds) to the next lower probability, so that it does not sit on a value that chance
-    chose; among equal F1 the highest threshold wins.
+    Where a range of thresholds shares the greatest F1, the one nearest to half of it is taken, because that is the best
+    threshold of a calibrated probability (Lipton, Elkan and Narayanaswamy 2014, theorem 1), and so does not sit on a
+    value that chance chose. Where half of it lies outside, the threshold is half-way through the range in log-odds.
 
     Examples
     --------
@@ -28,7 +29,8 @@ def best_f1_threshold(event: npt.NDArray[np.bool_], probability: npt.NDArray[np.
     at = int(np.argmax(f1))
     if at + 1 == len(order):
         return float(sorted_p[at])
-    return _between(float(sorted_p[at + 1]), float(sorted_p[at]))
+    low, high, half = float(sorted_p[at + 1]), float(sorted_p[at]), 0.5 * float(f1[at])
+    return half if low < half <= high else _between(low, high)
 
 
 def _between(low: float, high: float) -> float:

@@ -17,7 +17,8 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.models.baselines import BaselineData, Fitted, baselines
+from aftercast.models.baselines import BaselineData, Fitted
+from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
 from aftercast.models.evaluation import Floats, Truth, evaluate, failures_in
 from aftercast.models.explanation import importance
@@ -121,6 +122,7 @@ def train_model(
     seed: int = 0,
     horizon_us: int | None = None,
     settings: HazardSettings | None = None,
+    baselines_on_all: bool = True,
 ) -> Trained:
     """Train on n aligned rows of features, examples and labels.
 
@@ -134,6 +136,9 @@ def train_model(
         No label looks beyond it.
     horizon_us
         Horizon of baselines, thresholds and metrics: 7 days, or the longest below it, where not given.
+
+    baselines_on_all
+        Whether to fit the baselines again on everything; without it ``Trained.baselines`` is empty.
 
     Raises
     ------
@@ -153,7 +158,8 @@ def train_model(
     )
     draft, validation, truth = fitting.judged(features, examples, labels, start)
     thresholds = {name: _thresholds(validation, values) for name, values in validation.forecasts.items()}
-    final, fitted = fitting.fit(features, labels, draft)
+    final = fitting.fit(features, labels, draft)
+    fitted = dict(fitting.baselines(features, labels)) if baselines_on_all else {}
     return Trained(
         kind=kind,
         model=final,
@@ -198,15 +204,14 @@ class _Fitting:
             pooled=self.pooled,
             validation=(rows, late_labels),
         )
-        calibrated = grown.calibrated_on(rows, late_labels)
-        risks = calibrated.predict(rows)
+        calibrated, risks = grown.calibrated_on(rows, late_labels)
         truth = Truth(examples.take(late), late_labels, self.horizon_us, _step(examples.cutoff_us))
         forecasts = {OWN: _columns(*risks.within(self.horizon_us))}
-        forecasts |= {name: with_any(each.predict(rows)) for name, each in self._baselines(fit_rows, fit_labels)}
+        forecasts |= {name: with_any(each.predict(rows)) for name, each in self.baselines(fit_rows, fit_labels)}
         return with_thresholds(calibrated, risks, late_labels), _validation(truth, forecasts), truth
 
-    def fit(self, features: pd.DataFrame, labels: Labels, draft: HazardModel) -> tuple[HazardModel, dict[str, Fitted]]:
-        """Model and baselines of all rows, with the rounds, calibrators and thresholds of the draft."""
+    def fit(self, features: pd.DataFrame, labels: Labels, draft: HazardModel) -> HazardModel:
+        """Model of all rows, with the rounds, calibrators and thresholds of the draft."""
         final = HazardModel.fit(
             features,
             labels,
@@ -216,11 +221,12 @@ class _Fitting:
             pooled=self.pooled,
             rounds=draft.rounds,
         )
-        return final.with_calibrators_of(draft), dict(self._baselines(features, labels))
+        return final.with_calibrators_of(draft)
 
-    def _baselines(self, features: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Fitted]]:
+    def baselines(self, features: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Fitted]]:
+        """Every baseline fitted on rows, with its name."""
         data = BaselineData(features, labels, self.horizon_us, self.spec, self.settings.seed)
-        for baseline in baselines():
+        for baseline in discovered_baselines():
             yield baseline.name, baseline.fit(data)
 
 
@@ -254,7 +260,15 @@ def train_from_store(
         progress("training", len(cases.examples))
     horizons = horizons_of(kind, spec)
     trained = train_model(
-        kind, cases.features, cases.examples, labels, spec, horizons_us=horizons, until=end, seed=seed
+        kind,
+        cases.features,
+        cases.examples,
+        labels,
+        spec,
+        horizons_us=horizons,
+        until=end,
+        seed=seed,
+        baselines_on_all=False,
     )
     return Trained(**{**vars(trained), "dictionary_hash": cases.dictionary_hash})
 

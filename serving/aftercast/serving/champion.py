@@ -188,4 +188,4 @@ def _single_threaded(loaded: Loaded) -> Loaded:
     Requests run side by side anyway, and threads that wait for each other cost more than they save on few rows.
     """
     model = loaded.model
-    return replace(loaded, model=replace(model, settings=replace(model.settings, threads=1)))
+    return replace(loaded, model=replace(model, settings=replace(model.settings, workers=1)))

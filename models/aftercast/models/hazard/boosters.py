@@ -1,4 +1,4 @@
-"""Growing one LightGBM booster of one interval and component."""
+"""Growing the LightGBM boosters of a hazard model, which share one binned data set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import lightgbm as lgb
+import numpy as np
 
 from aftercast.features.labels import Labels
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
@@ -13,51 +14,59 @@ from aftercast.models.hazard.schema import Matrix
 from aftercast.models.hazard.settings import HazardSettings
 
 ENOUGH_TO_STOP: Final = 5  # with fewer events in the later period its log loss is noise
+FEW_VALUES: Final = {"verbosity": -1, "feature_pre_filter": False}
 
 
 @dataclass(frozen=True)
-class Validation:
-    """Rows of the later period, aligned with their labels."""
+class Ground:
+    """Rows with their labels, binned once; every booster trains on a part of them.
 
-    matrix: Matrix
+    Binning is most of the work of a small booster: one data set for all of a model's twenty makes training twice as
+    fast.
+    """
+
+    data: lgb.Dataset
     labels: Labels
 
-    def interval(self, component: int, start_us: int, end_us: int) -> tuple[Matrix, IntervalRows] | None:
-        """Rows of one interval, None where they hold too few events to stop by."""
-        found = interval_rows(self.labels, component, start_us, end_us)
-        return None if found.events < ENOUGH_TO_STOP else (self.matrix, found)
+    @staticmethod
+    def of(matrix: Matrix, labels: Labels, categorical: list[int], reference: Ground | None = None) -> Ground:
+        """Bin rows; rows of a later period take the bins of their reference."""
+        data = lgb.Dataset(
+            matrix,
+            label=np.zeros(len(matrix)),
+            categorical_feature=categorical,
+            reference=None if reference is None else reference.data,
+            free_raw_data=False,
+            params=FEW_VALUES,
+        )
+        return Ground(data.construct(), labels)
+
+    def interval(self, component: int, start_us: int, end_us: int) -> IntervalRows:
+        """Rows of one interval and component."""
+        return interval_rows(self.labels, component, start_us, end_us)
+
+    def part(self, found: IntervalRows) -> lgb.Dataset:
+        """Return the rows of an interval as LightGBM's data."""
+        part = self.data.subset(found.rows.tolist(), params=FEW_VALUES).construct()
+        part.set_label(found.event.astype(float))
+        part.set_weight(found.weight)
+        return part
 
 
 def fit_booster(
-    matrix: Matrix,
+    ground: Ground,
     found: IntervalRows,
-    categorical: list[int],
     settings: HazardSettings,
     *,
-    later: tuple[Matrix, IntervalRows] | None,
+    later: tuple[Ground, IntervalRows] | None,
     rounds: int | None,
 ) -> lgb.Booster:
-    """Booster of the rows of an interval; stopped by the later rows where there are any and no rounds are given."""
+    """Booster of the rows of an interval; stopped by later rows with enough events, unless rounds are given."""
     parameters = settings.parameters(found.events)
-    data = _dataset(matrix, found, categorical)
-    if rounds is not None or later is None:
+    data = ground.part(found)
+    if rounds is not None or later is None or later[1].events < ENOUGH_TO_STOP:
         return lgb.train(parameters, data, num_boost_round=rounds or settings.fallback_rounds)
     stop = lgb.early_stopping(settings.patience, verbose=False)
-    watched = _dataset(*later, categorical, reference=data)
-    grown = lgb.train(parameters, data, settings.rounds, valid_sets=[watched], callbacks=[stop])
+    grown = lgb.train(parameters, data, settings.rounds, valid_sets=[later[0].part(later[1])], callbacks=[stop])
     best = max(int(grown.best_iteration), 1)
     return lgb.Booster(model_str=grown.model_to_string(num_iteration=best))
-
-
-def _dataset(
-    matrix: Matrix, found: IntervalRows, categorical: list[int], reference: lgb.Dataset | None = None
-) -> lgb.Dataset:
-    return lgb.Dataset(
-        matrix[found.rows],
-        label=found.event.astype(float),
-        weight=found.weight,
-        categorical_feature=categorical,
-        reference=reference,
-        free_raw_data=True,
-        params={"verbosity": -1},
-    )

@@ -31,9 +31,8 @@ class Cell:
         """Boosting rounds, 0 without a booster."""
         return 0 if self.booster is None else int(self.booster.num_trees())
 
-    def hazard(self, matrix: Matrix, threads: int, *, calibrated: bool = True) -> Floats:
-        """Hazard of each row, shape (n,)."""
+    def raw_hazard(self, matrix: Matrix) -> Floats:
+        """Uncalibrated hazard of each row, shape (n,)."""
         if self.booster is None or len(matrix) == 0:
             return np.full(len(matrix), self.prior)
-        raw = np.asarray(self.booster.predict(matrix, num_threads=threads), dtype=np.float64)
-        return self.calibrator.apply(raw) if calibrated else raw
+        return np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import lightgbm as lgb
 import numpy as np
@@ -14,13 +14,16 @@ import pandas as pd
 
 from aftercast.features.labels import Labels
 from aftercast.models.calibration import Calibrator, fit_calibrator
-from aftercast.models.hazard.boosters import Validation, fit_booster
+from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
 from aftercast.models.hazard.persistence import load_model, save_model
 from aftercast.models.hazard.risks import Floats, Risks, combine
 from aftercast.models.hazard.schema import Matrix, Schema
 from aftercast.models.hazard.settings import HazardSettings
+from aftercast.models.hazard.threads import in_threads
+
+ROWS_WORTH_THREADS: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,18 @@ class HazardModel:
         chosen = settings or HazardSettings()
         schema = Schema.of(features)
         horizons = np.asarray(horizons_us, dtype=np.int64)
-        later = None if validation is None else Validation(schema.matrix(validation[0]), validation[1])
-        growth = _Growth(schema.matrix(features), labels, schema, chosen, tuple(pooled), later)
-        cells = tuple(
-            tuple(
-                growth.cell(c, name, start, end, None if rounds is None else rounds[k][c])
-                for c, name in enumerate(components)
-            )
+        ground = Ground.of(schema.matrix(features), labels, schema.categorical)
+        later = None
+        if validation is not None:
+            later = Ground.of(schema.matrix(validation[0]), validation[1], schema.categorical, reference=ground)
+        growth = _Growth(ground, chosen, tuple(pooled), later)
+        wanted = [
+            (c, name, start, end, None if rounds is None else rounds[k][c])
             for k, (start, end) in enumerate(_bounds(horizons))
-        )
+            for c, name in enumerate(components)
+        ]
+        grown = iter(in_threads(growth.cell, wanted, chosen.workers))
+        cells = tuple(tuple(next(grown) for _ in components) for _ in horizons)
         thresholds = np.full((len(horizons), len(components) + 1), np.nan)
         return cls(tuple(components), horizons, schema, cells, thresholds, tuple(pooled), chosen)
 
@@ -108,23 +114,37 @@ class HazardModel:
 
     def hazards(self, matrix: Matrix, *, calibrated: bool = True) -> Floats:
         """Hazards of the intervals, shape (n, H, C), of rows in the matrix form of the schema."""
-        out = np.empty((len(matrix), len(self.horizons_us), len(self.components)))
+        raw = self._raw(matrix)
+        return self._calibrated(raw) if calibrated else raw
+
+    def calibrated_on(self, features: pd.DataFrame, labels: Labels) -> tuple[HazardModel, Risks]:
+        """Model whose hazards are calibrated on later rows, and its risks of them.
+
+        A cell with few failures stays nearly as it is.
+        """
+        raw = self._raw(self.schema.matrix(features))
+        wanted = [
+            (cell, raw[:, k, c], interval_rows(labels, c, start, end))
+            for k, (start, end) in enumerate(_bounds(self.horizons_us))
+            for c, cell in enumerate(self.cells[k])
+        ]
+        found = iter(in_threads(_calibrated_cell, wanted, self.settings.workers))
+        model = replace(self, cells=tuple(tuple(next(found) for _ in row) for row in self.cells))
+        return model, combine(model._calibrated(raw), self.horizons_us, self.components)
+
+    def _raw(self, matrix: Matrix) -> Floats:
+        cells = [(cell, matrix) for row in self.cells for cell in row]
+        workers = self.settings.workers if len(matrix) >= ROWS_WORTH_THREADS else 1
+        found = in_threads(Cell.raw_hazard, cells, workers)
+        shape = (len(matrix), len(self.horizons_us), len(self.components))
+        return np.stack(found, axis=1).reshape(shape) if found else np.empty(shape)
+
+    def _calibrated(self, raw: Floats) -> Floats:
+        out = np.empty_like(raw)
         for k, row in enumerate(self.cells):
             for c, cell in enumerate(row):
-                out[:, k, c] = cell.hazard(matrix, self.settings.threads, calibrated=calibrated)
+                out[:, k, c] = raw[:, k, c] if cell.booster is None else cell.calibrator.apply(raw[:, k, c])
         return out
-
-    def calibrated_on(self, features: pd.DataFrame, labels: Labels) -> HazardModel:
-        """Model whose hazards are calibrated on later rows; a cell with few failures stays nearly as it is."""
-        raw = self.hazards(self.schema.matrix(features), calibrated=False)
-        cells = [
-            [
-                replace(cell, calibrator=_calibrator(cell, raw[:, k, c], interval_rows(labels, c, start, end)))
-                for c, cell in enumerate(self.cells[k])
-            ]
-            for k, (start, end) in enumerate(_bounds(self.horizons_us))
-        ]
-        return replace(self, cells=tuple(tuple(row) for row in cells))
 
     def with_calibrators_of(self, other: HazardModel) -> HazardModel:
         """Model with the calibrators and thresholds of another of the same shape."""
@@ -152,23 +172,19 @@ class HazardModel:
 
 @dataclass(frozen=True)
 class _Growth:
-    matrix: Matrix
-    labels: Labels
-    schema: Schema
+    ground: Ground
     settings: HazardSettings
     pooled: tuple[str, ...]
-    validation: Validation | None
+    later: Ground | None
 
     def cell(self, c: int, name: str, start: int, end: int, rounds: int | None) -> Cell:
-        found = interval_rows(self.labels, c, start, end)
+        found = self.ground.interval(c, start, end)
         none = name in self.pooled or found.events == 0 or found.events == len(found.rows)
         booster: lgb.Booster | None = None
         if not none:
-            later = None if self.validation is None else self.validation.interval(c, start, end)
+            later = None if self.later is None else (self.later, self.later.interval(c, start, end))
             sampled = found.sampled(self.settings.maximum_rows, self.settings.seed)
-            booster = fit_booster(
-                self.matrix, sampled, self.schema.categorical, self.settings, later=later, rounds=rounds
-            )
+            booster = fit_booster(self.ground, sampled, self.settings, later=later, rounds=rounds)
         return Cell(booster, found.rate, Calibrator())
 
 
@@ -177,7 +193,7 @@ def _bounds(horizons: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def _calibrator(cell: Cell, hazard: Floats, found: IntervalRows) -> Calibrator:
+def _calibrated_cell(cell: Cell, hazard: Floats, found: IntervalRows) -> Cell:
     if cell.booster is None:
-        return Calibrator()
-    return fit_calibrator(hazard[found.rows], found.event, found.weight)
+        return replace(cell, calibrator=Calibrator())
+    return replace(cell, calibrator=fit_calibrator(hazard[found.rows], found.event, found.weight))

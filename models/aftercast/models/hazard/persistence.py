@@ -35,7 +35,7 @@ def save_model(model: HazardModel, folder: Path) -> None:
         "categories": {name: list(values) for name, values in model.schema.categories.items()},
         "thresholds": [[None if math.isnan(v) else v for v in row] for row in model.thresholds.tolist()],
         "pooled": list(model.pooled),
-        "settings": asdict(model.settings),
+        "settings": {k: v for k, v in asdict(model.settings).items() if k != "workers"},
         "cells": [
             [_save_cell(cell, folder, f"booster-{k}-{c}.txt") for c, cell in enumerate(row)]
             for k, row in enumerate(model.cells)

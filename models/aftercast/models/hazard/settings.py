@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -20,8 +21,8 @@ class HazardSettings:
         Rounds where the later period holds too few events to choose.
     maximum_rows
         More rows than this in an interval: negatives are sampled and weighted by the inverse of their share.
-    threads
-        Threads of LightGBM; the result does not depend on it.
+    workers
+        Boosters grown side by side, one thread each; the result does not depend on it.
     """
 
     learning_rate: float = 0.05
@@ -29,8 +30,8 @@ class HazardSettings:
     rounds: int = 300
     patience: int = 30
     fallback_rounds: int = 80
-    maximum_rows: int = 2_000_000
-    threads: int = 1
+    maximum_rows: int = 50_000
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
     seed: int = 0
 
     def parameters(self, events: int) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class HazardSettings:
             "feature_fraction": 0.8,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self.threads,
+            "num_threads": 1,
             "seed": self.seed,
             "verbosity": -1,
         }
