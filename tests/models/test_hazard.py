@@ -27,7 +27,7 @@ SMALL = HazardSettings(fallback_rounds=25, workers=1)
 @pytest.fixture(scope="module")
 def model(world: Any) -> HazardModel:
     fitted = HazardModel.fit(world.features, world.labels, HORIZONS, world.labels.components, SMALL)
-    return fitted.calibrated_on(world.features, world.labels)
+    return fitted.calibrated_on(world.features, world.labels)[0]
 
 
 @given(arrays(np.float64, (4, 3, 2), elements=st.floats(0, 1)))

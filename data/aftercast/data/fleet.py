@@ -80,9 +80,9 @@ class TrainingSettings(StrictModel):
     """Which examples are made."""
 
     cutoff_every: Duration = "24h"
-    calibration_share: float = Field(0.25, gt=0, lt=0.6)
+    calibration_share: float = Field(default=0.25, gt=0, lt=0.6)
     """Share of the training time, at its end, that calibrates and chooses thresholds."""
-    minimum_failures: int = Field(10, ge=1)
+    minimum_failures: int = Field(default=10, ge=1)
 
 
 class ChurnSettings(StrictModel):

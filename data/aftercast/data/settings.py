@@ -36,7 +36,7 @@ class StoreSettings(StrictModel):
 
     address: str = "store"
     """Folder (relative to the workspace) or object-store address the table format understands."""
-    device_buckets: int = Field(8, ge=1, le=1024)
+    device_buckets: int = Field(default=8, ge=1, le=1024)
     """Into how many parts telemetry is split by device; fixed when the store is created."""
 
 
@@ -67,9 +67,9 @@ class ServingSettings(StrictModel):
     """How the service listens and what it accepts."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    max_devices: int = Field(1000, ge=1)
-    max_body_bytes: int = Field(8_000_000, ge=1000)
+    port: int = Field(default=8080, ge=0, le=65535)
+    max_devices: int = Field(default=1000, ge=1)
+    max_body_bytes: int = Field(default=8_000_000, ge=1000)
 
 
 class Settings(StrictModel):

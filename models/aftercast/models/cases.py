@@ -19,7 +19,7 @@ from aftercast.features.cohort import add_cohort_features
 from aftercast.features.customer_history import load_customer_history
 from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.examples import Examples, customer_examples, device_examples
-from aftercast.features.history import load_history
+from aftercast.features.history import AttributeKind, load_history
 from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels
 
 Kind = Literal["failure", "churn"]
@@ -78,7 +78,7 @@ def build_cases(
     if kind == "churn":
         return _churn(store, spec, cutoffs_us, version, known_at)
     parts: list[tuple[Examples, pd.DataFrame]] = []
-    attributes = {}
+    attributes: dict[str, AttributeKind] = {}
     for bucket in range(store.device_buckets):
         history = load_history(store, spec, version=version, known_at=known_at, bucket=bucket)
         examples = device_examples(history, cutoffs_us)

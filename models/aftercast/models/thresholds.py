@@ -33,6 +33,23 @@ def best_f1_threshold(event: npt.NDArray[np.bool_], probability: npt.NDArray[np.
     return half if low < half <= high else _between(low, high)
 
 
+def expected_f1_threshold(probability: npt.NDArray[np.float64]) -> float:
+    """Threshold with the greatest F1 to be expected if the probabilities are true; NaN without rows.
+
+    For a later period whose outcomes are not known yet: every label is replaced by its probability.
+
+    Examples
+    --------
+    >>> round(expected_f1_threshold(np.array([0.9, 0.8, 0.01, 0.01])), 2)
+    0.8
+    """
+    if len(probability) == 0:
+        return math.nan
+    sorted_p = np.sort(probability)[::-1]
+    f1 = 2.0 * np.cumsum(sorted_p) / (np.arange(1, len(sorted_p) + 1) + sorted_p.sum())
+    return float(sorted_p[int(np.argmax(f1))])
+
+
 def _between(low: float, high: float) -> float:
     """Point between two probabilities at equal distance in log-odds; a bound of 0 or 1 is taken as 1e-12 from it."""
     a, b = (min(max(p, 1e-12), 1.0 - 1e-12) for p in (low, high))

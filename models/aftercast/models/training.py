@@ -26,11 +26,12 @@ from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.hazard.intervals import censor
 from aftercast.models.hazard.risks import Risks
 from aftercast.models.splits import calibration_start, training_cutoffs
-from aftercast.models.thresholds import best_f1_threshold
+from aftercast.models.thresholds import best_f1_threshold, expected_f1_threshold
 
 OWN: Final = "aftercast"
 USUAL_HORIZON_US: Final = 7 * DAY_US
 SAMPLE_ROWS: Final = 200
+ENOUGH_TO_CHOOSE: Final = 5  # with fewer events whose time is up, thresholds come from the probabilities
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Validation:
     Attributes
     ----------
     known
-        Shape (n, C + 1): whether the outcome within the horizon is known; last column any component.
+        Shape (n, C + 1): whether the horizon is over and its outcome known; last column any component. Before it is
+        over a failure would be known and its absence not: such rows would mislead, and are left out.
     event
         Shape (n, C + 1).
     forecasts
         Model name -> probabilities, shape (n, C + 1).
+    matured
+        Shape (n,): whether the horizon is over.
     """
 
     names: tuple[str, ...]
@@ -52,6 +56,11 @@ class Validation:
     known: npt.NDArray[np.bool_]
     event: npt.NDArray[np.bool_]
     forecasts: Mapping[str, Floats]
+    matured: npt.NDArray[np.bool_]
+
+    def thresholds(self, name: str) -> Floats:
+        """Thresholds of a model, shape (C + 1,)."""
+        return choose_thresholds(self.known, self.event, self.forecasts[name])
 
     def of(self, name: str) -> tuple[npt.NDArray[np.bool_], dict[str, Floats]]:
         """Known outcomes of a component (or "all") and every model's probabilities for them."""
@@ -156,8 +165,9 @@ def train_model(
         pooled=_pooled(labels.components, counts, spec),
         settings=settings or HazardSettings(seed=seed),
     )
-    draft, validation, truth = fitting.judged(features, examples, labels, start)
-    thresholds = {name: _thresholds(validation, values) for name, values in validation.forecasts.items()}
+    draft, validation, truth = fitting.judged(features, examples, labels, start, timestamp_us(until))
+    thresholds = {name: validation.thresholds(name) for name in validation.forecasts}
+    matured = validation.matured
     final = fitting.fit(features, labels, draft)
     fitted = dict(fitting.baselines(features, labels)) if baselines_on_all else {}
     return Trained(
@@ -165,7 +175,9 @@ def train_model(
         model=final,
         baselines=fitted,
         thresholds=thresholds,
-        metrics={name: evaluate(truth, v, thresholds[name]) for name, v in validation.forecasts.items()},
+        metrics={
+            name: evaluate(truth, values[matured], thresholds[name]) for name, values in validation.forecasts.items()
+        },
         validation=validation,
         horizon_us=horizon,
         until=until,
@@ -189,7 +201,7 @@ class _Fitting:
     settings: HazardSettings
 
     def judged(
-        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int
+        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int, until_us: int
     ) -> tuple[HazardModel, Validation, Truth]:
         """Model of the rows before start, calibrated on the rows from it on, and every model's forecasts of those."""
         early, late = examples.cutoff_us < start_us, examples.cutoff_us >= start_us
@@ -205,10 +217,16 @@ class _Fitting:
             validation=(rows, late_labels),
         )
         calibrated, risks = grown.calibrated_on(rows, late_labels)
-        truth = Truth(examples.take(late), late_labels, self.horizon_us, _step(examples.cutoff_us))
+        left = until_us - examples.cutoff_us[late]
+        matured = left >= self.horizon_us
+        truth = Truth(
+            examples.take(late).take(matured), late_labels.take(matured), self.horizon_us, _step(examples.cutoff_us)
+        )
         forecasts = {OWN: _columns(*risks.within(self.horizon_us))}
         forecasts |= {name: with_any(each.predict(rows)) for name, each in self.baselines(fit_rows, fit_labels)}
-        return with_thresholds(calibrated, risks, late_labels), _validation(truth, forecasts), truth
+        known, event = _outcomes(late_labels, self.horizon_us, matured)
+        validation = Validation(truth.names, self.horizon_us, known, event, forecasts, matured)
+        return with_thresholds(calibrated, risks, late_labels, left), validation, truth
 
     def fit(self, features: pd.DataFrame, labels: Labels, draft: HazardModel) -> HazardModel:
         """Model of all rows, with the rounds, calibrators and thresholds of the draft."""
@@ -278,14 +296,26 @@ def with_any(probability: Floats) -> Floats:
     return _columns(probability, 1.0 - np.prod(1.0 - probability, axis=1))
 
 
-def with_thresholds(model: HazardModel, risks: Risks, labels: Labels) -> HazardModel:
-    """Model with the thresholds of the best F1 at each horizon on later rows."""
+def with_thresholds(model: HazardModel, risks: Risks, labels: Labels, left_us: npt.NDArray[np.int64]) -> HazardModel:
+    """Model with the thresholds of the best F1 at each horizon on later rows, ``left_us`` before the training ends."""
     rows = []
     for h, horizon in enumerate(risks.horizons_us):
-        known, event = _outcomes(labels, int(horizon))
-        values = _columns(risks.probability[:, h], risks.any_probability[:, h])
-        rows.append([best_f1_threshold(event[known[:, i], i], values[known[:, i], i]) for i in range(known.shape[1])])
+        known, event = _outcomes(labels, int(horizon), left_us >= horizon)
+        rows.append(choose_thresholds(known, event, _columns(risks.probability[:, h], risks.any_probability[:, h])))
     return HazardModel(**{**vars(model), "thresholds": np.array(rows)})
+
+
+def choose_thresholds(
+    known: npt.NDArray[np.bool_], event: npt.NDArray[np.bool_], values: Floats
+) -> npt.NDArray[np.float64]:
+    """Threshold of each column of n later rows: the best F1 seen, or to be expected where few events are known."""
+    found = []
+    for i in range(values.shape[1]):
+        rows = known[:, i]
+        enough = event[rows, i].sum() >= ENOUGH_TO_CHOOSE
+        seen = best_f1_threshold(event[rows, i], values[rows, i]) if enough else expected_f1_threshold(values[:, i])
+        found.append(seen)
+    return np.array(found)
 
 
 def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: FleetSpec) -> tuple[str, ...]:
@@ -301,26 +331,15 @@ def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: Fl
     return tuple(name for name, count in zip(components, counts, strict=True) if count < least)
 
 
-def _outcomes(labels: Labels, horizon_us: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Known and event within the horizon by component and for any, both shape (n, C + 1)."""
+def _outcomes(
+    labels: Labels, horizon_us: int, matured: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Known and event within the horizon by component and for any, both shape (n, C + 1); only of matured rows."""
     event = labels.event_within(0, horizon_us)
-    known = labels.known_within(horizon_us) & labels.valid[:, None]
+    known = labels.known_within(horizon_us) & (labels.valid & matured)[:, None]
     any_event = (event & known).any(axis=1)
-    any_known = labels.valid & (any_event | known.all(axis=1))
+    any_known = any_event | known.all(axis=1)
     return np.column_stack([known, any_known]), np.column_stack([event & known, any_event])
-
-
-def _validation(truth: Truth, forecasts: Mapping[str, Floats]) -> Validation:
-    known, event = _outcomes(truth.labels, truth.horizon_us)
-    return Validation(truth.names, truth.horizon_us, known, event, forecasts)
-
-
-def _thresholds(validation: Validation, values: Floats) -> Floats:
-    found = []
-    for i in range(len(validation.names)):
-        rows = validation.known[:, i]
-        found.append(best_f1_threshold(validation.event[rows, i], values[rows, i]))
-    return np.array(found)
 
 
 def _columns(probability: Floats, any_probability: Floats) -> Floats:

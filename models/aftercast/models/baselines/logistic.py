@@ -52,7 +52,7 @@ def _clip(values: Floats) -> Floats:
     return np.clip(values, -CLIP, CLIP)
 
 
-class _ClippingScaler(StandardScaler):  # type: ignore[misc]  # scikit-learn publishes no types
+class _ClippingScaler(StandardScaler):
     """Scaling whose outliers are drawn in: one mad counter must not rule a linear model."""
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803 - scikit-learn's signature
