@@ -3,8 +3,11 @@
 Layout: ``PdM_machines``, ``PdM_errors``, ``PdM_failures``, ``PdM_maint`` as CSV, and telemetry as published (hourly,
 ``PdM_telemetry``) or as daily means stamped 23:00 of the day they cover (``PdM_telemetry_daily``), plain or gzipped.
 
-Clocks: the publisher gives one, without a zone; it is read as UTC, and a record is available when it happened. The
-set covers whole days, so observation ends at the midnight after its last telemetry.
+Licence: none stated by the publisher.
+
+Clocks: the publisher gives one, without a zone, in whole hours; it is read as UTC, and a record is available when it
+happened. Observation ends one hour after the last telemetry: midnight for daily means, which are stamped 23:00.
+Maintenance before 2015 is history from before observation began.
 
 Derived: ``installed_at`` lies ``age`` years before 2015; a maintenance record at the time of a failure of the same
 component is the corrective repair of it, any other is preventive. Both replace the component.
@@ -22,7 +25,7 @@ from aftercast.data.batches import Batch
 from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
-from aftercast.data.sources.reading import read_chunks, read_file, utc
+from aftercast.data.sources.reading import read_chunks, read_file, utc, whole_numbers
 from aftercast.data.sources.source import Source
 
 EPOCH: Final = pd.Timestamp("2015-01-01", tz="UTC")
@@ -42,12 +45,13 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the 
     until = _observed_until(telemetry)
     yield _devices(_file(folder, "PdM_machines"), until)
     yield _faults(_file(folder, "PdM_errors"), until)
-    failures = read_file(_file(folder, "PdM_failures"), required=("datetime", "machineID", "failure"))
-    yield _failures(failures, _file(folder, "PdM_failures"), until)
+    failed = _file(folder, "PdM_failures")
+    failures = _failures(failed)
+    yield Batch("failures", failures, failed.name, 1, until)
     yield _repairs(failures, _file(folder, "PdM_maint"), until)
     for chunk in read_chunks(telemetry, required=("datetime", "machineID", *_names()), typed=True):
         times = utc(chunk["datetime"], telemetry)
-        frame = chunk[list(_names())].assign(device_id=_ids(chunk), event_time=times, available_at=times)
+        frame = chunk[list(_names())].assign(device_id=_ids(chunk, telemetry), event_time=times, available_at=times)
         yield Batch("telemetry", frame, telemetry.name, int(chunk.index[0]) + 1, until)
 
 
@@ -90,24 +94,25 @@ def _telemetry_file(path: Path) -> Path:
 
 
 def _observed_until(telemetry: Path) -> pd.Timestamp:
-    """Midnight after the last stamp; a stamp at midnight belongs to the day before."""
+    """Return the end of the hour that the last stamp begins."""
     latest = max(
         utc(chunk["datetime"], telemetry).max()
         for chunk in read_chunks(telemetry, required=("datetime",), columns=("datetime",), typed=True)
     )
-    return pd.Timestamp(latest).ceil("D")
+    return pd.Timestamp(latest).floor("h") + pd.Timedelta(hours=1)
 
 
-def _ids(frame: pd.DataFrame) -> pd.Series:
-    return frame["machineID"].astype("int64").astype("str")
+def _ids(frame: pd.DataFrame, path: Path) -> pd.Series:
+    return whole_numbers(frame["machineID"], path).astype("str")
 
 
 def _devices(path: Path, until: pd.Timestamp) -> Batch:
     machines = read_file(path, required=("machineID", "model", "age"))
-    installed = (EPOCH - pd.to_timedelta(machines["age"] * 365.25, unit="D")).astype(TIME_DTYPE)
+    age_days = whole_numbers(machines["age"], path) * 365.25
+    installed = (EPOCH - pd.to_timedelta(age_days, unit="D")).astype(TIME_DTYPE)
     frame = pd.DataFrame(
         {
-            "device_id": _ids(machines),
+            "device_id": _ids(machines, path),
             "device_model": machines["model"],
             "installed_at": installed,
             "available_at": installed,
@@ -120,28 +125,34 @@ def _faults(path: Path, until: pd.Timestamp) -> Batch:
     errors = read_file(path, required=("datetime", "machineID", "errorID"))
     times = utc(errors["datetime"], path)
     frame = pd.DataFrame(
-        {"device_id": _ids(errors), "event_time": times, "code": errors["errorID"], "available_at": times}
+        {"device_id": _ids(errors, path), "event_time": times, "code": errors["errorID"], "available_at": times}
     )
     return Batch("faults", frame, path.name, 1, until)
 
 
-def _failures(failures: pd.DataFrame, path: Path, until: pd.Timestamp) -> Batch:
+def _failures(path: Path) -> pd.DataFrame:
+    failures = read_file(path, required=("datetime", "machineID", "failure"))
     times = utc(failures["datetime"], path)
-    frame = pd.DataFrame(
-        {"device_id": _ids(failures), "event_time": times, "component": failures["failure"], "available_at": times}
+    return pd.DataFrame(
+        {
+            "device_id": _ids(failures, path),
+            "event_time": times,
+            "component": failures["failure"],
+            "available_at": times,
+        }
     )
-    return Batch("failures", frame, path.name, 1, until)
 
 
 def _repairs(failures: pd.DataFrame, path: Path, until: pd.Timestamp) -> Batch:
     maint = read_file(path, required=("datetime", "machineID", "comp"))
     times = utc(maint["datetime"], path)
-    order = _ids(maint) + "-" + times.dt.strftime("%Y%m%dT%H") + "-" + maint["comp"].astype("str")
-    failed = _ids(failures) + "-" + utc(failures["datetime"], path).dt.strftime("%Y%m%dT%H") + "-" + failures["failure"]
+    ids = _ids(maint, path)
+    order = _order(ids, times, maint["comp"])
+    failed = _order(failures["device_id"], failures["event_time"], failures["component"])
     frame = pd.DataFrame(
         {
             "work_order_id": order,
-            "device_id": _ids(maint),
+            "device_id": ids,
             "opened_at": times,
             "closed_at": times,
             "kind": order.isin(failed).map({True: "corrective", False: "preventive"}),
@@ -151,6 +162,11 @@ def _repairs(failures: pd.DataFrame, path: Path, until: pd.Timestamp) -> Batch:
         }
     )
     return Batch("repairs", frame, path.name, 1, until)
+
+
+def _order(machines: pd.Series, times: pd.Series, components: pd.Series) -> pd.Series:
+    """Work order ids: machine, instant and component, so that a second import makes the same ones."""
+    return "m" + machines + "-" + times.dt.strftime("%Y-%m-%dT%H") + "-" + components.astype("str")
 
 
 SOURCE: Final = Source("azure-pdm", "Microsoft's 100 machines with telemetry, errors and failures", read, draft)

@@ -1,7 +1,8 @@
 """Source ``backblaze``: hard-drive statistics, one inventory of all drives a day (real).
 
 Layout: the publisher's daily CSV (``date, serial_number, model, capacity_bytes, failure, smart_N_normalized,
-smart_N_raw``), a folder of them, or Parquet files with several days in order. Free to use, cite Backblaze.
+smart_N_raw``), plain or gzipped, Parquet with several days, or a folder of either, under any names; a day that two
+files hold is read from both. Free to use, cite Backblaze.
 
 Clocks: the date is the publisher's only clock. A day's snapshot, and a failure flagged on that day, are stamped 00:00
 UTC of the date, so that "fails within 7 days of the snapshot of D" is ``(D, D + 7d]``. Everything is available at its
@@ -28,10 +29,12 @@ from aftercast.data.batches import Batch
 from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Rule, Sensor
-from aftercast.data.sources.reading import ROWS_AT_ONCE, is_readable, read_chunks, utc
+from aftercast.data.sources.days import Piece, read_days
+from aftercast.data.sources.reading import is_readable, read_chunks, whole_numbers
 from aftercast.data.sources.source import Source
 
 REQUIRED: Final = ("date", "serial_number", "model", "failure")
+IDS: Final = ("serial_number", "model")
 COMPONENT: Final = "drive"
 POWER_ON_HOURS: Final = "smart_9_raw"
 LONGEST_LIFE_HOURS: Final = 15 * 365.25 * 24
@@ -54,6 +57,7 @@ class _Inventory:
 
     def day(self, rows: pd.DataFrame, date: pd.Timestamp) -> pd.DataFrame:
         """Device versions that became known on a date: new and returned drives, failed and vanished ones."""
+        rows = rows[rows["serial_number"].notna()]
         failed = set(rows.loc[rows["failure"] == 1, "serial_number"])
         today = set(rows["serial_number"])
         new = rows[~rows["serial_number"].isin(self.models.keys())]
@@ -79,27 +83,23 @@ class _Inventory:
 
 
 def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
-    """Devices, failures and telemetry of several days at a time, days in order."""
+    """Devices, failures and telemetry of one day after the other."""
     inventory = _Inventory()
-    waiting: dict[str, list[pd.DataFrame]] = {"devices": [], "failures": [], "telemetry": []}
-    rows, date = 0, None
-    for date, day in _days(path):
-        waiting["devices"].append(inventory.day(day, date))
-        waiting["failures"].append(_failures(day, date))
-        waiting["telemetry"].append(_telemetry(day, date, spec))
-        rows += len(day)
-        if rows >= ROWS_AT_ONCE:
-            yield from _batches(waiting, path, date)
-            rows = 0
-    if date is not None:
-        yield from _batches(waiting, path, date)
+    for pieces in read_days(_files(path), "date", required=REQUIRED, text=IDS):
+        date, origin = pieces[0].date, ", ".join(piece.file.name for piece in pieces)
+        rows = pd.concat([_checked(piece) for piece in pieces], ignore_index=True)
+        for table, frame in (("devices", inventory.day(rows, date)), ("failures", _failures(rows, date))):
+            if len(frame) > 0:
+                yield Batch(table, frame, origin, covers_until=date)
+        for piece in pieces:
+            first_row = int(piece.rows.index[0]) + 1
+            yield Batch("telemetry", _telemetry(piece.rows, date, spec), piece.file.name, first_row, date)
 
 
 def draft(path: Path) -> FleetSpec:
-    """Fleet spec with every raw SMART attribute that is ever present, one component, the publisher's watch rules."""
-    file = _files(path)[0]
-    first = next(read_chunks(file, required=REQUIRED, typed=True))
-    present = [str(name) for name in first.columns if _RAW.fullmatch(str(name)) and bool(first[name].notna().any())]
+    """Fleet spec with every raw SMART attribute the first or last file has, one component, the publisher's rules."""
+    files = _files(path)
+    present = sorted({name for file in (files[0], files[-1]) for name in _attributes(file)}, key=_number)
     return FleetSpec(
         name="backblaze",
         horizons=("24h", "72h", "7d"),
@@ -110,6 +110,16 @@ def draft(path: Path) -> FleetSpec:
     )
 
 
+def _attributes(file: Path) -> list[str]:
+    """Raw SMART attributes that are ever present in the first rows of a file."""
+    first = next(read_chunks(file, required=REQUIRED, typed=True, text=IDS))
+    return [str(name) for name in first.columns if _RAW.fullmatch(str(name)) and bool(first[name].notna().any())]
+
+
+def _number(name: str) -> int:
+    return int(name.split("_")[1])
+
+
 def _sensor(name: str) -> Sensor:
     return Sensor(name=name, unit=UNITS.get(name, ""), low=0.0, high=LARGEST_RAW, cumulative=name == POWER_ON_HOURS)
 
@@ -117,40 +127,29 @@ def _sensor(name: str) -> Sensor:
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Name a daily CSV, a Parquet file, or a folder of them.")
-    if path.is_file():
-        return [path]
-    files = [file for file in sorted(path.rglob("*")) if is_readable(file)]
-    parquet = [file for file in files if file.suffix == ".parquet"]
+    files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if is_readable(file)]
     if not files:
         raise InputError(f"{path} holds no CSV or Parquet file.", "Unpack the publisher's archive into it.")
-    return parquet or files
+    return files
 
 
-def _days(path: Path) -> Iterator[tuple[pd.Timestamp, pd.DataFrame]]:
-    """Rows of each date, dates ascending; a date that continues in the next chunk or file is joined."""
-    open_date: pd.Timestamp | None = None
-    parts: list[pd.DataFrame] = []
-    for file in _files(path):
-        for chunk in read_chunks(file, required=REQUIRED, typed=True):
-            dates = utc(chunk["date"], file)
-            for date, rows in chunk.groupby(dates, sort=False):
-                moment = pd.Timestamp(str(date))
-                if open_date is not None and moment != open_date:
-                    yield open_date, pd.concat(parts, ignore_index=True)
-                    parts = []
-                if open_date is not None and moment < open_date:
-                    raise InputError(
-                        f"{file}: {moment:%Y-%m-%d} follows {open_date:%Y-%m-%d}.",
-                        "Put the days in order by file name.",
-                    )
-                open_date, parts = moment, [*parts, rows]
-    if open_date is not None:
-        yield open_date, pd.concat(parts, ignore_index=True)
+def _checked(piece: Piece) -> pd.DataFrame:
+    """Rows whose failure flag is read as a number; anything but 0 and 1 would lose failures unseen."""
+    flags = whole_numbers(piece.rows["failure"], piece.file)
+    odd = ~flags.isin((0, 1))
+    if bool(odd.any()):
+        raise InputError(
+            f"{piece.file}: {int(odd.sum()):,} of {len(flags):,} rows of {piece.date:%Y-%m-%d} have a 'failure' "
+            f"that is neither 0 nor 1, first '{flags[odd].iloc[0]}'.",
+            "Fetch the publisher's file again.",
+        )
+    return piece.rows.assign(failure=flags)
 
 
 def _first_seen(new: pd.DataFrame, date: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timestamp, float | None]]:
     rows = len(new)
-    hours = new[POWER_ON_HOURS].to_numpy(dtype="float64") if POWER_ON_HOURS in new.columns else np.full(rows, np.nan)
+    raw = new[POWER_ON_HOURS] if POWER_ON_HOURS in new.columns else pd.Series(np.nan, index=new.index)
+    hours = np.asarray(pd.to_numeric(raw, errors="coerce"), dtype=np.float64)
     plausible = np.where((hours >= 0) & (hours <= LONGEST_LIFE_HOURS), hours, 0.0)
     installed = date - pd.to_timedelta(plausible, unit="h")
     capacity = new["capacity_bytes"].to_numpy() if "capacity_bytes" in new.columns else [None] * rows
@@ -164,17 +163,10 @@ def _failures(day: pd.DataFrame, date: pd.Timestamp) -> pd.DataFrame:
 
 
 def _telemetry(day: pd.DataFrame, date: pd.Timestamp, spec: FleetSpec) -> pd.DataFrame:
-    names = [name for name in spec.sensor_names if name in day.columns]
+    names = [str(name) for name in day.columns if _RAW.fullmatch(str(name))]
+    names = [name for name in names if name in spec.sensor_names or not spec.sensors]
     times = pd.Series([date] * len(day), index=day.index, dtype=TIME_DTYPE)
     return day[names].assign(device_id=day["serial_number"].astype("str"), event_time=times, available_at=times)
-
-
-def _batches(waiting: dict[str, list[pd.DataFrame]], path: Path, until: pd.Timestamp) -> Iterator[Batch]:
-    for table, frames in waiting.items():
-        filled = [frame for frame in frames if len(frame) > 0]
-        frames.clear()
-        if filled:
-            yield Batch(table, pd.concat(filled, ignore_index=True), path.name, 1, until)
 
 
 SOURCE: Final = Source("backblaze", "daily drive statistics, the publisher's CSV or Parquet", read, draft)

@@ -1,7 +1,8 @@
 """Source ``cmapss``: NASA's turbofan engines run to failure (simulated).
 
 Layout: ``train_FD00x.txt``, ``test_FD00x.txt`` (plain or gzipped): unit, cycle, three settings, 21 sensors, separated
-by blanks. ``RUL_FD00x.txt`` is the answer to the test and is never imported.
+by blanks. ``RUL_FD00x.txt`` is the answer to the test and is never imported: it must not become a feature. Public
+(NASA).
 
 Clocks: there is none. Cycle k is stamped k days after 2000-01-01 UTC and available then, so that a horizon of 30 days
 is 30 cycles.
@@ -23,6 +24,7 @@ from aftercast.data.batches import Batch
 from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Sensor
+from aftercast.data.sources.reading import whole_numbers
 from aftercast.data.sources.source import Source
 
 EPOCH: Final = pd.Timestamp("2000-01-01", tz="UTC").as_unit("us")
@@ -71,12 +73,13 @@ def _rows(file: Path) -> pd.DataFrame:
         raise InputError(f"{file} is damaged or not the publisher's text.", "Fetch it again.") from error
     if rows.shape[1] != len(columns):
         raise InputError(f"{file} has {rows.shape[1]} columns where {len(columns)} belong.", "Fetch it again.")
-    return rows.set_axis(columns, axis="columns")
+    named = rows.set_axis(columns, axis="columns")
+    return named.assign(unit=whole_numbers(named["unit"], file), cycle=whole_numbers(named["cycle"], file))
 
 
 def _one_file(file: Path, *, part: str, subset: str, spec: FleetSpec) -> Iterator[Batch]:
     rows = _rows(file)
-    ids = f"{subset}-{part}-" + rows["unit"].astype("int64").astype("str")
+    ids = f"{subset}-{part}-" + rows["unit"].astype("str")
     times = (EPOCH + pd.to_timedelta(rows["cycle"], unit="D")).astype(TIME_DTYPE)
     ends = times.groupby(ids, sort=True).max() + pd.Timedelta(days=1)
     yield Batch("devices", _devices(ends, subset), file.name)

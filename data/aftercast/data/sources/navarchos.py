@@ -3,6 +3,8 @@
 Layout: ``telemetry.parquet`` (vehicle_id, timestamp, six OBD-II readings about every 10 s while driving) and
 ``services.csv`` (vehicle_id, dt, action_type R repair or S service, desc).
 
+Licence: none stated; cite the paper.
+
 Clocks: times carry no zone and are read as UTC; a record is available when it happened. Of a service only the date is
 real (all are stamped 17:34:41).
 
@@ -23,7 +25,7 @@ from aftercast.data.batches import Batch
 from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Sensor
-from aftercast.data.sources.reading import read_chunks, read_file, utc
+from aftercast.data.sources.reading import read_chunks, read_file, utc, whole_numbers
 from aftercast.data.sources.source import Source
 
 COMPONENT: Final = "vehicle"
@@ -51,7 +53,7 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the 
     for chunk in read_chunks(telemetry, required=("vehicle_id", "timestamp", *COLUMNS)):
         times = utc(chunk["timestamp"], telemetry)
         readings = chunk[list(COLUMNS)].rename(columns={name: sensor.name for name, sensor in COLUMNS.items()})
-        frame = readings.assign(device_id=_ids(chunk["vehicle_id"]), event_time=times, available_at=times)
+        frame = readings.assign(device_id=_ids(chunk["vehicle_id"], telemetry), event_time=times, available_at=times)
         yield Batch("telemetry", frame, telemetry.name, int(chunk.index[0]) + 1, until)
 
 
@@ -86,19 +88,19 @@ def _spans(telemetry: Path) -> pd.DataFrame:
     return pd.concat(parts).groupby(level=0).agg({"min": "min", "max": "max"})
 
 
-def _ids(vehicles: pd.Series) -> pd.Series:
-    return vehicles.astype("int64").astype("str")
+def _ids(vehicles: pd.Series, path: Path) -> pd.Series:
+    return whole_numbers(vehicles, path).astype("str")
 
 
 def _devices(installed: pd.Series) -> pd.DataFrame:
     times = installed.astype(TIME_DTYPE).reset_index(drop=True)
-    ids = _ids(pd.Series(installed.index))
+    ids = pd.Series(installed.index.astype("int64").astype("str"))
     return pd.DataFrame({"device_id": ids, "device_model": "vehicle", "installed_at": times, "available_at": times})
 
 
 def _repairs(orders: pd.DataFrame, services: Path) -> pd.DataFrame:
     times = utc(orders["dt"], services)
-    ids = _ids(orders["vehicle_id"])
+    ids = _ids(orders["vehicle_id"], services)
     day = ids + "-" + times.dt.strftime("%Y%m%d") + "-" + orders["action_type"]
     repeat = day.groupby(day).cumcount().astype("str")
     return pd.DataFrame(

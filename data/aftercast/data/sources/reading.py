@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,9 +40,15 @@ def is_readable(path: Path) -> bool:
 
 
 def read_chunks(
-    path: Path, *, required: Sequence[str] = (), columns: Sequence[str] | None = None, typed: bool = False
+    path: Path,
+    *,
+    required: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    typed: bool = False,
+    text: Sequence[str] = (),
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> Iterator[pd.DataFrame]:
-    """Rows of a file in chunks; an index continues through the chunks.
+    """Rows of a file in chunks that are never empty; the index, from 0, continues through them.
 
     Parameters
     ----------
@@ -50,6 +58,8 @@ def read_chunks(
         Only these columns of it, where it has them.
     typed
         Let pandas find the types of a CSV; otherwise every cell stays text, so that each can be judged by itself.
+    text
+        Columns that stay text even so: identifiers, whose leading zeros count.
 
     Raises
     ------
@@ -57,28 +67,37 @@ def read_chunks(
         If the file is missing, empty, damaged, not UTF-8, or lacks a required column.
     """
     if not path.is_file():
-        raise InputError(f"{path} does not exist.", "Check the path.")
+        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}.", "Name a file.")
+    rows = 0
     try:
-        chunks = _parquet(path, columns) if path.suffix == ".parquet" else _csv(path, columns, typed)
-        rows = 0
-        for chunk in chunks:
+        for chunk in _chunks(path, columns, rows_at_once, typed, text):
             if rows == 0:
                 require_columns(path, chunk, required)
-            yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
-            rows += len(chunk)
+            if len(chunk) > 0:
+                yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
+                rows += len(chunk)
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read.", "Give this user the right to read it.") from error
     except (pa.ArrowException, OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is damaged or not a {path.suffix[1:]} file.", "Fetch or export it again.") from error
-    except (pd.errors.ParserError, UnicodeDecodeError, UnicodeError) as error:
-        raise InputError(f"{path} is not a comma-separated UTF-8 file.", "Export it again as CSV in UTF-8.") from error
+        raise InputError(
+            f"{path} is damaged after {rows:,} rows, or not a {path.suffix[1:]} file.", "Fetch or export it again."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
+        raise InputError(
+            f"{path} is not a comma-separated UTF-8 file: {_detail(error)}.", "Export it again as CSV in UTF-8."
+        ) from error
     except pd.errors.EmptyDataError:
         rows = 0
     if rows == 0:
         raise InputError(f"{path} is empty: 0 rows.", "Leave the file out, or export it again.")
 
 
-def read_file(path: Path, *, required: Sequence[str] = (), columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_file(
+    path: Path, *, required: Sequence[str] = (), columns: Sequence[str] | None = None, text: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return all rows of a file, typed; for files known to be small. Errors as :func:`read_chunks`."""
-    return pd.concat(list(read_chunks(path, required=required, columns=columns, typed=True)), ignore_index=True)
+    chunks = read_chunks(path, required=required, columns=columns, typed=True, text=text)
+    return pd.concat(list(chunks), ignore_index=True)
 
 
 def require_columns(path: Path, frame: pd.DataFrame, required: Iterable[str]) -> None:
@@ -88,7 +107,7 @@ def require_columns(path: Path, frame: pd.DataFrame, required: Iterable[str]) ->
         if name not in present:
             near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
             hint = f"Is it the column '{near[0]}'?" if near else f"Columns present: {', '.join(present[:12])}."
-            raise InputError(f"{path} has no column '{name}' ({len(frame)} rows read).", hint)
+            raise InputError(f"{path} has no column '{name}' ({len(frame):,} rows read).", hint)
 
 
 def utc(times: pd.Series, path: Path) -> pd.Series:
@@ -99,36 +118,83 @@ def utc(times: pd.Series, path: Path) -> pd.Series:
     InputError
         If a time cannot be read; names the column, the number of rows and an example.
     """
+    if pd.api.types.is_numeric_dtype(times.dtype):
+        raise _unreadable(times, np.ones(len(times), dtype=bool), path, "Write times as 2015-01-31 06:00:00.")
     parsed = pd.to_datetime(times, utc=True, errors="coerce", format="ISO8601")
-    broken = parsed.isna()
-    if bool(broken.any()):
-        example = times[broken].iloc[0]
-        raise InputError(
-            f"{path}: {int(broken.sum())} of {len(times)} rows have no readable '{times.name}', first '{example}'.",
-            "Write times as 2015-01-31 06:00:00.",
-        )
+    broken = np.asarray(parsed.isna())
+    if broken.any():
+        raise _unreadable(times, broken, path, "Write times as 2015-01-31 06:00:00.")
     return parsed.astype(TIME_DTYPE)
 
 
-def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[pd.DataFrame]:
+def whole_numbers(values: pd.Series, path: Path) -> pd.Series:
+    """Values that count or number something, as int64, shape (n,).
+
+    Raises
+    ------
+    InputError
+        If one is missing or no whole number; names the column, the number of rows and an example.
+    """
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    broken = np.asarray(~(np.isfinite(numbers) & (numbers % 1 == 0)))
+    if broken.any():
+        raise _unreadable(values, broken, path, "The publisher's files have a whole number there.")
+    return numbers.astype("int64")
+
+
+def _unreadable(
+    values: pd.Series, broken: np.ndarray[tuple[int], np.dtype[np.bool_]], path: Path, hint: str
+) -> InputError:
+    count, example = int(broken.sum()), values[broken].iloc[0]
+    return InputError(
+        f"{path}: {count:,} of {len(values):,} rows have no readable '{values.name}', first '{example}'.", hint
+    )
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start:,} is none of UTF-8"
+    if isinstance(error, pd.errors.ParserWarning):
+        return "rows have more cells than its header"
+    return str(error).removeprefix("Error tokenizing data. C error: ").strip().rstrip(".")
+
+
+def _chunks(
+    path: Path, columns: Sequence[str] | None, rows_at_once: int, typed: bool, text: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path, columns, rows_at_once)
+    return _csv(path, columns, rows_at_once, dict.fromkeys(text, "str") if typed else "str")
+
+
+def _parquet(path: Path, columns: Sequence[str] | None, rows_at_once: int) -> Iterator[pd.DataFrame]:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         chosen = None if columns is None else [name for name in columns if name in names]
-        if file.metadata.num_rows == 0:
-            return
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=chosen):
-            yield pa.Table.from_batches([batch]).to_pandas()
+        for batch in file.iter_batches(rows_at_once, columns=chosen):
+            yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
 
 
-def _csv(path: Path, columns: Sequence[str] | None, typed: bool) -> Iterator[pd.DataFrame]:
+def _csv(
+    path: Path, columns: Sequence[str] | None, rows_at_once: int, dtype: dict[str, str] | str
+) -> Iterator[pd.DataFrame]:
     wanted = None if columns is None else set(columns)
     with pd.read_csv(
         path,
-        dtype=None if typed else "str",
-        keep_default_na=typed,
+        dtype=dtype,
+        keep_default_na=dtype != "str",
         usecols=None if wanted is None else lambda name: name in wanted,
-        chunksize=ROWS_AT_ONCE,
+        index_col=False,
+        chunksize=rows_at_once,
         encoding="utf-8-sig",
         low_memory=False,
     ) as reader:
-        yield from reader
+        while (chunk := _next(reader)) is not None:
+            yield chunk
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """Next chunk; rows longer than the header, which pandas would cut with a warning, are an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(reader, None)

@@ -4,7 +4,10 @@ Layout: ``devices.csv``, ``failures.parquet``, ``telemetry/part-0001.parquet`` a
 Parquet. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]`` contract column =
 "column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time, sensor, value``).
 
-Clocks: times must carry their zone; a table without ``available_at`` gets it by the fleet spec's ``available_after``.
+Clocks: times must carry their zone, and are converted to UTC by the ingest; a table without ``available_at`` gets it
+there by the fleet spec's ``available_after``. CSV cells stay text, so that the ingest judges each by itself.
+
+Derived: nothing. Long telemetry becomes wide chunk by chunk; the ingest merges an instant that two chunks share.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
 
 def draft(path: Path) -> FleetSpec:
     """Fleet spec drafted from a look at devices, telemetry, failures, repairs and faults."""
-    return draft_spec(path.name if path.is_dir() else path.parent.name, find_tables(path))
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    return draft_spec(folder.name, find_tables(path))
 
 
 def find_tables(path: Path) -> dict[str, list[Path]]:
@@ -47,7 +51,8 @@ def find_tables(path: Path) -> dict[str, list[Path]]:
     Raises
     ------
     InputError
-        If the path does not exist, holds no table, or holds a data file that is named like none.
+        If the path does not exist, holds no table, a data file that is named like none, or a table in a format that
+        is not read.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Name a folder with files such as devices.csv.")
@@ -68,15 +73,23 @@ def _in_folder(folder: Path) -> dict[str, list[Path]]:
     """Data files by the table their name, or their folder's name, gives."""
     named: dict[str, list[Path]] = {}
     for entry in sorted(folder.iterdir()):
-        if is_readable(entry):
-            named.setdefault(stem_of(entry), []).append(entry)
-        elif entry.is_dir() and not entry.name.startswith("."):
-            parts = [file for file in sorted(entry.rglob("*")) if is_readable(file)]
-            if parts:
-                named.setdefault(entry.name, []).extend(parts)
-        elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith((".", "_")):
-            raise InputError(f"{entry} is not a file.", "Remove it, or replace it with the data it stands for.")
+        if entry.name.startswith((".", "_")):
+            continue
+        files = [entry] if is_readable(entry) else [file for file in sorted(entry.rglob("*")) if is_readable(file)]
+        if files:
+            named.setdefault(stem_of(entry), []).extend(files)
+        else:
+            _refuse_unread(entry)
     return named
+
+
+def _refuse_unread(entry: Path) -> None:
+    """Raise InputError for a table that would be passed over in silence; other files are no concern of ours."""
+    if entry.name.split(".")[0] in TABLES:
+        raise InputError(
+            f"{entry} holds no data in a format that is read.",
+            f"Export it as one of {', '.join(SUFFIXES)}, or remove it.",
+        )
 
 
 def _shown(file: Path, root: Path) -> str:
