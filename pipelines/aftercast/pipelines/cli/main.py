@@ -7,6 +7,7 @@ Command modules load their libraries inside their functions: MLflow, Prefect and
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 import typer
 from typer.main import get_command
@@ -43,8 +44,17 @@ for module in (init, simulate, imports, status, features, train, backtest, score
     module.register(app)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aftercast {version('aftercast')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _main(
+    _version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+    ),
     debug: bool = typer.Option(False, "--debug", help="Show where an error was raised."),
 ) -> None:
     """Forecast which devices will fail and which customers will leave."""
