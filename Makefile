@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # A core for each test worker; the numerical libraries keep to one thread each inside tests.
 WORKERS ?= 2
+SUITE := -q -n $(WORKERS) --dist worksteal -m "not statistical"
 # Used only where the machine has no OpenMP runtime of its own, see $(READY).
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
@@ -26,7 +27,7 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (under three minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
 
-test: lint types contracts unit wheel ## everything a change must pass
+test: lint types contracts wheel ## everything a change must pass; the tests run against the built wheel
 
 lint: $(READY) ## style and formatting
 	$(BIN)/ruff check .
@@ -38,11 +39,11 @@ types: $(READY) ## strict static types, tests included
 contracts: $(READY) ## who may import whom
 	$(BIN)/lint-imports
 
-unit: $(READY) ## all tests but the statistical ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not statistical" $(ARGS)
+unit: $(READY) ## all tests but the statistical ones, against the checkout (ARGS="-k name" for some)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SUITE) $(ARGS)
 
-wheel: $(READY) ## build the wheel, install it elsewhere, use it from there
-	$(BIN)/python scripts/check_wheel.py
+wheel: $(READY) ## the same tests against the built wheel, installed into an empty environment
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(SUITE) $(ARGS)
 
 test-statistical: $(READY) ## slow checks against simulated truth
 	$(BIN)/python -m pytest -m statistical $(ARGS)

@@ -39,41 +39,56 @@ def check_content(wheel: Path) -> None:
         sys.exit(f"The wheel is wrong: parts {sorted(parts)}, stray {stray}, untyped {untyped}, missing {missing[:5]}.")
 
 
-def use(wheel: Path, folder: Path) -> None:
-    """Install the wheel beside this environment's libraries and run the command line, far from the checkout."""
+def install(wheel: Path, folder: Path) -> tuple[Path, dict[str, str]]:
+    """Install the wheel into an empty environment beside this one's libraries; its python, and the variables to use.
+
+    The libraries come after the wheel's own folder and without their .pth files: the checkout stays out of reach.
+    """
     environment = folder / "environment"
     venv.create(environment, with_pip=False)
-    purelib = sysconfig.get_path("purelib")
     target = next(environment.glob("lib/python*/site-packages"))
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
         check=True,
     )
-    # The libraries come after the wheel's own folder, without their .pth files: the checkout stays out of reach.
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AFTERCAST"))}
-    variables = {**clean, "PYTHONPATH": f"{target}{os.pathsep}{purelib}", "AFTERCAST_WORKSPACE": str(folder / "fleet")}
-    run = [str(environment / "bin" / "python"), "-c", "from aftercast.pipelines.cli.main import run; run()"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    variables = {**clean, "PYTHONPATH": f"{target}{os.pathsep}{sysconfig.get_path('purelib')}"}
+    python = environment / "bin" / "python"
     where = subprocess.run(
-        [*run[:1], "-c", "import aftercast.data.contract as c; print(c.__file__)"],
+        [python, "-c", "import aftercast.data.contract as c; print(c.__file__)"],
         check=True, env=variables, cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     if not where.stdout.startswith(str(environment)):
         sys.exit(f"The wheel was not used: {where.stdout.strip()}.")
+    return python, variables
+
+
+def run_commands(python: Path, variables: dict[str, str], folder: Path) -> None:
+    """Run the command line far from the checkout."""
+    run = [str(python), "-c", "from aftercast.pipelines.cli.main import run; run()"]
     for command in COMMANDS:
-        done = subprocess.run([*run, *command], env=variables, cwd=folder, capture_output=True, text=True, check=False)
+        own = {**variables, "AFTERCAST_WORKSPACE": str(folder / "fleet")}
+        done = subprocess.run([*run, *command], env=own, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"aftercast {' '.join(command)} failed from the wheel:\n{done.stdout}{done.stderr}")
 
 
-def main() -> None:
-    """Run all three steps in a temporary folder."""
+def main(arguments: list[str]) -> int:
+    """Build, check, install and use the wheel; with arguments, run pytest with them against it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel = build(folder / "dist")
         check_content(wheel)
-        use(wheel, folder)
+        python, variables = install(wheel, folder)
+        run_commands(python, variables, folder)
         sys.stdout.write(f"{wheel.name}: complete; {len(COMMANDS)} commands ran from an empty environment\n")
+        sys.stdout.flush()
+        if not arguments:
+            return 0
+        return subprocess.run(
+            [str(python), "-m", "pytest", *arguments], env=variables, cwd=ROOT, check=False
+        ).returncode
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

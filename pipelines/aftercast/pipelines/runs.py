@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,13 @@ class Done:
 def run_key(**parts: object) -> str:
     """Key of a run: digest of everything its result depends on, 16 hexadecimal digits, independent of their order.
 
+    The version of aftercast is always one of them: a newer one does the work again.
+
     >>> run_key(kind="failure", version=3) == run_key(version=3, kind="failure")
     True
     """
-    text = json.dumps({name: str(part) for name, part in parts.items()}, sort_keys=True)
+    every = {"aftercast": version("aftercast"), **parts}
+    text = json.dumps({name: str(part) for name, part in every.items()}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
