@@ -167,3 +167,11 @@ def test_two_writers_take_turns(store: Store, make_store: Callable[[str], Store]
     write(twin, telemetry("a", [2], volt=1.0))
     assert store.tables() == twin.tables() == {"telemetry": 2}
     assert store.version() == 2
+
+
+def test_other_device_buckets_than_the_store_was_made_with_are_refused(store: Store) -> None:
+    write(store, telemetry("d1", [0, 1], volt=1.0))
+    changed = Store(store.address, store.database, 8)
+    with pytest.raises(StoreError, match="4 parts, the settings say 8"):
+        changed.read("telemetry")
+    assert len(store.read("telemetry", device_ids=["d1"])) == 2

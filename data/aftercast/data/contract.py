@@ -138,7 +138,8 @@ TABLES: Final[Mapping[str, Table]] = {
             "customers",
             "a customer, as known from available_at on; left_at once they have left",
             "customer_id",
-            "customer_id! segment region since:time! left_at:time channel language consent_contact:bool consent_training:bool",
+            "customer_id! segment region since:time! left_at:time channel language "
+            "consent_contact:bool consent_training:bool",
             event_time=None,
             open=True,
         ),
@@ -152,8 +153,8 @@ TABLES: Final[Mapping[str, Table]] = {
             "contacts",
             "one contact of a customer with service",
             "contact_id",
-            "contact_id! customer_id! device_id event_time:time! channel kind!=complaint|question|repair_request|survey "
-            "first_response_minutes:float resolution_hours:float csat:float nps:float text language",
+            "contact_id! customer_id! device_id event_time:time! channel "
+            "kind!=complaint|question|repair_request|survey first_response_minutes:float resolution_hours:float csat:float nps:float text language",
         ),
         _table(
             "stock",

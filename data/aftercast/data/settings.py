@@ -1,4 +1,4 @@
-"""Settings of a deployment (``aftercast.toml``): the addresses of its parts. The only module that reads the environment.
+"""Settings of a deployment (``aftercast.toml``): addresses of its parts. The only module that reads the environment.
 
 Every key can be overridden by ``AFTERCAST_<SECTION>__<KEY>``, e.g. ``AFTERCAST_MLFLOW__ADDRESS``.
 """

@@ -23,6 +23,7 @@ STORE_VERSIONS: Final = Table(
     Column("import_id", String, nullable=False),
     Column("tables", Text, nullable=False),
     Column("observed_until", String),
+    Column("device_buckets", Integer, nullable=False),
 )
 
 
@@ -46,6 +47,8 @@ class Published:
         State of every table that exists at this version.
     observed_until
         Instant (UTC) up to which the world was observed; None where no events were stored yet.
+    device_buckets
+        Into how many parts telemetry is split; 0 before the first version.
     """
 
     version: int
@@ -53,9 +56,10 @@ class Published:
     import_id: str
     tables: Mapping[str, TableState]
     observed_until: pd.Timestamp | None
+    device_buckets: int
 
 
-EMPTY: Final = Published(0, pd.Timestamp(0, tz="UTC"), "", {}, None)
+EMPTY: Final = Published(0, pd.Timestamp(0, tz="UTC"), "", {}, None, 0)
 """What a store is before its first import."""
 
 
@@ -105,6 +109,7 @@ def publish(engine: Engine, version: Published) -> None:
         "import_id": version.import_id,
         "tables": json.dumps(tables, sort_keys=True),
         "observed_until": None if version.observed_until is None else version.observed_until.isoformat(),
+        "device_buckets": version.device_buckets,
     }
     try:
         with engine.begin() as connection:
@@ -122,4 +127,5 @@ def _published(row: Row[tuple[object, ...]]) -> Published:
         import_id=row.import_id,
         tables={name: TableState(**state) for name, state in json.loads(row.tables).items()},
         observed_until=None if row.observed_until is None else parse_time(row.observed_until),
+        device_buckets=row.device_buckets,
     )

@@ -51,7 +51,7 @@ class Store:
 
     def version(self) -> int:
         """Newest published version; 0 for a store without any."""
-        return newest_version(self.database).version
+        return self._published(None).version
 
     def versions(self) -> pd.DataFrame:
         """Every published version, oldest first: version, published_at, import_id, tables (name -> rows)."""
@@ -143,7 +143,7 @@ class Store:
             If another writer holds the store for ten minutes, or published meanwhile.
         """
         with self._exclusive():
-            base = newest_version(self.database)
+            base = self._published(None)
             self._discard_unpublished(base)
             writer = StoreWriter(self.address, self.device_buckets, base, import_id or uuid.uuid4().hex)
             yield writer
@@ -155,7 +155,13 @@ class Store:
         return read_table(self.address, table, published.tables.get(name), wanted, self.device_buckets)
 
     def _published(self, version: int | None) -> Published:
-        return newest_version(self.database) if version is None else find_version(self.database, version)
+        found = newest_version(self.database) if version is None else find_version(self.database, version)
+        if found.version > 0 and found.device_buckets != self.device_buckets:
+            raise StoreError(
+                f"Telemetry is stored in {found.device_buckets} parts, the settings say {self.device_buckets}.",
+                f"Set store.device_buckets back to {found.device_buckets}: it is fixed for the life of a store.",
+            )
+        return found
 
     def _publish(self, writer: StoreWriter) -> None:
         version = Published(
@@ -164,6 +170,7 @@ class Store:
             import_id=writer.import_id,
             tables=writer.states,
             observed_until=writer.observed_until,
+            device_buckets=self.device_buckets,
         )
         publish(self.database, version)
 
