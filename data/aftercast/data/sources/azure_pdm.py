@@ -40,7 +40,7 @@ SENSORS: Final = (
 
 def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the layout fixes what the spec could say
     """Devices, faults, failures, repairs, then telemetry; ``path`` is the folder, or its telemetry file."""
-    folder = path if path.is_dir() else path.parent
+    folder = _folder(path)
     telemetry = _telemetry_file(path)
     until = _observed_until(telemetry)
     yield _devices(_file(folder, "PdM_machines"), until)
@@ -57,7 +57,7 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the 
 
 def draft(path: Path) -> FleetSpec:
     """Fleet spec of the set: four sensors, four components that are replaced, five error codes."""
-    folder = path if path.is_dir() else path.parent
+    folder = _folder(path)
     _file(folder, "PdM_machines")
     _telemetry_file(path)
     failures = read_file(_file(folder, "PdM_failures"), required=("failure",))
@@ -74,6 +74,12 @@ def draft(path: Path) -> FleetSpec:
 
 def _names() -> tuple[str, ...]:
     return tuple(sensor.name for sensor in SENSORS)
+
+
+def _folder(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", "Name the folder that holds the PdM_*.csv files of the set.")
+    return path if path.is_dir() else path.parent
 
 
 def _file(folder: Path, stem: str) -> Path:
