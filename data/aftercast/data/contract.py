@@ -154,7 +154,8 @@ TABLES: Final[Mapping[str, Table]] = {
             "one contact of a customer with service",
             "contact_id",
             "contact_id! customer_id! device_id event_time:time! channel "
-            "kind!=complaint|question|repair_request|survey first_response_minutes:float resolution_hours:float csat:float nps:float text language",
+            "kind!=complaint|question|repair_request|survey first_response_minutes:float "
+            "resolution_hours:float csat:float nps:float text language",
         ),
         _table(
             "stock",
