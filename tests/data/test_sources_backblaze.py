@@ -154,6 +154,22 @@ def test_later_days_imported_later_correct_what_is_known_and_contradict_nothing(
     assert store.observed_until() == pd.Timestamp("2013-04-12", tz="UTC")
 
 
+def test_importing_the_last_day_again_with_the_new_ones_notices_what_vanished_in_between(
+    tmp_path: Path, store: Store
+) -> None:
+    shared = day("2013-04-11", ("A", 0, 72), ("B", 0, 72), ("C", 1, 71))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    publish(first, day("2013-04-10", ("A", 0, 48), ("B", 0, 49), ("C", 0, 48)), shared)
+    publish(second, shared, day("2013-04-12", ("A", 0, 96)))
+    spec = draft(first)
+    reports = [ingest(store, read(folder, spec), spec, origin=folder.name) for folder in (first, second)]
+    retired = store.read("devices").dropna(subset="retired_at").set_index("device_id")["retired_at"]
+    assert retired.dt.strftime("%m-%d").to_dict() == {"B": "04-12", "C": "04-11"}
+    assert reports[1].tables["devices"].quarantined == {"conflicting_duplicate": 1}  # C: installed an hour earlier
+
+
 def test_only_raw_values_the_fleet_spec_names_are_telemetry(tmp_path: Path) -> None:
     publish(tmp_path, day("2013-04-10", ("A", 0, 1)))
     clocks = {"device_id", "event_time", "available_at"}

@@ -82,10 +82,11 @@ def _pop_day(opened: list[tuple[pd.Timestamp, int, Piece, Iterator[Piece]]]) -> 
 
 
 def _survey(file: Path, date: str) -> _Survey:
-    chunks = [_days(chunk, date, file) for chunk in read_chunks(file, required=(date,), columns=(date,))]
-    ends = [day for days in chunks for day in (days.iloc[0], days.iloc[-1])]
-    in_order = ends == sorted(ends) and all(days.is_monotonic_increasing for days in chunks)
-    return _Survey(min(days.min() for days in chunks), in_order)
+    chunks = (_days(chunk, date, file) for chunk in read_chunks(file, required=(date,), columns=(date,)))
+    ends = [(days.iloc[0], days.iloc[-1], days.min(), days.is_monotonic_increasing) for days in chunks]
+    turns = [day for first, last, _, _ in ends for day in (first, last)]
+    in_order = turns == sorted(turns) and all(monotonic for *_, monotonic in ends)
+    return _Survey(min(earliest for _, _, earliest, _ in ends), in_order)
 
 
 def _days(chunk: pd.DataFrame, date: str, file: Path) -> pd.Series:
