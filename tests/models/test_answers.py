@@ -46,7 +46,7 @@ def score(**changes: Any) -> Score:
 
 def test_the_sentence_names_the_likeliest_component_and_the_probability_is_of_any() -> None:
     said = answer(score(), "7d")
-    assert said.sentence == "12.4 % likelihood of a compressor failure within 7 days"
+    assert said.sentence == "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)"
     assert (said.probability, said.component) == (0.131, "compressor")
     assert said.components == {"compressor": 0.124, "pump": 0.008}
     assert said.reason is None

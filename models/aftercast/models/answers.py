@@ -16,7 +16,6 @@ from aftercast.data.clocks import format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
 
-LEFT: Final = "left"
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def answer(score: Score, horizon: str) -> Answer:
         entity_id=score.entity_id,
         cutoff=score.cutoff,
         horizon=horizon,
-        sentence=_sentence(score.kind, top, components.get(top or LEFT, probability), horizon_us),
+        sentence=_sentence(score.kind, probability, top, components, horizon_us),
         probability=probability,
         component=top,
         components=components,
@@ -256,9 +255,15 @@ def _hazard(risk: float) -> float:
     return math.inf if risk >= 1 else -math.log1p(-risk)
 
 
-def _sentence(kind: Kind, component: str | None, probability: float, horizon_us: int) -> str:
+def _sentence(kind: Kind, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:
+    """One sentence; with several components the number at its head is that of any of them failing."""
     within = f"within {words(horizon_us)}"
-    if kind == "churn":
+    if kind == "churn" or top is None:
         return f"{percent(probability)} likelihood that the customer leaves {within}"
-    article = "an" if str(component)[:1].lower() in set("aeiou") else "a"
-    return f"{percent(probability)} likelihood of {article} {component} failure {within}"
+    if len(components) == 1:
+        article = "an" if top[:1].lower() in set("aeiou") else "a"
+        return f"{percent(probability)} likelihood of {article} {top} failure {within}"
+    return (
+        f"{percent(probability)} likelihood of a failure {within}, "
+        f"most likely of the {top} ({percent(components[top])})"
+    )

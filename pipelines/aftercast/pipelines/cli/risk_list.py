@@ -63,22 +63,21 @@ def _write(out: Path, content: bytes) -> None:
 
 
 def _show(made: Any) -> None:
-    from aftercast.models.answers import percent
-
-    columns = ["#", "device", "model", "risk", "what", "why", "evidence"]
+    columns = ["#", "device", "model", "customer", "what", "why", "evidence", "data as of"]
     rows = [
         [
             str(row.rank),
             row.device_id,
             row.device_model,
-            percent(row.probability),
+            row.customer_id or "",
             row.sentence,
             "\n".join(row.drivers[:2]),
             row.evidence,
+            "" if row.data_as_of is None else row.data_as_of[5:16].replace("T", " "),
         ]
         for row in made.rows
     ]
-    print_table(f"Risk list at {made.cutoff:%Y-%m-%d %H:%M} UTC", columns, rows, right=frozenset({0, 3}))
+    print_table(f"Risk list at {made.cutoff:%Y-%m-%d %H:%M} UTC", columns, rows, right=frozenset({0}))
     say(
         f"List {made.list_id}: {len(made.rows)} of {made.judged:,} devices, horizon {made.horizon}, "
         f"model version {made.model_version}, data version {made.data_version}."

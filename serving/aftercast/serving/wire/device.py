@@ -23,7 +23,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "history": {"telemetry": 4711, "faults": 12, "failures": 1, "repairs": 2},
     "risk": {
         "cutoff": "2025-08-15T00:00:00Z",
-        "sentence": "12.4 % likelihood of a compressor failure within 7 days",
+        "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
         "reason": None,
         "horizons": [{"horizon": "7d", "probability": 0.131, "components": {"compressor": 0.124, "pump": 0.008}}],
         "drivers": [],

@@ -143,7 +143,7 @@ _CUTOFF: Final = "2025-08-15T00:00:00Z"
 _FAILURE: Final[dict[str, Any]] = {
     "status": "answered",
     "device_id": "D0017",
-    "sentence": "12.4 % likelihood of a compressor failure within 7 days",
+    "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
     "probability": 0.131,
     "reason": None,
     "horizon": "7d",

@@ -26,7 +26,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
             "probability": 0.131,
             "component_probability": 0.124,
             "horizon": "7d",
-            "sentence": "12.4 % likelihood of a compressor failure within 7 days",
+            "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
             "drivers": ["mean vibration 24 h 52.1 mm/s (usual for this model 40.3)"],
             "evidence": "telemetry",
             "missing": [],
