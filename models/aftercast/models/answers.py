@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from aftercast.data.clocks import format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
-
 
 
 @dataclass(frozen=True)
