@@ -108,8 +108,8 @@ def _contacts(  # noqa: PLR0917
             planned.append((day + wait + 2, "complaint", wait, part, device, outlet))
         if rng.random() < 0.4:
             planned.append((day + wait + 5, "survey", wait, part, device, outlet))
-    for day in np.flatnonzero(rng.random(left) < 0.004):
-        planned.append((int(day), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0))  # noqa: PERF401
+    for asked in np.flatnonzero(rng.random(left) < 0.004):
+        planned.append((int(asked), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0))  # noqa: PERF401
     for number, (day, kind, wait, part, owner, outlet) in enumerate(planned):
         mark = float(np.clip(round(rng.normal(4.6 - 0.3 * wait)), 1, 5))
         text = write_text(rng, kind, language, part, f"O{outlet:02d}", wait)

@@ -58,7 +58,7 @@ def _hazard(day: int, renewed: float, residual: float, rate: float, z: float, p:
         return 0.0
     wear = min(residual + rate * age, p[0])
     season = p[3] * np.sin(2 * np.pi * day / 365)
-    return p[2] / scale * (age / scale) ** (p[2] - 1) * np.exp(p[1] * wear + z + season)  # type: ignore[no-any-return]
+    return p[2] / scale * (age / scale) ** (p[2] - 1) * np.exp(p[1] * wear + z + season)
 
 
 @numba.njit(cache=True)

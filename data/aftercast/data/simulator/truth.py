@@ -57,5 +57,5 @@ def write_treatments(folder: Path, rows: list[Row]) -> None:
     """Write summed 30-day hazards with and without the visit, of every triggered case."""
     names = ("action_id", "device_id", "component", "arm", "decided_at", "hazard_30d_treated", "hazard_30d_untreated")
     columns = {name: [row[name] for row in rows] for name in names}
-    columns["decided_at"] = pa.array(columns["decided_at"], type=pa.int64())  # type: ignore[assignment]
+    columns["decided_at"] = pa.array(columns["decided_at"], type=pa.int64())
     write_truth(folder, "treatments", columns, ["decided_at"])
