@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -31,6 +31,8 @@ def model(world: Any) -> HazardModel:
 
 
 @given(arrays(np.float64, (4, 3, 2), elements=st.floats(0, 1)))
+@example(np.ones((4, 3, 2)))
+@example(np.zeros((4, 3, 2)))
 def test_risk_never_falls_with_the_horizon_and_any_is_never_below_one_component(hazards: Any) -> None:
     risks = combine(hazards, np.array(HORIZONS), ("a", "b"))
     assert (np.diff(risks.probability, axis=1) >= 0).all()

@@ -72,4 +72,6 @@ def combine(hazards: Floats, horizons_us: npt.NDArray[np.int64], components: tup
     [0.5, 0.75]
     """
     survival = np.cumsum(np.log1p(-np.clip(hazards, LOWEST, HIGHEST)), axis=1)
-    return Risks(-np.expm1(survival), -np.expm1(survival.sum(axis=2)), horizons_us, components)
+    least = np.log1p(-HIGHEST)  # of many certain intervals nothing would be left, and the risk would be exactly 1
+    part, whole = np.maximum(survival, least), np.maximum(survival.sum(axis=2), least)
+    return Risks(-np.expm1(part), -np.expm1(whole), horizons_us, components)
