@@ -14,7 +14,23 @@ import numpy as np
 
 from aftercast.data.clocks import HOUR_US
 from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, Floats, Ints, compiled
-from aftercast.features.windows.state import BASE_WIDTH, FULL_WIDTH, OUT_ROWS, add, merge, read
+from aftercast.features.windows.state import (
+    BASE_WIDTH,
+    COUNT,
+    FULL_WIDTH,
+    HIGH,
+    LOW,
+    MEAN,
+    OUT_ROWS,
+    SQUARES,
+    add,
+    add_rest,
+    grow,
+    join,
+    merge,
+    read,
+    read_base,
+)
 
 
 class Sums(NamedTuple):
@@ -122,6 +138,9 @@ def _owner_statistics(
             top = -1
         elif checked:
             top = _visible_end(first, since, known, low, middle, high, cutoff)
+        if top >= 0 and not full:
+            _combine_base(sums.prefix, sums.suffix, low, middle, top, out, column)
+            continue
         if top < 0:
             _recompute(cells, owner, cutoff, window, edge, half_life, full, sums.state)
         else:
@@ -148,34 +167,77 @@ def _fill(cells: Cells, owner: int, window: int, half_life: float, full: bool, s
 
 @compiled
 def _fill_sums(event: Ints, value: Floats, window: int, half_life: float, full: bool, sums: Sums) -> None:
-    """Aggregate from each block's start to each record, and from each record to its block's end.
+    """Aggregate from each block's start to each record, and from each record to its block's end."""
+    _fill_base(event, value, window, sums.prefix, sums.suffix)
+    if full:
+        _fill_rest(event, value, window, half_life, sums)
 
-    Both directions run in one loop: neither waits for the other's divisions. Blocks are told by comparison, because
-    dividing every time by the window would cost more than the statistics.
+
+@compiled
+def _fill_base(event: Ints, value: Floats, window: int, prefix: Floats, suffix: Floats) -> None:
+    """Count, mean, squares and extremes in both directions in one loop: neither waits for the other's divisions.
+
+    The running values are scalars, which stay in registers. Blocks are told by comparison, because dividing every time
+    by the window would cost more than the statistics.
     """
-    forward, backward = sums.state, sums.other
     last = len(event) - 1
     start, stop = 0, 0
+    n, mean, squares, low, high = 0.0, 0.0, 0.0, 0.0, 0.0
+    m, other, rest, least, most = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(last + 1):
         if i == 0 or event[i] > start + window:
             start = ((event[i] - 1) // window) * window
-            forward[:] = 0.0
-        _add_at(forward, event[i], value[i], start, half_life, full, False)
-        sums.prefix[i] = forward
+            n, mean, squares = 0.0, 0.0, 0.0
+        n, mean, squares, low, high = grow(n, mean, squares, low, high, value[i])
+        prefix[i, COUNT], prefix[i, MEAN], prefix[i, SQUARES], prefix[i, LOW], prefix[i, HIGH] = (
+            n, mean, squares, low, high
+        )  # fmt: skip
         j = last - i
         if i == 0 or event[j] <= stop - window:
             stop = ((event[j] - 1) // window + 1) * window
+            m, other, rest = 0.0, 0.0, 0.0
+        m, other, rest, least, most = grow(m, other, rest, least, most, value[j])
+        suffix[j, COUNT], suffix[j, MEAN], suffix[j, SQUARES], suffix[j, LOW], suffix[j, HIGH] = (
+            m, other, rest, least, most
+        )  # fmt: skip
+
+
+@compiled
+def _fill_rest(event: Ints, value: Floats, window: int, half_life: float, sums: Sums) -> None:
+    """Trend, exponential mean and increase in both directions, over counts and means that are there already."""
+    forward, backward = sums.state, sums.other
+    prefix, suffix = sums.prefix, sums.suffix
+    last = len(event) - 1
+    start, stop = 0, 0
+    for i in range(last + 1):
+        if prefix[i, COUNT] == 1.0:
+            start = ((event[i] - 1) // window) * window
+            forward[:] = 0.0
+        hours, weight = _place(event[i], start, half_life)
+        add_rest(forward, prefix[i, COUNT], prefix[i, MEAN], value[i], hours, weight, False)
+        for field in range(BASE_WIDTH, FULL_WIDTH):
+            prefix[i, field] = forward[field]
+        j = last - i
+        if suffix[j, COUNT] == 1.0:
+            stop = ((event[j] - 1) // window + 1) * window
             backward[:] = 0.0
-        _add_at(backward, event[j], value[j], stop, half_life, full, True)
-        sums.suffix[j] = backward
+        hours, weight = _place(event[j], stop, half_life)
+        add_rest(backward, suffix[j, COUNT], suffix[j, MEAN], value[j], hours, weight, True)
+        for field in range(BASE_WIDTH, FULL_WIDTH):
+            suffix[j, field] = backward[field]
+
+
+@compiled
+def _place(event: int, edge: int, half_life: float) -> tuple[float, float]:
+    """Hours from the block edge, and weight in the exponential mean relative to it."""
+    return (event - edge) / HOUR_US, np.exp2((event - edge) / half_life)
 
 
 @compiled
 def _add_at(state: Floats, event: int, value: float, edge: int, half_life: float, full: bool, backward: bool) -> None:
     hours, weight = 0.0, 1.0
     if full:
-        hours = (event - edge) / HOUR_US
-        weight = 2.0 ** ((event - edge) / half_life)
+        hours, weight = _place(event, edge, half_life)
     add(state, value, hours, weight, full, backward)
 
 
@@ -218,6 +280,34 @@ def _combine(sums: Sums, low: int, middle: int, top: int, full: bool) -> None:
         state[:] = prefix[top - 1]
     else:
         state[:] = 0.0
+
+
+@compiled
+def _combine_base(prefix: Floats, suffix: Floats, low: int, middle: int, top: int, out: Floats, column: int) -> None:
+    """Do what ``_combine`` and ``read`` do for count, mean, std and extremes, in scalars."""
+    left, right = low < middle and low < top, top > middle and top > low
+    at = top - 1
+    if left and right:
+        n, mean, squares, _ = join(
+            suffix[low, COUNT], suffix[low, MEAN], suffix[low, SQUARES],
+            prefix[at, COUNT], prefix[at, MEAN], prefix[at, SQUARES],
+        )  # fmt: skip
+        least = min(suffix[low, LOW], prefix[at, LOW])
+        most = max(suffix[low, HIGH], prefix[at, HIGH])
+        read_base(n, mean, squares, least, most, out, column)
+    elif left or right:
+        source, row = (suffix, low) if left else (prefix, at)
+        read_base(
+            source[row, COUNT],
+            source[row, MEAN],
+            source[row, SQUARES],
+            source[row, LOW],
+            source[row, HIGH],
+            out,
+            column,
+        )
+    else:
+        read_base(0.0, 0.0, 0.0, 0.0, 0.0, out, column)
 
 
 @compiled

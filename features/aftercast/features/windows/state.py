@@ -47,8 +47,32 @@ def increase(earlier: float, later: float) -> float:
 
 
 @compiled
+def grow(
+    count: float, mean: float, squares: float, low: float, high: float, value: float
+) -> tuple[float, float, float, float, float]:
+    """Count, mean, squares and extremes after one more record (Welford 1962)."""
+    after = count + 1.0
+    delta = value - mean
+    moved = mean + delta / after
+    least = value if count == 0.0 or value < low else low
+    most = value if count == 0.0 or value > high else high
+    return after, moved, squares + delta * (value - moved), least, most
+
+
+@compiled
+def join(
+    n: float, mean: float, squares: float, m: float, other: float, rest: float
+) -> tuple[float, float, float, float]:
+    """Count, mean, squares of two parts, and the share of the second (Chan, Golub, LeVeque 1983); both hold records."""
+    count = n + m
+    share = m / count
+    delta = other - mean
+    return count, mean + delta * share, squares + rest + delta * delta * n * share, share
+
+
+@compiled
 def add(state: Floats, value: float, hours: float, weight: float, full: bool, backward: bool) -> None:
-    """Add one record (Welford 1962); ``backward`` when it lies before all records of the state.
+    """Add one record; ``backward`` when it lies before all records of the state.
 
     Parameters
     ----------
@@ -59,30 +83,25 @@ def add(state: Floats, value: float, hours: float, weight: float, full: bool, ba
     full
         Whether trend, exponential mean and increase are kept besides count, mean, squares and extremes.
     """
-    before = state[COUNT]
-    count = before + 1.0
-    delta = value - state[MEAN]
-    mean = state[MEAN] + delta / count
-    state[COUNT] = count
-    state[MEAN] = mean
-    state[SQUARES] += delta * (value - mean)
-    if before == 0.0 or value < state[LOW]:
-        state[LOW] = value
-    if before == 0.0 or value > state[HIGH]:
-        state[HIGH] = value
+    state[COUNT], state[MEAN], state[SQUARES], state[LOW], state[HIGH] = grow(
+        state[COUNT], state[MEAN], state[SQUARES], state[LOW], state[HIGH], value
+    )
     if full:
-        _add_rest(state, value, hours, weight, backward)
+        add_rest(state, state[COUNT], state[MEAN], value, hours, weight, backward)
 
 
 @compiled
-def _add_rest(state: Floats, value: float, hours: float, weight: float, backward: bool) -> None:
+def add_rest(
+    state: Floats, count: float, mean: float, value: float, hours: float, weight: float, backward: bool
+) -> None:
+    """Add one record to the fields beyond the extremes; count and mean are those after it."""
     state[WEIGHTED] += weight * value
     state[WEIGHT] += weight
     shift = hours - state[TIME]
-    state[TIME] += shift / state[COUNT]
+    state[TIME] += shift / count
     state[TIME_SQUARES] += shift * (hours - state[TIME])
-    state[PRODUCTS] += shift * (value - state[MEAN])
-    if state[COUNT] == 1.0:
+    state[PRODUCTS] += shift * (value - mean)
+    if count == 1.0:
         state[FIRST] = value
         state[LAST] = value
     elif backward:
@@ -95,18 +114,15 @@ def _add_rest(state: Floats, value: float, hours: float, weight: float, backward
 
 @compiled
 def merge(left: Floats, right: Floats, state: Floats, full: bool) -> None:
-    """Write the aggregate of left (earlier) and right (later) into state (Chan, Golub, LeVeque 1983)."""
+    """Write the aggregate of left (earlier) and right (later) into state."""
     if left[COUNT] == 0.0:
         state[:] = right
     elif right[COUNT] == 0.0:
         state[:] = left
     else:
-        count = left[COUNT] + right[COUNT]
-        share = right[COUNT] / count
-        delta = right[MEAN] - left[MEAN]
-        state[COUNT] = count
-        state[MEAN] = left[MEAN] + delta * share
-        state[SQUARES] = left[SQUARES] + right[SQUARES] + delta * delta * left[COUNT] * share
+        state[COUNT], state[MEAN], state[SQUARES], share = join(
+            left[COUNT], left[MEAN], left[SQUARES], right[COUNT], right[MEAN], right[SQUARES]
+        )
         state[LOW] = min(left[LOW], right[LOW])
         state[HIGH] = max(left[HIGH], right[HIGH])
         if full:
@@ -131,16 +147,22 @@ def _merge_rest(left: Floats, right: Floats, state: Floats, share: float) -> Non
 def read(state: Floats, out: Floats, column: int, full: bool) -> None:
     """Write the statistics of a state into one column of out, shape (OUT_ROWS, m); NaN where they are undefined.
 
-    The standard deviation is the sample's (n - 1), the trend the least-squares slope per hour; both need two records.
+    The trend is the least-squares slope per hour; it and the increase need two records.
     """
     count = state[COUNT]
-    known = count > 0.0
-    out[OUT_COUNT, column] = count
-    out[OUT_MEAN, column] = state[MEAN] if known else np.nan
-    out[OUT_STD, column] = np.sqrt(state[SQUARES] / (count - 1.0)) if count > 1.0 else np.nan
-    out[OUT_MIN, column] = state[LOW] if known else np.nan
-    out[OUT_MAX, column] = state[HIGH] if known else np.nan
+    read_base(count, state[MEAN], state[SQUARES], state[LOW], state[HIGH], out, column)
     if full:
-        out[OUT_DECAYED, column] = state[WEIGHTED] / state[WEIGHT] if known else np.nan
+        out[OUT_DECAYED, column] = state[WEIGHTED] / state[WEIGHT] if count > 0.0 else np.nan
         out[OUT_TREND, column] = state[PRODUCTS] / state[TIME_SQUARES] if state[TIME_SQUARES] > 0.0 else np.nan
         out[OUT_INCREASE, column] = state[INCREASE] if count > 1.0 else np.nan
+
+
+@compiled
+def read_base(count: float, mean: float, squares: float, low: float, high: float, out: Floats, column: int) -> None:
+    """Write count, mean, std and extremes; the standard deviation is the sample's (n - 1) and needs two records."""
+    known = count > 0.0
+    out[OUT_COUNT, column] = count
+    out[OUT_MEAN, column] = mean if known else np.nan
+    out[OUT_STD, column] = np.sqrt(squares / (count - 1.0)) if count > 1.0 else np.nan
+    out[OUT_MIN, column] = low if known else np.nan
+    out[OUT_MAX, column] = high if known else np.nan
