@@ -105,7 +105,7 @@ def records_from(
     columns
         Which further columns to keep; all others of the frame where None.
     """
-    code = pd.Index(owners.astype(object)).get_indexer(pd.Index(frame[owner].to_numpy(dtype=object)))
+    code = _positions(frame[owner], owners)
     event_us, available_us = to_us(frame[event]), to_us(frame["available_at"])
     rank = _ranks(frame[key]) if key is not None else np.zeros(len(frame), dtype=np.int64)
     kept = np.flatnonzero((code >= 0) & (event_us != NEVER))
@@ -114,6 +114,13 @@ def records_from(
     names = [c for c in frame.columns if c not in (owner, "available_at")] if columns is None else columns
     values = {name: column_values(frame[name])[order] for name in names}
     return Records(offsets, event_us[order], available_us[order], rank[order], moving, values)
+
+
+def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """Position of each id among the owners, -1 where it is missing or none of them, shape (n,)."""
+    codes, distinct = pd.factorize(ids)
+    found = pd.Index(owners.astype(object)).get_indexer(pd.Index(np.asarray(distinct, dtype=object)))
+    return np.append(found, -1)[codes]
 
 
 def _ordered(kept: npt.NDArray[np.intp], *keys: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

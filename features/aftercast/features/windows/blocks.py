@@ -17,15 +17,23 @@ from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, Floats, Ints, 
 from aftercast.features.windows.state import (
     BASE_WIDTH,
     COUNT,
+    FIRST,
     FULL_WIDTH,
     HIGH,
+    INCREASE,
+    LAST,
     LOW,
     MEAN,
     OUT_ROWS,
+    PRODUCTS,
     SQUARES,
+    TIME,
+    TIME_SQUARES,
+    WEIGHT,
+    WEIGHTED,
     add,
-    add_rest,
     grow,
+    grow_rest,
     join,
     merge,
     read,
@@ -34,12 +42,11 @@ from aftercast.features.windows.state import (
 
 
 class Sums(NamedTuple):
-    """Aggregates from a block's start to each record, from each record to its block's end, and two running ones."""
+    """Aggregates from a block's start to each record, from each record to its block's end, and of a whole window."""
 
     prefix: Floats
     suffix: Floats
     state: Floats
-    other: Floats
 
 
 class Known(NamedTuple):
@@ -98,7 +105,7 @@ def _window_statistics(
     width = FULL_WIDTH if full else BASE_WIDTH
     longest = np.max(np.diff(cells.offsets)) if len(cells.offsets) > 1 else 0
     known = Known(np.empty(longest, np.int64), np.empty(longest, np.int64))
-    sums = Sums(np.empty((longest, width)), np.empty((longest, width)), np.zeros(width), np.zeros(width))
+    sums = Sums(np.empty((longest, width)), np.empty((longest, width)), np.zeros(width))
     for owner in range(len(cells.offsets) - 1):
         first, last = cut_offsets[owner], cut_offsets[owner + 1]
         if first < last:
@@ -170,7 +177,7 @@ def _fill_sums(event: Ints, value: Floats, window: int, half_life: float, full: 
     """Aggregate from each block's start to each record, and from each record to its block's end."""
     _fill_base(event, value, window, sums.prefix, sums.suffix)
     if full:
-        _fill_rest(event, value, window, half_life, sums)
+        _fill_rest(event, value, window, half_life, sums.prefix, sums.suffix)
 
 
 @compiled
@@ -203,28 +210,38 @@ def _fill_base(event: Ints, value: Floats, window: int, prefix: Floats, suffix: 
 
 
 @compiled
-def _fill_rest(event: Ints, value: Floats, window: int, half_life: float, sums: Sums) -> None:
+def _fill_rest(event: Ints, value: Floats, window: int, half_life: float, prefix: Floats, suffix: Floats) -> None:
     """Trend, exponential mean and increase in both directions, over counts and means that are there already."""
-    forward, backward = sums.state, sums.other
-    prefix, suffix = sums.prefix, sums.suffix
     last = len(event) - 1
     start, stop = 0, 0
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(last + 1):
         if prefix[i, COUNT] == 1.0:
             start = ((event[i] - 1) // window) * window
-            forward[:] = 0.0
+            a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         hours, weight = _place(event[i], start, half_life)
-        add_rest(forward, prefix[i, COUNT], prefix[i, MEAN], value[i], hours, weight, False)
-        for field in range(BASE_WIDTH, FULL_WIDTH):
-            prefix[i, field] = forward[field]
-        j = last - i
+        a, b, c, d, e, f, g, h = grow_rest(
+            a, b, c, d, e, f, g, h, prefix[i, COUNT], prefix[i, MEAN], value[i], hours, weight, False
+        )
+        _put_rest(prefix, i, a, b, c, d, e, f, g, h)
+    for j in range(last, -1, -1):
         if suffix[j, COUNT] == 1.0:
             stop = ((event[j] - 1) // window + 1) * window
-            backward[:] = 0.0
+            a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         hours, weight = _place(event[j], stop, half_life)
-        add_rest(backward, suffix[j, COUNT], suffix[j, MEAN], value[j], hours, weight, True)
-        for field in range(BASE_WIDTH, FULL_WIDTH):
-            suffix[j, field] = backward[field]
+        a, b, c, d, e, f, g, h = grow_rest(
+            a, b, c, d, e, f, g, h, suffix[j, COUNT], suffix[j, MEAN], value[j], hours, weight, True
+        )
+        _put_rest(suffix, j, a, b, c, d, e, f, g, h)
+
+
+@compiled
+def _put_rest(
+    rows: Floats, i: int, a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float
+) -> None:
+    """Store the fields beyond the extremes in the order of their numbers."""
+    rows[i, WEIGHTED], rows[i, WEIGHT], rows[i, TIME], rows[i, TIME_SQUARES] = a, b, c, d
+    rows[i, PRODUCTS], rows[i, FIRST], rows[i, LAST], rows[i, INCREASE] = e, f, g, h
 
 
 @compiled

@@ -95,21 +95,33 @@ def add_rest(
     state: Floats, count: float, mean: float, value: float, hours: float, weight: float, backward: bool
 ) -> None:
     """Add one record to the fields beyond the extremes; count and mean are those after it."""
-    state[WEIGHTED] += weight * value
-    state[WEIGHT] += weight
-    shift = hours - state[TIME]
-    state[TIME] += shift / count
-    state[TIME_SQUARES] += shift * (hours - state[TIME])
-    state[PRODUCTS] += shift * (value - mean)
+    (
+        state[WEIGHTED], state[WEIGHT], state[TIME], state[TIME_SQUARES],
+        state[PRODUCTS], state[FIRST], state[LAST], state[INCREASE],
+    ) = grow_rest(
+        state[WEIGHTED], state[WEIGHT], state[TIME], state[TIME_SQUARES],
+        state[PRODUCTS], state[FIRST], state[LAST], state[INCREASE],
+        count, mean, value, hours, weight, backward,
+    )  # fmt: skip
+
+
+@compiled
+def grow_rest(
+    weighted: float, weights: float, time: float, time_squares: float, products: float, first: float, last: float,
+    risen: float, count: float, mean: float, value: float, hours: float, weight: float, backward: bool,
+) -> tuple[float, float, float, float, float, float, float, float]:  # fmt: skip
+    """Fields beyond the extremes after one more record; count and mean are those after it."""
+    shift = hours - time
+    moved = time + shift / count
+    time_squares = time_squares + shift * (hours - moved)
+    products = products + shift * (value - mean)
     if count == 1.0:
-        state[FIRST] = value
-        state[LAST] = value
+        first, last = value, value
     elif backward:
-        state[INCREASE] += increase(value, state[FIRST])
-        state[FIRST] = value
+        risen, first = risen + increase(value, first), value
     else:
-        state[INCREASE] += increase(state[LAST], value)
-        state[LAST] = value
+        risen, last = risen + increase(last, value), value
+    return weighted + weight * value, weights + weight, moved, time_squares, products, first, last, risen
 
 
 @compiled
