@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aftercast.data.clocks import DAY_US
+
 COMPONENTS: Final = ("pump", "motor", "heater", "valve")
 SENSORS: Final = ("temperature_c", "vibration_mm_s", "current_a", "pressure_bar", "running_hours")
 MODELS: Final = ("WM-100", "WM-200", "WM-300", "FR-10", "FR-20")
@@ -73,3 +75,18 @@ class FleetConfig:
     churn_price_effect: float = 0.7
     churn_tenure_effect: float = -0.1
     price_day: int = 90
+
+
+@dataclass(frozen=True)
+class Run:
+    """One simulation: days from ``start_us`` (microseconds, 00:00 UTC), the seed and the world's parameters."""
+
+    days: int
+    start_us: int
+    seed: int
+    config: FleetConfig
+
+    @property
+    def end_us(self) -> int:
+        """End of the period; what becomes available later is not written."""
+        return self.start_us + self.days * DAY_US

@@ -8,45 +8,40 @@ Daily hazard of leaving: base x segment x exp(a failures in 90 d + b repeats in 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aftercast.data.clocks import DAY_US, HOUR_US
-from aftercast.data.simulator.config import COMPONENTS, REGIONS, FleetConfig
-from aftercast.data.simulator.fleet import Floats, generator
-from aftercast.data.simulator.texts import write_text
+from aftercast.data.simulator.config import COMPONENTS, REGIONS, Run
+from aftercast.data.simulator.fleet import Device, Floats, generator
+from aftercast.data.simulator.texts import Topic, write_text
 from aftercast.data.simulator.write import Row
 
 SEGMENTS = {"consumer": 1.2, "professional": 1.0, "enterprise": 0.6}
 Experience = list[tuple[int, int, bool, str, str, int]]
 """Day, wait in days, repeat, component, device_id, outlet of each failure."""
+Contact = tuple[int, str, int, str, str | None, int]
+"""Day, kind, wait in days, component, device_id or None, outlet."""
 
 
 @dataclass(frozen=True)
 class CustomerLife:
-    """Rows of a customer, the daily hazard of leaving (days,) and the day they left (`days` where never)."""
+    """Name and rows of a customer, the daily hazard of leaving (days,) and the day they left (`days` where never)."""
 
+    name: str
     rows: dict[str, list[Row]]
     hazard: Floats
     left: int
 
 
-def live(  # noqa: PLR0917
-    index: int,
-    owned: int,
-    region: int,
-    experience: Experience,
-    days: int,
-    start_us: int,
-    seed: int,
-    config: FleetConfig,
-) -> CustomerLife:
-    """Draw one customer with this many devices and this experience."""
-    rng = generator(seed, 7, index)
+def live(index: int, devices: Sequence[Device], experience: Experience, run: Run) -> CustomerLife:
+    """Draw one customer with these devices and this experience."""
+    rng, days, start_us, owned = generator(run.seed, 7, index), run.days, run.start_us, len(devices)
     segment = "enterprise" if owned > 2 else ("consumer", "professional")[int(rng.random() < 0.3)]
     since, language = int(rng.integers(-2000, -700)), ("en", "zh")[int(rng.random() < 0.4)]
-    hazard = _hazard(since, segment, experience, days, config)
+    hazard = _hazard(since, segment, experience, run)
     gaps = -np.log1p(-rng.random(days))
     gone = np.flatnonzero(gaps < hazard)
     left = int(gone[0]) if len(gone) else days
@@ -54,7 +49,7 @@ def live(  # noqa: PLR0917
     first: Row = {
         "customer_id": name,
         "segment": segment,
-        "region": REGIONS[region],
+        "region": REGIONS[devices[0].region],
         "since": start_us + since * DAY_US,
         "channel": ("shop", "web", "dealer")[int(rng.integers(3))],
         "language": language,
@@ -66,17 +61,21 @@ def live(  # noqa: PLR0917
     if left < days:
         at = start_us + int((left + gaps[left] / hazard[left]) * DAY_US)
         rows["customers"].append(first | {"left_at": at, "available_at": at + int(rng.integers(1, 15)) * DAY_US})
-    _contacts(rows, name, language, experience, left, start_us, rng)
+    planned = _plan(experience, left, rng)
+    for number, contact in enumerate(planned):
+        row = _contact(contact, language, start_us, rng)
+        if contact[0] < left:
+            rows["contacts"].append({"contact_id": f"K-{name}-{number:04d}", "customer_id": name} | row)
     for day in np.flatnonzero(rng.random(left) < 0.012 * owned):
         at = start_us + int(day) * DAY_US + int(rng.integers(DAY_US))
         rows["purchases"].append(
             {"customer_id": name, "event_time": at, "amount": float(rng.gamma(3, 30)), "available_at": at}
         )
-    return CustomerLife(rows, hazard, left)
+    return CustomerLife(name, rows, hazard, left)
 
 
-def _hazard(since: int, segment: str, experience: Experience, days: int, config: FleetConfig) -> Floats:
-    day = np.arange(days)
+def _hazard(since: int, segment: str, experience: Experience, run: Run) -> Floats:
+    day, config = np.arange(run.days), run.config
     power = config.churn_tenure_effect * (day - since) / 365
     for at, wait, repeat, *_ in experience:
         recent = (day > at) & (day <= at + 90)
@@ -92,41 +91,34 @@ def _hazard(since: int, segment: str, experience: Experience, days: int, config:
     )
 
 
-def _contacts(  # noqa: PLR0917
-    rows: dict[str, list[Row]],
-    name: str,
-    language: str,
-    experience: Experience,
-    left: int,
-    start_us: int,
-    rng: np.random.Generator,
-) -> None:
-    planned: list[tuple[int, str, int, str, str | None, int]] = []
+def _plan(experience: Experience, left: int, rng: np.random.Generator) -> list[Contact]:
+    """Contacts that follow from failures, then questions out of the blue."""
+    planned: list[Contact] = []
     for day, wait, repeat, part, device, outlet in sorted(experience):
         planned.append((day + 1, "repair_request", wait, part, device, outlet))
         if repeat or rng.random() < 0.05 * wait:
             planned.append((day + wait + 2, "complaint", wait, part, device, outlet))
         if rng.random() < 0.4:
             planned.append((day + wait + 5, "survey", wait, part, device, outlet))
-    for asked in np.flatnonzero(rng.random(left) < 0.004):
-        planned.append((int(asked), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0))  # noqa: PERF401
-    for number, (day, kind, wait, part, owner, outlet) in enumerate(planned):
-        mark = float(np.clip(round(rng.normal(4.6 - 0.3 * wait)), 1, 5))
-        text = write_text(rng, kind, language, part, f"O{outlet:02d}", wait)
-        at = start_us + day * DAY_US + int(rng.integers(8, 20)) * HOUR_US
-        row: Row = {
-            "contact_id": f"K-{name}-{number:04d}",
-            "customer_id": name,
-            "device_id": owner,
-            "event_time": at,
-            "channel": ("phone", "chat", "email")[int(rng.integers(3))],
-            "kind": kind,
-            "text": text,
-            "first_response_minutes": float(rng.gamma(2, 20 * wait)),
-            "resolution_hours": float(rng.gamma(2, 12 * wait)),
-            "language": language,
-            "available_at": at + HOUR_US,
-        }
-        scores = {"csat": mark, "nps": float(np.clip(2 * mark + round(rng.normal(0, 1)), 0, 10))}
-        if day < left:
-            rows["contacts"].append(row | (scores if kind == "survey" else {}))
+    asked = np.flatnonzero(rng.random(left) < 0.004)
+    return planned + [(int(day), "question", 1, COMPONENTS[int(rng.integers(4))], None, 0) for day in asked]
+
+
+def _contact(contact: Contact, language: str, start_us: int, rng: np.random.Generator) -> Row:
+    day, kind, wait, part, device, outlet = contact
+    mark = float(np.clip(round(rng.normal(4.6 - 0.3 * wait)), 1, 5))
+    text = write_text(rng, kind, language, Topic(part, f"O{outlet:02d}", wait))
+    at = start_us + day * DAY_US + int(rng.integers(8, 20)) * HOUR_US
+    row: Row = {
+        "device_id": device,
+        "event_time": at,
+        "channel": ("phone", "chat", "email")[int(rng.integers(3))],
+        "kind": kind,
+        "text": text,
+        "first_response_minutes": float(rng.gamma(2, 20 * wait)),
+        "resolution_hours": float(rng.gamma(2, 12 * wait)),
+        "language": language,
+        "available_at": at + HOUR_US,
+    }
+    scores = {"csat": mark, "nps": float(np.clip(2 * mark + round(rng.normal(0, 1)), 0, 10))}
+    return row | (scores if kind == "survey" else {})

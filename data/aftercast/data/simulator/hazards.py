@@ -13,13 +13,13 @@ without failure; planned maintenance in the window is known and included. A proa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from aftercast.data.simulator.config import COMPONENTS, FleetConfig
-from aftercast.data.simulator.fleet import Device, Floats, generator
+from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
+from aftercast.data.simulator.fleet import Device, Floats, Ints, generator
 
 FAILURE, PREVENTIVE, TREATED, HOLDOUT = 0, 1, 2, 3
 HORIZON_DAYS = (1, 7, 30)
@@ -45,77 +45,132 @@ class DevicePath:
     events: Floats
 
 
-@numba.njit(cache=True)
-def _wear(day: int, renewed: float, residual: float, rate: float, ceiling: float) -> float:
-    age = day + 0.5 - renewed
-    return min(residual + rate * max(age, 0.0), ceiling)
+class Law(NamedTuple):
+    """What is the same for every component; see `FleetConfig`. The kernels read it by name."""
+
+    wear_ceiling: float
+    wear_effect: float
+    weibull_shape: float
+    season_effect: float
+    repeat_share: float
+    repeat_residual: float
+    proactive_rate: float
+    proactive_threshold: float
+    proactive_noise: float
+    proactive_residual: float
+    holdout_share: float
+
+
+class Part(NamedTuple):
+    """One component of one device: its number, wear per day, fixed exponent and Weibull scale in days."""
+
+    number: int
+    rate: float
+    exponent: float
+    scale: float
+
+
+class State(NamedTuple):
+    """When a component was last renewed (day; may lie ahead while a repair is waited for) and the wear left then."""
+
+    renewed: float
+    residual: float
+
+
+class Draws(NamedTuple):
+    """Random numbers of one component by day: uniform (days, 4), normal (days,), days waited for a repair (days,)."""
+
+    uniform: Floats
+    noise: Floats
+    wait: Ints
+
+
+Event = tuple[float, float, float, float, float, float, float]
 
 
 @numba.njit(cache=True)
-def _hazard(day: int, renewed: float, residual: float, rate: float, z: float, p: Floats, scale: float) -> float:  # noqa: PLR0917
-    age = day + 0.5 - renewed
+def _wear(day: int, state: State, part: Part, law: Law) -> float:
+    age = day + 0.5 - state.renewed
+    return min(state.residual + part.rate * max(age, 0.0), law.wear_ceiling)
+
+
+@numba.njit(cache=True)
+def _hazard(day: int, state: State, part: Part, law: Law) -> float:
+    age = day + 0.5 - state.renewed
     if age < 0:
         return 0.0
-    wear = min(residual + rate * age, p[0])
-    season = p[3] * np.sin(2 * np.pi * day / 365)
-    return p[2] / scale * (age / scale) ** (p[2] - 1) * np.exp(p[1] * wear + z + season)
+    shape, season = law.weibull_shape, law.season_effect * np.sin(2 * np.pi * day / 365)
+    power = law.wear_effect * _wear(day, state, part, law) + part.exponent + season
+    return shape / part.scale * (age / part.scale) ** (shape - 1) * np.exp(power)
 
 
 @numba.njit(cache=True)
-def _ahead(day, length, c, renewed, residual, rate, z, p, scale, plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
-    """Sum hazards over [day, day + length); maintenance beyond the plan's end is unknown and left out."""
+def _ahead(day: int, state: State, part: Part, law: Law, plan: Ints) -> Floats:
+    """Sum hazards over [day, day + 1, 7, 30); maintenance beyond the plan's end is unknown and left out."""
     sums = np.zeros(3)
     total = 0.0
-    for step in range(length):
+    for step in range(30):
         d = day + step
-        total += _hazard(d, renewed, residual, rate, z, p, scale)
+        total += _hazard(d, state, part, law)
         if step == 0:
             sums[0] = total
         if step == 6:
             sums[1] = total
-        if d < len(plan) and plan[d] == c and d >= renewed:
-            renewed, residual = d + 1.0, 0.0
+        if d < len(plan) and plan[d] == part.number and d >= state.renewed:
+            state = State(d + 1.0, 0.0)
     sums[2] = total
     return sums
 
 
 @numba.njit(cache=True)
-def _walk(first, last, installed, rate, z, p, scales, plan, u, noise, waits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
-    days, parts = u.shape[0], u.shape[1]
-    hazard, wear = np.full((days, parts), np.nan), np.full((days, parts), np.nan)
-    ahead = np.full((days, parts, 3), np.nan)
-    events = np.empty((days * parts, 7))
+def _visit(day: int, share: float, wear: float, state: State, now: tuple[Part, Law, Ints]) -> tuple[Event, State]:
+    """Event and state after a proactive case was triggered: a visit, or none where the case is held out."""
+    part, law, plan = now
+    visited = State(day + 1.0, law.proactive_residual * wear)
+    without = _ahead(day + 1, state, part, law, plan)[2]
+    treated = _ahead(day + 1, visited, part, law, plan)[2]
+    held = share < law.holdout_share
+    event = (float(HOLDOUT if held else TREATED), day + 0.999, float(part.number), 0.0, 0.0, treated, without)
+    return event, state if held else visited
+
+
+@numba.njit(cache=True)
+def _day(day: int, state: State, now: tuple[Part, Law, Ints], draws: Draws) -> tuple[Event, State]:
+    """What happens to a component on one day (kind -1 for nothing) and its state after it."""
+    part, law, plan = now
+    number, chance = float(part.number), draws.uniform[day]
+    hazard, wear = _hazard(day, state, part, law), _wear(day, state, part, law)
+    gap = -np.log1p(-chance[0])
+    if gap < hazard:
+        repeat, wait = chance[1] < law.repeat_share, float(draws.wait[day])
+        after = State(day + wait + 1, law.repeat_residual * wear if repeat else 0.0)
+        return (float(FAILURE), day + gap / hazard, number, wait, 1.0 if repeat else 0.0, 0.0, 0.0), after
+    if day >= state.renewed:
+        if plan[day] == part.number:
+            return (float(PREVENTIVE), day + 0.4, number, 0.0, 0.0, 0.0, 0.0), State(day + 1.0, 0.0)
+        seen = wear + law.proactive_noise * draws.noise[day]
+        if chance[2] < law.proactive_rate and seen > law.proactive_threshold:
+            return _visit(day, chance[3], wear, state, now)
+    return (-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), state
+
+
+@numba.njit(cache=True)
+def _walk(
+    span: tuple[int, int], state: State, now: tuple[Part, Law, Ints], draws: Draws
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Hazard, wear, sums ahead and events of one component from its first day to before its last."""
+    part, law, plan = now
+    days = len(plan)
+    hazard, wear = np.full(days, np.nan), np.full(days, np.nan)
+    ahead, events = np.full((days, 3), np.nan), np.empty((days, 7))
     count = 0
-    for c in range(parts):
-        renewed, residual = installed, 0.0
-        for d in range(first, last):
-            h = _hazard(d, renewed, residual, rate[c], z[c], p, scales[c])
-            w = _wear(d, renewed, residual, rate[c], p[0])
-            hazard[d, c], wear[d, c] = h, w
-            ahead[d, c] = _ahead(d, 30, c, renewed, residual, rate[c], z[c], p, scales[c], plan)
-            gap = -np.log1p(-u[d, c, 0])
-            if gap < h:
-                repeat = u[d, c, 1] < p[4]
-                wait = float(waits[d, c])
-                events[count] = np.array(
-                    [float(FAILURE), d + gap / h, float(c), wait, 1.0 if repeat else 0.0, 0.0, 0.0]
-                )
-                count += 1
-                renewed, residual = d + wait + 1, p[5] * w if repeat else 0.0
-            elif d < renewed:
-                continue
-            elif plan[d] == c:
-                events[count] = np.array([float(PREVENTIVE), d + 0.4, float(c), 0.0, 0.0, 0.0, 0.0])
-                count += 1
-                renewed, residual = d + 1.0, 0.0
-            elif u[d, c, 2] < p[6] and w + p[8] * noise[d, c] > p[7]:
-                without = _ahead(d + 1, 30, c, renewed, residual, rate[c], z[c], p, scales[c], plan)[2]
-                treated = _ahead(d + 1, 30, c, d + 1.0, p[9] * w, rate[c], z[c], p, scales[c], plan)[2]
-                kind = HOLDOUT if u[d, c, 3] < p[10] else TREATED
-                events[count] = np.array([float(kind), d + 0.999, float(c), 0.0, 0.0, treated, without])
-                count += 1
-                if kind == TREATED:
-                    renewed, residual = d + 1.0, p[9] * w
+    for day in range(span[0], span[1]):
+        hazard[day], wear[day] = _hazard(day, state, part, law), _wear(day, state, part, law)
+        ahead[day] = _ahead(day, state, part, law, plan)
+        event, state = _day(day, state, now, draws)
+        if event[0] >= 0:
+            events[count] = np.array(event)
+            count += 1
     return hazard, wear, ahead, events[:count]
 
 
@@ -126,41 +181,18 @@ def exponent(device: Device, config: FleetConfig) -> Floats:
     return z
 
 
-def walk(device: Device, days: int, seed: int, config: FleetConfig) -> DevicePath:
+def walk(device: Device, run: Run) -> DevicePath:
     """Draw the life of one device."""
-    rng = generator(seed, 2, device.index)
-    shape = (days, len(COMPONENTS))
-    draws, noise = rng.random((*shape, 4)), rng.normal(size=shape)
-    waits: npt.NDArray[np.int64] = 2 + rng.poisson(1.5 + device.region, shape)
-    p = np.array(
-        [
-            config.wear_ceiling,
-            config.wear_effect,
-            config.weibull_shape,
-            config.season_effect,
-            config.repeat_share,
-            config.repeat_residual,
-            config.proactive_rate,
-            config.proactive_threshold,
-            config.proactive_noise,
-            config.proactive_residual,
-            config.holdout_share,
-        ]
-    )
-    installed = float(max(device.install, -200))  # older devices were overhauled 200 days before the start
-    scales = np.array(config.weibull_scale_days)
-    return DevicePath(
-        *_walk(
-            device.first_day,
-            device.retire,
-            installed,
-            device.wear_rate,
-            exponent(device, config),
-            p,
-            scales,
-            device.maintenance,
-            draws,
-            noise,
-            waits,
-        )
-    )
+    rng, config = generator(run.seed, 2, device.index), run.config
+    shape = (run.days, len(COMPONENTS))
+    uniform, noise = rng.random((*shape, 4)), rng.normal(size=shape)
+    waits: Ints = 2 + rng.poisson(1.5 + device.region, shape)
+    law = Law(**{name: getattr(config, name) for name in Law._fields})
+    state = State(float(max(device.install, -200)), 0.0)  # older devices were overhauled 200 days before the start
+    fixed, paths = exponent(device, config), []
+    for c, scale in enumerate(config.weibull_scale_days):
+        part = Part(c, float(device.wear_rate[c]), float(fixed[c]), scale)
+        draws = Draws(uniform[:, c], noise[:, c], waits[:, c])
+        paths.append(_walk((device.first_day, device.retire), state, (part, law, device.maintenance), draws))
+    hazard, wear, ahead, events = zip(*paths, strict=True)
+    return DevicePath(np.stack(hazard, 1), np.stack(wear, 1), np.stack(ahead, 1), np.concatenate(events))

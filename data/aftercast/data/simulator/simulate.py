@@ -8,24 +8,28 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aftercast.data.clocks import DAY_US, parse_time, timestamp_us
-from aftercast.data.simulator.config import COMPONENTS, MODELS, REGIONS, FleetConfig
+from aftercast.data.contract import TABLES
+from aftercast.data.simulator.config import COMPONENTS, MODELS, REGIONS, FleetConfig, Run
 from aftercast.data.simulator.customers import CustomerLife, Experience, live
 from aftercast.data.simulator.fleet import Device, customers_of, fleet_spec, make_device
-from aftercast.data.simulator.hazards import walk
+from aftercast.data.simulator.hazards import DevicePath, walk
 from aftercast.data.simulator.mess import spoil
 from aftercast.data.simulator.service import serve
 from aftercast.data.simulator.telemetry import readings
 from aftercast.data.simulator.truth import hazard_tables, write_churn, write_part, write_treatments
-from aftercast.data.simulator.write import Row, telemetry_table, write_rows
+from aftercast.data.simulator.write import Row, Tables, rows_table, telemetry_table
 from aftercast.data.workspace import write_fleet
 
 Progress = Callable[[str, int], None]
+LARGE: Final = ("telemetry", "faults", "repairs", "contacts")
+"""Tables written in parts, never whole in memory."""
 
 
 @dataclass(frozen=True)
@@ -47,42 +51,36 @@ class SimulationSummary:
 
 
 class _World:
-    """One run: what accumulates while chunks are written."""
+    """One run: the small tables, and what customers felt, until they are written."""
 
-    def __init__(self, folder: Path, days: int, seed: int, config: FleetConfig) -> None:
-        self.tables, self.truth = folder / "tables", folder / "truth"
-        (self.tables / "telemetry").mkdir(parents=True, exist_ok=True)
-        self.truth.mkdir(parents=True, exist_ok=True)
-        self.days, self.seed, self.config = days, seed, config
-        self.start = timestamp_us(parse_time(config.start))
-        self.end = self.start + days * DAY_US
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.truth, self.run = folder / "truth", run
+        for place in (folder / "tables", self.truth):
+            place.mkdir(parents=True, exist_ok=True)
+        self.tables = Tables(folder / "tables")
         self.rows: dict[str, list[Row]] = defaultdict(list)
         self.treatments: list[Row] = []
         self.experience: dict[int, Experience] = defaultdict(list)
         self.owned: dict[int, list[Device]] = defaultdict(list)
-        self.telemetry = 0
         self.writers: list[pq.ParquetWriter | None] = [None, None]
 
     def chunk(self, number: int, devices: list[Device]) -> None:
         """Simulate and write some devices."""
-        parts, truths = [], []
+        telemetry, truths, large = [], [], defaultdict[str, list[Row]](list)
         for device in devices:
-            path = walk(device, self.days, self.seed, self.config)
-            values = readings(device, path.wear, self.seed)
-            event, available, values = spoil(device, values, self.start, self.seed, self.config)
-            seen = available <= self.end
-            parts.append(telemetry_table(device.name, event[seen], available[seen], values[seen]))
-            truths.append(hazard_tables(device, path, self.start))
-            service = serve(device, path, self.start, self.end, self.seed, self.config)
+            path = walk(device, self.run)
+            telemetry.append(_delivered(device, path, self.run))
+            truths.append(hazard_tables(device, path, self.run.start_us))
+            service = serve(device, path, self.run)
             for name, rows in service.rows.items():
-                self.rows[name] += rows
-            self.rows["devices"] += _device_rows(device, self.start, self.days)
+                (large if name in LARGE else self.rows)[name] += rows
+            self.rows["devices"] += _device_rows(device, self.run)
             self.treatments += service.treatments
             self.owned[device.customer].append(device)
             self.experience[device.customer] += [(*e, device.name, device.outlet) for e in service.experience]
-        whole = pa.concat_tables(parts)
-        self.telemetry += len(whole)
-        pq.write_table(whole, self.tables / "telemetry" / f"part-{number:04d}.parquet")
+        self.tables.part("telemetry", number, pa.concat_tables(telemetry))
+        for name in ("faults", "repairs"):
+            self.tables.part(name, number, rows_table(name, large[name]))
         for at, name in enumerate(("hazards", "probabilities")):
             self.writers[at] = write_part(self.writers[at], self.truth / f"{name}.parquet", [t[at] for t in truths])
 
@@ -91,33 +89,36 @@ class _World:
         for writer in self.writers:
             if writer is not None:
                 writer.close()
-        lives = [self._live(index) for index in sorted(self.owned)]
+        owners, size = sorted(self.owned), self.run.config.chunk_devices
+        lives: list[CustomerLife] = []
+        for number, first in enumerate(range(0, len(owners), size)):
+            lives += self._customers(number, owners[first : first + size])
+        self.rows["stock"], self.rows["capacity"] = _stock(self.run.start_us), _capacity(self.run)
+        write_churn(self.truth, lives, self.run.start_us)
+        write_treatments(self.truth, self.treatments)
+        for name in TABLES:
+            if name not in LARGE:
+                self.tables.whole(name, self.rows[name])
+        return {name: self.tables.counts[name] for name in TABLES}
+
+    def _customers(self, number: int, owners: list[int]) -> list[CustomerLife]:
+        """Simulate and write some customers."""
+        lives = [live(index, self.owned[index], self.experience[index], self.run) for index in owners]
+        large: list[Row] = []
         for life in lives:
             for name, rows in life.rows.items():
-                self.rows[name] += [row for row in rows if row["available_at"] <= self.end]
-        self.rows["stock"], self.rows["capacity"] = _stock(self.start), _capacity(self.start, self.days)
-        write_churn(self.truth, lives, self.start)
-        write_treatments(self.truth, self.treatments)
-        names = (
-            "devices",
-            "customers",
-            "faults",
-            "failures",
-            "repairs",
-            "parts_used",
-            "purchases",
-            "contacts",
-            "stock",
-            "capacity",
-            "actions",
-        )
-        return {"telemetry": self.telemetry} | {name: write_rows(self.tables, name, self.rows[name]) for name in names}
+                kept = large if name in LARGE else self.rows[name]
+                kept += [row for row in rows if row["available_at"] <= self.run.end_us]
+            life.rows.clear()
+        self.tables.part("contacts", number, rows_table("contacts", large))
+        return lives
 
-    def _live(self, index: int) -> CustomerLife:
-        owned = self.owned[index]
-        return live(
-            index, len(owned), owned[0].region, self.experience[index], self.days, self.start, self.seed, self.config
-        )
+
+def _delivered(device: Device, path: DevicePath, run: Run) -> pa.Table:
+    values = readings(device, path.wear, run.seed)
+    event, available, values = spoil(device, values, run.start_us, run.seed, run.config)
+    seen = available <= run.end_us
+    return telemetry_table(device.name, event[seen], available[seen], values[seen])
 
 
 def simulate(
@@ -143,9 +144,7 @@ def simulate(
         Called with a message and the devices done so far.
     """
     began, chosen = time.monotonic(), FleetConfig() if config is None else config
-    world = _World(folder, days, seed, chosen)
-    for old in (folder / "tables" / "telemetry").glob("part-*.parquet"):
-        old.unlink()
+    world = _World(folder, Run(days, timestamp_us(parse_time(chosen.start)), seed, chosen))
     customers = customers_of(devices, seed)
     for number, first in enumerate(range(0, devices, chosen.chunk_devices)):
         last = min(first + chosen.chunk_devices, devices)
@@ -157,8 +156,8 @@ def simulate(
     return SimulationSummary(folder, tables, time.monotonic() - began)
 
 
-def _device_rows(device: Device, start: int, days: int) -> list[Row]:
-    installed = start + device.install * DAY_US
+def _device_rows(device: Device, run: Run) -> list[Row]:
+    installed = run.start_us + device.install * DAY_US
     row: Row = {
         "device_id": device.name,
         "device_model": MODELS[device.model],
@@ -172,9 +171,9 @@ def _device_rows(device: Device, start: int, days: int) -> list[Row]:
         "hardware_generation": f"G{device.generation}",
         "available_at": installed,
     }
-    if device.retire == days:
+    if device.retire == run.days:
         return [row]
-    gone = start + device.retire * DAY_US
+    gone = run.start_us + device.retire * DAY_US
     return [row, row | {"retired_at": gone, "available_at": gone}]
 
 
@@ -194,15 +193,15 @@ def _stock(start: int) -> list[Row]:
     ]
 
 
-def _capacity(start: int, days: int) -> list[Row]:
-    first = pd.Timestamp(start, unit="us").date()
+def _capacity(run: Run) -> list[Row]:
+    first = pd.Timestamp(run.start_us, unit="us").date()
     return [
         {
             "outlet_id": f"O{outlet:02d}",
             "date": first + timedelta(days=day),
             "technician_hours": 16.0 if (first + timedelta(days=day)).weekday() < 5 else 4.0,
-            "available_at": start,
+            "available_at": run.start_us,
         }
         for outlet in range(2 * len(REGIONS))
-        for day in range(days)
+        for day in range(run.days)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 ENGLISH = {
@@ -79,9 +81,17 @@ CHINESE = {
 PARTS_ZH = {"pump": "水泵", "motor": "电机", "heater": "加热器", "valve": "阀门"}
 
 
-def write_text(rng: np.random.Generator, kind: str, language: str, part: str, outlet: str, wait: int) -> str:  # noqa: PLR0917
+class Topic(NamedTuple):
+    """What a message is about: component, outlet, days waited."""
+
+    part: str
+    outlet: str
+    wait: int
+
+
+def write_text(rng: np.random.Generator, kind: str, language: str, topic: Topic) -> str:
     """Return one message of a contact kind in ``en`` or ``zh``."""
     grammar = CHINESE if language == "zh" else ENGLISH
     words = [grammar[slot][int(rng.integers(6))] for slot in ("open", kind, "close")]
-    named = PARTS_ZH[part] if language == "zh" else part
-    return "".join(words).format(part=named, outlet=outlet, wait=wait)
+    part = PARTS_ZH[topic.part] if language == "zh" else topic.part
+    return "".join(words).format(part=part, outlet=topic.outlet, wait=topic.wait)

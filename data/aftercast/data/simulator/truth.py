@@ -42,7 +42,7 @@ def write_part(writer: pq.ParquetWriter | None, path: Path, tables: list[pa.Tabl
 def write_churn(folder: Path, lives: list[CustomerLife], start_us: int) -> None:
     """Write weekly cutoffs while the customer stayed: hazard of the day and frozen-state probabilities."""
     cutoffs = [np.arange(0, life.left, 7) for life in lives]
-    names = [life.rows["customers"][0]["customer_id"] for life in lives]
+    names = [life.name for life in lives]
     hazard = np.concatenate([life.hazard[days] for life, days in zip(lives, cutoffs, strict=True)])
     columns = {
         "customer_id": np.repeat(np.array(names), [len(days) for days in cutoffs]).tolist(),

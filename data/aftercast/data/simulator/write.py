@@ -26,13 +26,42 @@ TYPES = {
 Row = dict[str, Any]
 
 
-def write_rows(folder: Path, table: str, rows: Sequence[Row]) -> int:
-    """Write rows (times in microseconds, None for missing) as ``<table>.parquet``; return their number."""
+def rows_table(table: str, rows: Sequence[Row]) -> pa.Table:
+    """Return rows (times in microseconds, None for missing) in the contract's columns."""
     columns = TABLES[table].columns
     schema = pa.schema([(column.name, TYPES[column.kind]) for column in columns])
     arrays = [pa.array([row.get(c.name) for row in rows], type=TYPES[c.kind]) for c in columns]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), folder / f"{table}.parquet")
-    return len(rows)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+class Tables:
+    """The tables written: ``<table>.parquet`` where it fits in memory, ``<table>/part-XXXX.parquet`` where not.
+
+    Attributes
+    ----------
+    counts
+        Rows written of each table.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.counts: dict[str, int] = {}
+        for table in TABLES:
+            (folder / f"{table}.parquet").unlink(missing_ok=True)
+            for old in (folder / table).glob("part-*.parquet"):
+                old.unlink()
+
+    def part(self, table: str, number: int, content: pa.Table) -> None:
+        """Write one part of a large table."""
+        place = self.folder / table
+        place.mkdir(parents=True, exist_ok=True)
+        pq.write_table(content, place / f"part-{number:04d}.parquet")
+        self.counts[table] = self.counts.get(table, 0) + len(content)
+
+    def whole(self, table: str, rows: Sequence[Row]) -> None:
+        """Write a small table."""
+        pq.write_table(rows_table(table, rows), self.folder / f"{table}.parquet")
+        self.counts[table] = len(rows)
 
 
 def telemetry_table(name: str, event: Ints, available: Ints, values: Floats) -> pa.Table:
