@@ -13,6 +13,7 @@ import pytest
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator.simulate import simulate
+from aftercast.data.sources.tables import find_tables
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,26 @@ def test_every_table_has_the_columns_the_contract_requires(world: Path) -> None:
         clocks = [c for c in (wanted.event_time, *wanted.until) if c is not None]
         for clock in clocks:
             assert not (frame[clock] > frame["available_at"]).any(), (name, clock)
+
+
+def test_the_truth_is_nowhere_in_what_is_imported(world: Path) -> None:
+    found = find_tables(world / "tables")
+    spec = load_fleet(world / "fleet.toml")
+    assert set(found) == set(TABLES)
+    imported = {file for files in found.values() for file in files}
+    assert imported == {path for path in (world / "tables").rglob("*") if path.is_file()}
+    for name, files in found.items():
+        extra = {"telemetry": {s.name for s in spec.sensors}, "devices": {"hardware_generation"}}.get(name, set())
+        known = {column.name for column in TABLES[name].columns} | extra | {"available_at"}
+        assert all(set(pq.read_schema(file).names) <= known for file in files), name
+
+
+def test_a_second_run_leaves_nothing_of_a_larger_first(tmp_path: Path) -> None:
+    simulate(tmp_path / "used", devices=450, days=3, seed=1)
+    for folder in ("used", "fresh"):
+        simulate(tmp_path / folder, devices=20, days=10, seed=1)
+    used, fresh = (sorted(p.relative_to(tmp_path / f) for p in (tmp_path / f).rglob("*")) for f in ("used", "fresh"))
+    assert used == fresh
 
 
 def test_failures_are_as_frequent_as_their_hazards_say(world: Path) -> None:
@@ -100,8 +121,17 @@ def test_service_and_customers_show_every_kind(world: Path) -> None:
     assert contacts["text"].nunique() > 48
 
 
-def test_telemetry_is_written_in_chunks_of_devices(world: Path) -> None:
-    simulate(world / "small", devices=401, days=3, seed=1)
-    parts = sorted((world / "small" / "tables" / "telemetry").glob("*.parquet"))
-    assert len(parts) == 3
-    assert pq.read_schema(parts[0]) == pq.read_schema(parts[2])
+def test_every_large_table_is_written_by_chunks_of_devices(tmp_path: Path) -> None:
+    simulate(tmp_path, devices=401, days=3, seed=1)
+    for name in ("telemetry", "faults", "repairs", "contacts"):
+        parts = sorted((tmp_path / "tables" / name).glob("*.parquet"))
+        assert len(parts) == 3, name
+        assert pq.read_schema(parts[0]) == pq.read_schema(parts[2])
+    groups = {path.stem: pq.ParquetFile(path).num_row_groups for path in (tmp_path / "truth").glob("*.parquet")}
+    assert set(groups) == {"hazards", "probabilities", "treatments", "churn"}
+    assert groups["hazards"] >= 3
+
+
+def test_the_number_of_rows_said_is_the_number_written(tmp_path: Path) -> None:
+    summary = simulate(tmp_path, devices=30, days=40, seed=1)
+    assert summary.tables == {name: len(table(tmp_path, name)) for name in TABLES}

@@ -1,8 +1,8 @@
 """Customers: who they are, what they buy and write, and when they leave.
 
 Daily hazard of leaving: base x segment x exp(a failures in 90 d + b repeats in 90 d + c days waited in 90 d + d in the
-30 days after the price event + e years since), constant within the day. P(T, H) in the truth freezes it at T:
-1 - exp(-hazard(T) H).
+30 days after the price event + e years since), constant within the day; the sum without the price event is capped.
+P(T, H) in the truth freezes the hazard at T: 1 - exp(-hazard(T) H).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aftercast.data.simulator.fleet import Device, Floats, generator
 from aftercast.data.simulator.texts import Topic, write_text
 from aftercast.data.simulator.write import Row
 
-SEGMENTS = {"consumer": 1.2, "professional": 1.0, "enterprise": 0.6}
+SEGMENTS = {"consumer": 1.5, "professional": 0.7, "enterprise": 0.3}
 Experience = list[tuple[int, int, bool, str, str, int]]
 """Day, wait in days, repeat, component, device_id, outlet of each failure."""
 Contact = tuple[int, str, int, str, str | None, int]
@@ -40,7 +40,8 @@ def live(index: int, devices: Sequence[Device], experience: Experience, run: Run
     """Draw one customer with these devices and this experience."""
     rng, days, start_us, owned = generator(run.seed, 7, index), run.days, run.start_us, len(devices)
     segment = "enterprise" if owned > 2 else ("consumer", "professional")[int(rng.random() < 0.3)]
-    since, language = int(rng.integers(-2000, -700)), ("en", "zh")[int(rng.random() < 0.4)]
+    since = min(-1, *(device.install for device in devices)) - int(rng.integers(1300))
+    language = "zh" if rng.random() < 0.4 else "en"
     hazard = _hazard(since, segment, experience, run)
     gaps = -np.log1p(-rng.random(days))
     gone = np.flatnonzero(gaps < hazard)
@@ -85,9 +86,8 @@ def _hazard(since: int, segment: str, experience: Experience, run: Run) -> Float
     phase = (day - config.price_day) % 365
     return (
         config.churn_base
-        * 2
         * SEGMENTS[segment]
-        * np.exp(np.minimum(power, 3) + config.churn_price_effect * (phase < 30))
+        * np.exp(np.minimum(power, config.churn_power_ceiling) + config.churn_price_effect * (phase < 30))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,21 @@ def generator(seed: int, stream: int, index: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Device:
-    """One device. Days count from the start; ``install`` may be negative, ``retire`` is `days` where never."""
+    """One device. Days count from the start; ``install`` may be negative, ``retire`` is `days` where never.
+
+    Attributes
+    ----------
+    load
+        How hard the device is worked: normal around 0 with standard deviation 0.5.
+    offsets
+        Of the sensors, in units of their spread between devices, shape (4,).
+    wear_rate
+        Wear per day of each component, shape (C,).
+    renewed
+        Day of each component's last renewal before it is simulated, shape (C,): installation, or a maintenance.
+    maintenance
+        Component served on each day, -1 for none, shape (days,).
+    """
 
     index: int
     model: int
@@ -34,6 +49,7 @@ class Device:
     load: float
     offsets: Floats
     wear_rate: Floats
+    renewed: Ints
     maintenance: Ints
     customer: int
 
@@ -49,11 +65,12 @@ class Device:
 
 
 def make_device(index: int, customer: int, days: int, seed: int, config: FleetConfig) -> Device:
-    """Draw one device. ``maintenance`` is (days,): component served on that day, -1 for none."""
-    rng = generator(seed, 1, index)
+    """Draw one device."""
+    rng, parts = generator(seed, 1, index), len(COMPONENTS)
     install = int(rng.integers(-700, max(1, int(days * 0.6))))
     retired, retire_at = rng.random() < config.retired_share, int(rng.integers(days // 2, days))
-    region = int(rng.integers(len(REGIONS)))
+    region, load = int(rng.integers(len(REGIONS))), float(rng.normal(0, 0.5))
+    wear_rate = config.wear_rate * rng.lognormal(config.wear_load_effect * load, config.wear_spread, parts)
     return Device(
         index=index,
         model=int(rng.integers(len(MODELS))),
@@ -63,9 +80,10 @@ def make_device(index: int, customer: int, days: int, seed: int, config: FleetCo
         outlet=region * 2 + int(rng.integers(2)),
         install=install,
         retire=retire_at if retired and retire_at > install + 5 else days,
-        load=float(rng.normal(0, 0.5)),
+        load=load,
         offsets=rng.normal(0, 1, 4),
-        wear_rate=config.wear_rate * rng.lognormal(0, config.wear_spread, len(COMPONENTS)),
+        wear_rate=wear_rate,
+        renewed=np.maximum(install, -rng.integers(1, config.oldest_part_days + 1, parts)),
         maintenance=_maintenance(rng, install, days, config),
         customer=customer,
     )
@@ -82,10 +100,23 @@ def _maintenance(rng: np.random.Generator, install: int, days: int, config: Flee
 
 
 def customers_of(devices: int, seed: int) -> Ints:
-    """Return the customer of each device, shape (devices,): groups of 1 to 2 (85 %) or 8 (15 %), for any fleet size."""
+    """Return the customer of each device, shape (devices,): 1 (70 %), 2 (24 %) or 4 (6 %) each, for any fleet size."""
     draws = generator(seed, 3, 0).random(devices)
-    sizes = np.where(draws < 0.85, 1 + (draws < 0.4), 8).astype(np.int64)
+    sizes = np.where(draws < 0.94, 1 + (draws < 0.24), 4).astype(np.int64)
     return np.repeat(np.arange(devices), sizes)[:devices]
+
+
+def chunks(customers: Ints, size: int) -> Iterator[range]:
+    """Yield ranges of devices of the size or a little more: no customer's devices lie in two.
+
+    ``customers`` holds the customer of each device in ascending order, shape (devices,).
+    """
+    first = 0
+    while first < len(customers):
+        last = min(first + size, len(customers))
+        last = int(np.searchsorted(customers, customers[last - 1], side="right"))
+        yield range(first, last)
+        first = last
 
 
 def fleet_spec() -> FleetSpec:

@@ -3,8 +3,9 @@
 For component c with last renewal r (a day) and residual wear w0, at day d >= r, with age a = d + 1/2 - r:
 
 - wear w = min(w0 + rate * a, ceiling);
-- hazard over [d, d+1) = (k/s) (a/s)^(k-1) exp(b_wear w + z + b_season sin(2 pi d / 365)), constant within the day,
-  z = load, lot and generation effects; zero from the day after a failure until the repair (d < r).
+- hazard over [d, d+1) = (k/s) (a/s)^(k-1) exp(b_wear (1 + b_strain load) max(w - onset, 0) + z
+  + b_season sin(2 pi d / 365)), constant within the day; z = b_load load + b_lot [bad lot] + b_generation [newest];
+  zero from the day after a failure until the repair (d < r).
 
 Wear is deterministic given the state, so P(first failure in (T, T+h]) = 1 - exp(-sum of hazards), exact on the path
 without failure; planned maintenance in the window is known and included. A proactive visit is not: it censors.
@@ -49,7 +50,7 @@ class Law(NamedTuple):
     """What is the same for every component; see `FleetConfig`. The kernels read it by name."""
 
     wear_ceiling: float
-    wear_effect: float
+    wear_onset: float
     weibull_shape: float
     season_effect: float
     repeat_share: float
@@ -62,11 +63,12 @@ class Law(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One component of one device: its number, wear per day, fixed exponent and Weibull scale in days."""
+    """One component of one device: number, wear per day, fixed exponent, effect of wear, Weibull scale in days."""
 
     number: int
     rate: float
     exponent: float
+    wear_effect: float
     scale: float
 
 
@@ -100,7 +102,8 @@ def _hazard(day: int, state: State, part: Part, law: Law) -> float:
     if age < 0:
         return 0.0
     shape, season = law.weibull_shape, law.season_effect * np.sin(2 * np.pi * day / 365)
-    power = law.wear_effect * _wear(day, state, part, law) + part.exponent + season
+    danger = max(_wear(day, state, part, law) - law.wear_onset, 0.0)
+    power = part.wear_effect * danger + part.exponent + season
     return shape / part.scale * (age / part.scale) ** (shape - 1) * np.exp(power)
 
 
@@ -188,11 +191,12 @@ def walk(device: Device, run: Run) -> DevicePath:
     uniform, noise = rng.random((*shape, 4)), rng.normal(size=shape)
     waits: Ints = 2 + rng.poisson(1.5 + device.region, shape)
     law = Law(**{name: getattr(config, name) for name in Law._fields})
-    state = State(float(max(device.install, -200)), 0.0)  # older devices were overhauled 200 days before the start
     fixed, paths = exponent(device, config), []
+    wear_effect = config.wear_effect * (1 + config.strain_effect * device.load)
     for c, scale in enumerate(config.weibull_scale_days):
-        part = Part(c, float(device.wear_rate[c]), float(fixed[c]), scale)
+        part = Part(c, float(device.wear_rate[c]), float(fixed[c]), wear_effect, scale)
         draws = Draws(uniform[:, c], noise[:, c], waits[:, c])
+        state = State(float(device.renewed[c]), 0.0)
         paths.append(_walk((device.first_day, device.retire), state, (part, law, device.maintenance), draws))
     hazard, wear, ahead, events = zip(*paths, strict=True)
     return DevicePath(np.stack(hazard, 1), np.stack(wear, 1), np.stack(ahead, 1), np.concatenate(events))

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, HOUR_US
+from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
 from aftercast.data.simulator.fleet import Device, Floats, generator
 from aftercast.data.simulator.hazards import FAILURE, HOLDOUT, PREVENTIVE, DevicePath
@@ -30,10 +30,18 @@ class Service:
 
     def __init__(self, device: Device, run: Run) -> None:
         self.device, self.run = device, run
+        self.gone = run.start_us + device.retire * DAY_US if device.retire < run.days else NEVER
         self.rng = generator(run.seed, 6, device.index)
         self.rows: dict[str, list[Row]] = defaultdict(list)
         self.experience: list[tuple[int, int, bool, str]] = []
         self.treatments: list[Row] = []
+
+    def earlier(self) -> None:
+        """Write down the maintenance that renewed components before the start."""
+        for part, day in zip(COMPONENTS, self.device.renewed, strict=True):
+            if day > self.device.install:
+                at = self.run.start_us + int(day) * DAY_US
+                self.order(("preventive", part, "adjusted"), at - 2 * HOUR_US, at)
 
     def record(self, event: Floats) -> None:
         """Write down one event of the device's path, shape (7,)."""
@@ -71,8 +79,15 @@ class Service:
             self.order(("proactive", part, "replaced"), at - 5 * HOUR_US, at)
 
     def order(self, what: tuple[str, str | None, str], opened: int, closed: int) -> None:
-        """Write a work order of a kind, component and outcome: one row when opened, one an hour after it closed."""
+        """Write a work order of a kind, component and outcome: one row when opened, one an hour after it closed.
+
+        Nothing is opened after the device retired; what is open then is closed without a result.
+        """
         kind, part, outcome = what
+        if opened >= self.gone:
+            return
+        if closed > self.gone:
+            closed, outcome = self.gone, "unknown"
         number = f"W-{self.device.name}-{len(self.rows['repairs']):05d}"
         row: Row = {
             "work_order_id": number,
@@ -129,6 +144,7 @@ class Service:
 def serve(device: Device, path: DevicePath, run: Run) -> Service:
     """Turn a device's life into records; nothing becomes available after the end."""
     service = Service(device, run)
+    service.earlier()
     for event in path.events:
         service.record(event)
     service.faults(path.wear)
@@ -139,6 +155,6 @@ def serve(device: Device, path: DevicePath, run: Run) -> Service:
 
 
 def fault_rates(wear: Floats, config: FleetConfig) -> Floats:
-    """Codes per day, shape (days, C + 1): 0.004 + 0.5 max(0, wear - 0.8) per component, then the nuisance code."""
-    rate = 0.004 + 0.5 * np.maximum(np.nan_to_num(wear) - 0.8, 0)
+    """Codes per day, shape (days, C + 1): 0.002 + 0.4 max(0, wear - 1)^2 per component, then the nuisance code."""
+    rate = 0.002 + 0.4 * np.maximum(np.nan_to_num(wear) - 1, 0) ** 2
     return np.column_stack([rate, np.full(len(rate), config.nuisance_rate)])

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aftercast.data.clocks import DAY_US
 from aftercast.data.simulator.config import COMPONENTS
 from aftercast.data.simulator.customers import CustomerLife
-from aftercast.data.simulator.fleet import Device
+from aftercast.data.simulator.fleet import Device, Floats
 from aftercast.data.simulator.hazards import DevicePath
-from aftercast.data.simulator.write import TIME, Row, write_truth
+from aftercast.data.simulator.write import TIME, Row
 
 PROBABILITIES = ("p_24h", "p_7d", "p_30d")
+CHURN_DAYS = (30, 60, 90)
+TREATMENT = {
+    "action_id": pa.string(),
+    "device_id": pa.string(),
+    "component": pa.string(),
+    "arm": pa.string(),
+    "decided_at": TIME,
+    "hazard_30d_treated": pa.float64(),
+    "hazard_30d_untreated": pa.float64(),
+}
 
 
 def hazard_tables(device: Device, path: DevicePath, start_us: int) -> tuple[pa.Table, pa.Table]:
@@ -31,31 +40,36 @@ def hazard_tables(device: Device, path: DevicePath, start_us: int) -> tuple[pa.T
     return pa.table(hazards), pa.table(keys | {"cutoff": times} | {p: risk[:, i] for i, p in enumerate(PROBABILITIES)})
 
 
-def write_part(writer: pq.ParquetWriter | None, path: Path, tables: list[pa.Table]) -> pq.ParquetWriter:
-    """Append tables to a file, opening it first where there is no writer yet."""
-    whole = pa.concat_tables(tables)
-    writer = pq.ParquetWriter(path, whole.schema) if writer is None else writer
-    writer.write_table(whole)
-    return writer
+def churn_table(lives: Sequence[CustomerLife], start_us: int) -> pa.Table:
+    """Return weekly cutoffs while the customer stayed, with the probability of leaving in (cutoff, cutoff + H].
 
-
-def write_churn(folder: Path, lives: list[CustomerLife], start_us: int) -> None:
-    """Write weekly cutoffs while the customer stayed: hazard of the day and frozen-state probabilities."""
+    ``hazard`` is the day's. ``p_30d``, ``p_60d``, ``p_90d`` freeze it: 1 - exp(-hazard H). ``lived_30d`` and so on sum
+    the hazards that followed, with the failures that came; NaN where the period ends before H.
+    """
     cutoffs = [np.arange(0, life.left, 7) for life in lives]
-    names = [life.name for life in lives]
     hazard = np.concatenate([life.hazard[days] for life, days in zip(lives, cutoffs, strict=True)])
     columns = {
-        "customer_id": np.repeat(np.array(names), [len(days) for days in cutoffs]).tolist(),
-        "cutoff": start_us + np.concatenate(cutoffs).astype(np.int64) * DAY_US,
+        "customer_id": np.repeat([life.name for life in lives], [len(days) for days in cutoffs]).tolist(),
+        "cutoff": pa.array(start_us + np.concatenate(cutoffs).astype(np.int64) * DAY_US).cast(TIME),
         "hazard": hazard,
     }
-    frozen = {f"p_{h}d": 1 - np.exp(-hazard * h) for h in (30, 60, 90)}
-    write_truth(folder, "churn", columns | frozen, ["cutoff"])
+    for days in CHURN_DAYS:
+        columns[f"p_{days}d"] = 1 - np.exp(-hazard * days)
+    for days in CHURN_DAYS:
+        sums = [_ahead(life.hazard, days)[at] for life, at in zip(lives, cutoffs, strict=True)]
+        columns[f"lived_{days}d"] = 1 - np.exp(-np.concatenate(sums))
+    return pa.table(columns)
 
 
-def write_treatments(folder: Path, rows: list[Row]) -> None:
-    """Write summed 30-day hazards with and without the visit, of every triggered case."""
-    names = ("action_id", "device_id", "component", "arm", "decided_at", "hazard_30d_treated", "hazard_30d_untreated")
-    columns = {name: [row[name] for row in rows] for name in names}
-    columns["decided_at"] = pa.array(columns["decided_at"], type=pa.int64())
-    write_truth(folder, "treatments", columns, ["decided_at"])
+def _ahead(hazard: Floats, days: int) -> Floats:
+    """Sum over the next days from each day's start, shape (len(hazard),); NaN where they are not all there."""
+    total = np.concatenate([[0.0], np.cumsum(hazard)])
+    sums = np.full(len(hazard), np.nan)
+    if len(hazard) >= days:
+        sums[: len(hazard) - days + 1] = total[days:] - total[:-days]
+    return sums
+
+
+def treatment_table(rows: Sequence[Row]) -> pa.Table:
+    """Return summed 30-day hazards with and without the visit, of every triggered case."""
+    return pa.table({name: pa.array([row[name] for row in rows], type=kind) for name, kind in TREATMENT.items()})

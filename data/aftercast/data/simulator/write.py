@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +34,32 @@ def rows_table(table: str, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-class Tables:
-    """The tables written: ``<table>.parquet`` where it fits in memory, ``<table>/part-XXXX.parquet`` where not.
+class Growing:
+    """Parquet files of a folder that grow by row groups; a context, which closes them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._writers: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def append(self, name: str, content: pa.Table) -> None:
+        """Append rows to ``<name>.parquet``, which is begun anew by the first call."""
+        if name not in self._writers:
+            self._writers[name] = pq.ParquetWriter(self.folder / f"{name}.parquet", content.schema)
+        self._writers[name].write_table(content)
+
+
+class Tables(Growing):
+    """The tables written: ``<table>.parquet``, or ``<table>/part-XXXX.parquet`` for large ones.
 
     Attributes
     ----------
@@ -44,24 +68,24 @@ class Tables:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.counts: dict[str, int] = {}
+        super().__init__(folder)
+        self.counts: dict[str, int] = dict.fromkeys(TABLES, 0)
         for table in TABLES:
             (folder / f"{table}.parquet").unlink(missing_ok=True)
             for old in (folder / table).glob("part-*.parquet"):
                 old.unlink()
+
+    def append(self, name: str, content: pa.Table) -> None:
+        """Append rows to a table that is one file."""
+        super().append(name, content)
+        self.counts[name] += len(content)
 
     def part(self, table: str, number: int, content: pa.Table) -> None:
         """Write one part of a large table."""
         place = self.folder / table
         place.mkdir(parents=True, exist_ok=True)
         pq.write_table(content, place / f"part-{number:04d}.parquet")
-        self.counts[table] = self.counts.get(table, 0) + len(content)
-
-    def whole(self, table: str, rows: Sequence[Row]) -> None:
-        """Write a small table."""
-        pq.write_table(rows_table(table, rows), self.folder / f"{table}.parquet")
-        self.counts[table] = len(rows)
+        self.counts[table] += len(content)
 
 
 def telemetry_table(name: str, event: Ints, available: Ints, values: Floats) -> pa.Table:
@@ -70,9 +94,3 @@ def telemetry_table(name: str, event: Ints, available: Ints, values: Floats) -> 
     columns = {"device_id": ids, "event_time": pa.array(event).cast(TIME)}
     columns |= {sensor: pa.array(values[:, at]) for at, sensor in enumerate(SENSORS)}
     return pa.table(columns | {"available_at": pa.array(available).cast(TIME)})
-
-
-def write_truth(folder: Path, name: str, columns: Mapping[str, Any], times: Sequence[str]) -> None:
-    """Write one table of truth; the named columns hold microseconds."""
-    arrays = {key: pa.array(value).cast(TIME) if key in times else pa.array(value) for key, value in columns.items()}
-    pq.write_table(pa.table(arrays), folder / f"{name}.parquet")
