@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from aftercast.data import records
 from aftercast.data.errors import WorkspaceError
 
 METADATA = MetaData()
+PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+PASSING: Final = ("locked", "already exists", "duplicate key")
 
 
 def open_database(address: str, folder: Path) -> Engine:
@@ -35,11 +38,30 @@ def open_database(address: str, folder: Path) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     try:
-        METADATA.create_all(engine)
+        _create_missing(engine)
     except OperationalError as error:
         shown = engine.url.render_as_string(hide_password=True)
-        raise WorkspaceError(f"The database {shown} cannot be reached.", "Check database.address.") from error
+        raise WorkspaceError(
+            f"The database {shown} cannot be reached: {error.orig}.", "Check database.address."
+        ) from error
     return engine
+
+
+def _create_missing(engine: Engine) -> None:
+    """Create the tables that are missing; try again where another process opens, closes or creates them just then.
+
+    SQLite does not wait for its busy timeout while another connection recovers or removes the write-ahead log.
+    """
+    for pause_s in PAUSES_S:
+        try:
+            METADATA.create_all(engine)
+        except (OperationalError, ProgrammingError, IntegrityError) as error:
+            if not any(words in str(error.orig) for words in PASSING):
+                raise
+            time.sleep(pause_s)
+        else:
+            return
+    METADATA.create_all(engine)
 
 
 def local_address(address: str, folder: Path) -> str:
@@ -53,8 +75,8 @@ def local_address(address: str, folder: Path) -> str:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Let readers read while one writer writes, and make a commit survive power loss."""
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
