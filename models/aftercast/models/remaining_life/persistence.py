@@ -1,0 +1,90 @@
+"""Files of a remaining life model: one LightGBM text for each booster, and ``model.json`` for everything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import lightgbm as lgb
+import numpy as np
+
+from aftercast.data.errors import ModelMismatchError
+from aftercast.features.trajectories import Recipe, RecipeSettings
+from aftercast.features.trajectories.table import Floats
+from aftercast.models.remaining_life.distribution import Answers
+from aftercast.models.remaining_life.members import Members
+from aftercast.models.remaining_life.settings import RemainingLifeSettings
+
+if TYPE_CHECKING:
+    from aftercast.models.remaining_life.model import RemainingLifeModel
+
+FILE: Final = "model.json"
+FORMAT: Final = 1
+Fields: TypeAlias = tuple[Members, Floats, Answers, Floats, RemainingLifeSettings]
+
+
+def save_model(model: RemainingLifeModel, folder: Path) -> None:
+    """Write a model into a folder, which is made where it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, row in enumerate(model.members.boosters):
+        for seed, booster in enumerate(row):
+            (folder / _name(k, seed)).write_text(booster.model_to_string(), encoding="utf-8")
+    content = {
+        "format": FORMAT,
+        "boosters": [len(row) for row in model.members.boosters],
+        "recipe": model.members.recipe.to_dict(),
+        "weights": model.weights.tolist(),
+        "answers": model.answers.to_dict(),
+        "widening": model.widening.tolist(),
+        "settings": {k: v for k, v in asdict(model.settings).items() if k != "workers"},
+    }
+    (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def load_model(folder: Path) -> Fields:
+    """Read the fields of a model.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the folder holds no model, or one of another format.
+    """
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ModelMismatchError(f"The model has format {content['format']}, this is {FORMAT}.", "Train again.")
+        return _fields(content, folder)
+    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
+        raise ModelMismatchError(
+            f"There is no readable remaining life model in {folder.name}.", "Train again."
+        ) from error
+
+
+def _fields(content: dict[str, Any], folder: Path) -> Fields:
+    boosters = tuple(
+        tuple(_booster(folder / _name(k, seed)) for seed in range(count)) for k, count in enumerate(content["boosters"])
+    )
+    return (
+        Members(Recipe.from_dict(content["recipe"]), boosters),
+        np.array(content["weights"], dtype=np.float64),
+        Answers.from_dict(content["answers"]),
+        np.array(content["widening"], dtype=np.float64),
+        _settings(content["settings"]),
+    )
+
+
+def _settings(content: dict[str, Any]) -> RemainingLifeSettings:
+    lists: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    return RemainingLifeSettings(**{**lists, "recipe": RecipeSettings.from_dict(content["recipe"])})
+
+
+def _booster(path: Path) -> lgb.Booster:
+    return lgb.Booster(model_str=path.read_text(encoding="utf-8"))
+
+
+def _name(view: int, seed: int) -> str:
+    return f"booster-{view}-{seed}.txt"
