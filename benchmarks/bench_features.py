@@ -1,8 +1,7 @@
 """Window features of a year of hourly telemetry: aftercast, pandas and polars on the same file, results compared.
 
-``python -m benchmarks.bench_features`` makes the fleet, runs each contestant on one core and checks that they agree.
-The data are regular and on time. "windows of rows" relies on that; windows of time are what irregular data need, and
-what ours always are.
+``python -m benchmarks.bench_features`` makes the fleet, runs each contestant on one thread or two and checks that they
+agree. The data are regular and on time; what is marked "no gaps allowed" relies on that and rolls over rows.
 """
 
 from __future__ import annotations
@@ -301,34 +300,43 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=10, help="fleet of so many times the devices for the scale row")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         for part in range(options.parts):
             make_fleet(folder, part, options.devices)
         rows = _rows(folder, options.repeats, options.parts)
     readings = options.devices * HOURS
-    note = f"{readings:,} rows x {len(SENSORS)} sensors, cutoffs every {EVERY} h; one core, best of {options.repeats}"
-    report("features", rows, note)
+    note = f"{readings:,} rows x {len(SENSORS)} sensors, cutoffs every {EVERY} h; one thread unless said"
+    report("features", rows, f"{note}; best of {options.repeats}")
+
+
+def use_threads(number: int) -> None:
+    """Let the processes that are started from now on use so many threads."""
+    for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(number)
 
 
 def _rows(folder: Path, repeats: int, parts: int) -> list[Row]:
-    ways: dict[str, Callable[[Path], Columns]] = {
-        "aftercast": ours,
-        "pandas": with_pandas,
-        "pandas, no gaps allowed": partial(with_pandas, of_time=False),
-        "polars, no gaps allowed": with_polars,
-    }
+    ways: list[tuple[str, int, Callable[[Path], Columns]]] = [
+        ("aftercast", 1, ours),
+        ("aftercast, 2 threads", 2, ours),
+        ("pandas", 1, with_pandas),
+        ("pandas, no gaps allowed", 1, partial(with_pandas, of_time=False)),
+        ("polars, no gaps allowed", 1, with_polars),
+        ("polars, no gaps allowed, 2 threads", 2, with_polars),
+    ]
+    use_threads(1)
     rows = [measure(Contestant("bare scan", scan, (folder,)), repeats)]
-    for name, run in ways.items():
+    for name, threads, run in ways:
+        use_threads(threads)
         path = folder / f"{name}.npz"
-        warm = _compile if name == "aftercast" else None
+        warm = _compile if run is ours else None
         rows.append(measure(Contestant(name, run, (folder,), warm, partial(keep, path)), repeats))
         worst = disagreement(folder / "aftercast.npz", path)
         if worst > EQUAL:
             raise SystemExit(f"{name} disagrees with aftercast by {worst:.2e}")
         rows[-1].details["disagreement"] = worst
+    use_threads(1)
     for number in (1, parts):
         what = f"aftercast, all views, {number} x the fleet"
         rows.append(measure(Contestant(what, ours_in_parts, (folder, number), _compile), 1))

@@ -148,3 +148,15 @@ def test_attributes_are_those_known_at_the_cutoff(row: Row, frame: Any) -> None:
 def test_deviation_is_in_units_of_the_devices_own_spread(row: Row, frame: Any) -> None:
     found = row({"telemetry": frame("device_id event_time volt", [("d", 20, 1.0), ("d", 24, 5.0)])}, 25)
     assert found["volt_deviation_3h"] == pytest.approx((5.0 - 3.0) / np.std([1.0, 5.0], ddof=1))
+
+
+def test_the_next_visit_is_due_when_the_median_of_the_gaps_has_passed_again(row: Row, frame: Any) -> None:
+    days = (0, 15, 15, 30, 75)
+    orders = [(f"w{i}", "d", 24.0 * day, "preventive") for i, day in enumerate(days)]
+    repairs = frame("work_order_id device_id opened_at kind", orders)
+    found = row({"repairs": repairs}, 24 * 80)
+    assert found["visit_gap_days"] == 15.0
+    assert found["visit_due_days"] == 10.0
+    before = row({"repairs": repairs}, 24 * 14)
+    assert np.isnan(before["visit_gap_days"])
+    assert np.isnan(before["visit_due_days"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,7 @@ from aftercast.features.scope import Scope
 from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, make_cells, select
 from aftercast.features.windows.blocks import window_statistics
 from aftercast.features.windows.events import count_events, known_version, last_event
+from aftercast.features.windows.state import DECAYED, LEVEL, TREND, Statistics
 
 Values = npt.NDArray[Any]
 LIFE_US: Final = 2**61  # longer than any record is old, short enough that T - LIFE_US does not overflow
@@ -82,7 +85,7 @@ class DeviceContext(Context):
 
     history: History
     force_slow: bool = False
-    _shared: dict[tuple[str, int], Floats] = field(default_factory=dict)
+    _shared: dict[tuple[str, int], Statistics] = field(default_factory=dict)
     _cells: dict[str, Cells] = field(default_factory=dict)
 
     def cells(self, sensor: str) -> Cells:
@@ -91,24 +94,43 @@ class DeviceContext(Context):
             self._cells[sensor] = telemetry_cells(self.history.telemetry, sensor)
         return self._cells[sensor]
 
-    def windows(self, sensor: str, window_us: int, *, full: bool) -> Floats:
-        """Statistics of a sensor in a window, shape (rows, n); see ``window_statistics``."""
+    def windows(self, sensor: str, window_us: int, wanted: int) -> Statistics:
+        """Statistics of a sensor in a window; see ``window_statistics``."""
         return window_statistics(
             self.cells(sensor),
             self.offsets,
             self.cutoffs,
             window_us,
-            full=full,
+            wanted=wanted,
             half_life_us=self.scope.half_life,
             force_slow=self.force_slow,
         )
 
-    def shared_windows(self, sensor: str, window_us: int) -> Floats:
-        """Like :meth:`windows`, kept for the views that come later."""
-        key = (sensor, window_us)
-        if key not in self._shared:
-            self._shared[key] = self.windows(sensor, window_us, full=window_us in self.scope.full_windows)
-        return self._shared[key]
+    def shared_windows(self, sensor: str, window_us: int) -> Statistics:
+        """Level in a window, with trend or exponential mean in theirs, kept for the views that come later."""
+        if not self._shared:
+            self._share()
+        return self._shared[sensor, window_us]
+
+    def _share(self) -> None:
+        """Compute all windows of all levels side by side; kernels let go of Python's lock."""
+        scope = self.scope
+        windows = sorted({*scope.windows, scope.trend_window, scope.look_back})
+        keys = [(sensor, window) for sensor in scope.levels for window in windows]
+        for sensor in scope.levels:
+            self.cells(sensor)
+        workers = numba.config.NUMBA_NUM_THREADS
+        if workers == 1:
+            self._shared.update({key: self._shared_window(key) for key in keys})
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            self._shared.update(zip(keys, pool.map(self._shared_window, keys), strict=True))
+
+    def _shared_window(self, key: tuple[str, int]) -> Statistics:
+        sensor, window = key
+        trend = TREND if window == self.scope.trend_window else 0
+        decayed = DECAYED if window == self.scope.look_back else 0
+        return self.windows(sensor, window, LEVEL | trend | decayed)
 
 
 @dataclass(frozen=True)
@@ -117,9 +139,9 @@ class CustomerContext(Context):
 
     history: CustomerHistory
 
-    def statistics(self, cells: Cells, window_us: int) -> Floats:
-        """Count, mean, std, min and max of values in a window, shape (rows, n); see ``window_statistics``."""
-        return window_statistics(cells, self.offsets, self.cutoffs, window_us, full=False, half_life_us=window_us)
+    def statistics(self, cells: Cells, window_us: int) -> Statistics:
+        """Level of values in a window; see ``window_statistics``."""
+        return window_statistics(cells, self.offsets, self.cutoffs, window_us)
 
 
 def telemetry_cells(telemetry: Records, sensor: str) -> Cells:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -53,6 +54,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def owner(self) -> Ints:
+        """Number of the device or customer of each row in the order of their ids, shape (n,)."""
+        new = np.append(False, self.ids[1:] != self.ids[:-1])[: len(self.ids)]
+        return np.cumsum(new, dtype=np.int64)
+
     @staticmethod
     def of(ids: npt.ArrayLike, cutoff_us: npt.ArrayLike, grain: Grain = "device_id") -> Examples:
         """Sorted and distinct examples of pairs of id and cutoff, both shape (n,)."""
@@ -79,10 +86,12 @@ class Examples:
         InputError
             If an id is not among the owners.
         """
-        unknown = ~np.isin(self.ids, owners)
+        starts = np.flatnonzero(np.append(True, self.ids[1:] != self.ids[:-1])[: len(self.ids)])
+        unknown = ~np.isin(self.ids[starts], owners)
         if unknown.any():
+            rows = np.diff(np.append(starts, len(self.ids)))[unknown].sum()
             raise InputError(
-                f"{int(unknown.sum())} examples name a {self.grain} without history, first '{self.ids[unknown][0]}'.",
+                f"{rows} examples name a {self.grain} without history, first '{self.ids[starts][unknown][0]}'.",
                 "Ask only about those that the store knows.",
             )
         starts = np.searchsorted(self.ids, owners)

@@ -56,13 +56,16 @@ class Records:
         return Visible(self.offsets, self.event_us, since, self._until())
 
     def _until(self) -> Ints:
-        n = len(self.event_us)
-        order = np.lexsort((self.available_us, self.key)) if self.moving else np.arange(n)
-        same = self.key[order][1:] == self.key[order][:-1]
-        if not self.moving:
-            same &= (self.event_us[1:] == self.event_us[:-1]) & (self.owner[1:] == self.owner[:-1])
-        until = np.full(n, NEVER, dtype=np.int64)
-        until[order[:-1][same]] = self.available_us[order[1:][same]]
+        until = np.full(len(self.event_us), NEVER, dtype=np.int64)
+        if self.moving:
+            order = np.lexsort((self.available_us, self.key))
+            same = self.key[order][1:] == self.key[order][:-1]
+            until[order[:-1][same]] = self.available_us[order[1:][same]]
+            return until
+        same = (self.event_us[1:] == self.event_us[:-1]) & (self.key[1:] == self.key[:-1])
+        first = self.offsets[1:-1]
+        same[first[(first > 0) & (first < len(until))] - 1] = False
+        until[:-1][same] = self.available_us[1:][same]
         return until
 
     def take(self, mask: Mask) -> Records:
@@ -123,15 +126,20 @@ def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> npt.NDArray[np.i
     return np.append(found, -1)[codes]
 
 
-def _ordered(kept: npt.NDArray[np.intp], *keys: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Positions sorted by the keys, first key first; nothing is sorted where they are in order already."""
-    chosen = [key if len(kept) == len(key) else key[kept] for key in keys]
-    undecided = np.ones(max(len(kept) - 1, 0), dtype=bool)
+def _ordered(kept: npt.NDArray[np.intp], *keys: npt.NDArray[Any]) -> npt.NDArray[np.intp] | slice:
+    """Positions sorted by the keys, first key first; rows that are all kept and in order already are one slice."""
+    whole = len(kept) == len(keys[0])
+    chosen = [key if whole else key[kept] for key in keys]
+    undecided: Mask | None = None
     for key in chosen:
-        if (undecided & (key[1:] < key[:-1])).any():
+        behind = key[1:] < key[:-1]
+        if (behind if undecided is None else undecided & behind).any():
             return kept[np.lexsort(chosen[::-1])]
-        undecided &= key[1:] == key[:-1]
-    return kept
+        same = key[1:] == key[:-1]
+        undecided = same if undecided is None else undecided & same
+        if not undecided.any():
+            break
+    return slice(None) if whole else kept
 
 
 def _ranks(values: pd.Series) -> Ints:

@@ -67,9 +67,9 @@ class Scope:
         return parse_duration_us(self.spec.features.half_life)
 
     @property
-    def full_windows(self) -> tuple[int, int]:
-        """Windows of the trend and of the exponential mean, whose weights are cut off after 7 half-lives."""
-        return self.trend_window, LOOK_BACK_HALF_LIVES * self.half_life
+    def look_back(self) -> int:
+        """Window of the exponential mean, whose weights are cut off after 7 half-lives, microseconds."""
+        return LOOK_BACK_HALF_LIVES * self.half_life
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, nu
 from aftercast.features.service import is_in
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
-from aftercast.features.windows.state import OUT_MEAN
 
 KINDS = ("complaint", "question", "repair_request", "survey")
 SCORES = {"csat": "", "nps": ""}
@@ -36,7 +35,7 @@ def _compute(context: CustomerContext) -> dict[str, Values]:
     for window in CUSTOMER_WINDOWS:
         found |= {f"{kind}_count_{label(window)}": context.count(kinds[kind], window) for kind in KINDS}
         for quantity, values in cells.items():
-            found[f"{quantity}_mean_{label(window)}"] = context.statistics(values, window)[OUT_MEAN]
+            found[f"{quantity}_mean_{label(window)}"] = context.statistics(values, window).mean
     found |= {f"{score}_last": last_value(cells[score], context.offsets, context.cutoffs) for score in SCORES}
     found["complaint_age_days"] = context.since_last(kinds["complaint"], DAY_US)
     return found

@@ -8,7 +8,6 @@ from aftercast.data.clocks import DAY_US
 from aftercast.features.context import CustomerContext, Values, values_of
 from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
 from aftercast.features.view import FeatureView
-from aftercast.features.windows.state import OUT_COUNT, OUT_MEAN
 
 SHORT_US, LONG_US = CUSTOMER_WINDOWS[1], CUSTOMER_WINDOWS[-1]
 
@@ -32,8 +31,8 @@ def _compute(context: CustomerContext) -> dict[str, Values]:
     cells = values_of(purchases, "amount")
     for window in CUSTOMER_WINDOWS:
         rows = context.statistics(cells, window)
-        found[f"purchase_count_{label(window)}"] = rows[OUT_COUNT]
-        found[f"purchase_mean_{label(window)}"] = rows[OUT_MEAN]
+        found[f"purchase_count_{label(window)}"] = rows.records
+        found[f"purchase_mean_{label(window)}"] = rows.mean
     usual = found[f"purchase_count_{label(LONG_US)}"] * SHORT_US / LONG_US
     recent = found[f"purchase_count_{label(SHORT_US)}"]
     found[f"purchase_pace_{label(SHORT_US)}"] = recent / np.where(usual > 0.0, usual, np.nan)

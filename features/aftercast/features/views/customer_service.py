@@ -11,7 +11,6 @@ from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, nu
 from aftercast.features.service import failure_records, is_in
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Cells, Visible, make_cells
-from aftercast.features.windows.state import OUT_MEAN
 
 REPEAT_US = 30 * DAY_US
 COUNTED = {
@@ -40,7 +39,7 @@ def _compute(context: CustomerContext) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for window in CUSTOMER_WINDOWS:
         found |= {f"{what}_count_{label(window)}": context.count(items[what], window) for what in COUNTED}
-        found[f"closing_mean_{label(window)}"] = context.statistics(closing, window)[OUT_MEAN]
+        found[f"closing_mean_{label(window)}"] = context.statistics(closing, window).mean
     found["repeat_repair_30d"] = np.where(context.count(items["corrective"], REPEAT_US) >= 2, 1.0, 0.0)
     facts = context.history.devices.devices.columns
     devices = context.count(owned.devices(facts["installed_at"][owned.row]))

@@ -8,7 +8,7 @@ from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Floats
-from aftercast.features.windows.state import OUT_MEAN, OUT_STD
+from aftercast.features.windows.state import Statistics
 
 
 def _features(scope: Scope) -> list[Feature]:
@@ -35,9 +35,9 @@ def _compute(context: DeviceContext) -> dict[str, Values]:
     }
 
 
-def _deviation(recent: Floats, past: Floats) -> Floats:
-    spread = np.where(past[OUT_STD] > 0.0, past[OUT_STD], np.nan)
-    return np.asarray((recent[OUT_MEAN] - past[OUT_MEAN]) / spread)
+def _deviation(recent: Statistics, past: Statistics) -> Floats:
+    spread = np.where(past.std > 0.0, past.std, np.nan)
+    return np.asarray((recent.mean - past.mean) / spread)
 
 
 VIEW = FeatureView[DeviceContext]("deviation", "device_id", _features, _compute)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from aftercast.features.context import DeviceContext, Values
-from aftercast.features.scope import LOOK_BACK_HALF_LIVES, Feature, Scope, label, number
+from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
-from aftercast.features.windows.state import OUT_DECAYED, OUT_MAX, OUT_MEAN, OUT_MIN, OUT_STD, OUT_TREND
 
-STATISTICS = {"mean": OUT_MEAN, "std": OUT_STD, "min": OUT_MIN, "max": OUT_MAX}
+STATISTICS = {"mean": "mean", "std": "std", "min": "low", "max": "high"}
 
 
 def _features(scope: Scope) -> list[Feature]:
@@ -34,12 +33,12 @@ def _compute(context: DeviceContext) -> dict[str, Values]:
     scope = context.scope
     for sensor in scope.levels:
         for window in scope.windows:
-            rows = context.shared_windows(sensor, window)
-            found |= {f"{sensor}_{name}_{label(window)}": rows[row] for name, row in STATISTICS.items()}
+            statistics = context.shared_windows(sensor, window)._asdict()
+            found |= {f"{sensor}_{name}_{label(window)}": statistics[row] for name, row in STATISTICS.items()}
         trend = context.shared_windows(sensor, scope.trend_window)
-        decayed = context.shared_windows(sensor, LOOK_BACK_HALF_LIVES * scope.half_life)
-        found[f"{sensor}_trend_{label(scope.trend_window)}"] = trend[OUT_TREND]
-        found[f"{sensor}_expmean_{label(scope.half_life)}"] = decayed[OUT_DECAYED]
+        decayed = context.shared_windows(sensor, scope.look_back)
+        found[f"{sensor}_trend_{label(scope.trend_window)}"] = trend.trend
+        found[f"{sensor}_expmean_{label(scope.half_life)}"] = decayed.decayed
         found[f"{sensor}_last"] = last_value(context.cells(sensor), context.offsets, context.cutoffs)
     return found
 

@@ -7,7 +7,7 @@ from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
-from aftercast.features.windows.state import OUT_INCREASE
+from aftercast.features.windows.state import INCREASE
 
 
 def _features(scope: Scope) -> list[Feature]:
@@ -29,7 +29,7 @@ def _compute(context: DeviceContext) -> dict[str, Values]:
     windows = context.scope.windows
     for sensor in context.scope.counters:
         found[f"{sensor}_last"] = last_value(context.cells(sensor), context.offsets, context.cutoffs)
-        grown = [context.windows(sensor, window, full=True)[OUT_INCREASE] for window in windows]
+        grown = [context.windows(sensor, window, INCREASE).increase for window in windows]
         found |= {f"{sensor}_increase_{label(window)}": rise for window, rise in zip(windows, grown, strict=True)}
         if len(windows) > 1:
             slow = grown[-1] / (windows[-1] / HOUR_US)

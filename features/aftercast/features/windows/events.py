@@ -102,3 +102,31 @@ def next_event(offsets: Ints, event: Ints, cut_offsets: Ints, cutoffs: Ints) -> 
             if high < end:
                 out[column] = event[high]
     return out
+
+
+@compiled
+def median_gap(items: Visible, cut_offsets: Ints, cutoffs: Ints, most: int) -> Floats:
+    """Median of the last gaps between visible records at each cutoff, at most so many, microseconds, shape (m,).
+
+    Records of one instant count once. NaN where fewer than two instants are visible.
+    """
+    out = np.full(len(cutoffs), np.nan)
+    gaps = np.empty(most)
+    for owner in range(len(items.offsets) - 1):
+        begin, end = items.offsets[owner], items.offsets[owner + 1]
+        high = begin
+        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[column]
+            while high < end and items.event[high] <= cutoff:
+                high += 1
+            found, later, i = 0, NEVER, high - 1
+            while i >= begin and found < most:
+                if items.since[i] <= cutoff < items.until[i]:
+                    if later != NEVER and items.event[i] < later:
+                        gaps[found] = later - items.event[i]
+                        found += 1
+                    later = items.event[i]
+                i -= 1
+            if found > 0:
+                out[column] = np.median(gaps[:found])
+    return out

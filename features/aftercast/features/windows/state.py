@@ -1,43 +1,89 @@
-"""The running aggregate of a window: adding one record, merging two aggregates, reading the statistics.
+"""What the records of a stretch add up to, and the statistics of the two stretches that make up a window.
 
-A state is a float64 row; its fields are the constants below. Adding and merging are the only ways in which a statistic
-is ever computed, in one fixed order of operations, which is what makes results equal to the bit on every path.
+Sums are taken of the distance from one record of the stretch, its anchor, so that a big level costs no digits: the
+squares exceed those around the mean by at most twice the number of records. Adding a record and joining two stretches
+are the only ways in which a statistic is ever computed, in one order of operations: results are equal to the bit on
+every path.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: PLR0917 - compiled functions are called by position
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from aftercast.data.clocks import HOUR_US
 from aftercast.features.windows.arrays import Floats, compiled
 
-COUNT: Final = 0
-MEAN: Final = 1
-SQUARES: Final = 2  # sum of squared deviations from the mean
-LOW: Final = 3
-HIGH: Final = 4
-BASE_WIDTH: Final = 5
-WEIGHTED: Final = 5  # sum of weight times value
-WEIGHT: Final = 6
-TIME: Final = 7  # mean of the time in hours from the block edge
-TIME_SQUARES: Final = 8
-PRODUCTS: Final = 9  # sum of products of deviations of time and value
-FIRST: Final = 10
-LAST: Final = 11
-INCREASE: Final = 12
-FULL_WIDTH: Final = 13
+LEVEL: Final = 1  # records, mean, std, low, high
+TREND: Final = 2
+DECAYED: Final = 4
+INCREASE: Final = 8
+_HOURS: Final = 1 / HOUR_US
 
-OUT_COUNT: Final = 0
-OUT_MEAN: Final = 1
-OUT_STD: Final = 2
-OUT_MIN: Final = 3
-OUT_MAX: Final = 4
-OUT_DECAYED: Final = 5
-OUT_TREND: Final = 6
-OUT_INCREASE: Final = 7
-OUT_ROWS: Final = 8
+
+class Statistics(NamedTuple):
+    """Statistics of windows, shape (n,) each, or (0,) where not asked for; NaN where undefined.
+
+    Attributes
+    ----------
+    records, mean, std, low, high
+        ``std`` is the sample's (n - 1) and needs two records.
+    trend
+        Least-squares slope per hour; needs two records.
+    decayed
+        Exponentially weighted mean.
+    increase
+        Of a counter whose resets to zero are allowed for; needs two records.
+    """
+
+    records: Floats
+    mean: Floats
+    std: Floats
+    low: Floats
+    high: Floats
+    trend: Floats
+    decayed: Floats
+    increase: Floats
+
+
+class Side(NamedTuple):
+    """One side of a window: how many records it has, value and time of its anchor."""
+
+    records: int
+    anchor: float
+    moment: int
+
+
+class Level(NamedTuple):
+    """Sum and squares of the distances from the anchor, and extremes."""
+
+    total: float
+    squares: float
+    low: float
+    high: float
+
+
+class Trend(NamedTuple):
+    """Sums of the hours from the anchor, of their squares, and of their products with the values' distances."""
+
+    hours: float
+    squares: float
+    products: float
+
+
+class Decayed(NamedTuple):
+    """Sum of the weights, and of weight times distance from the anchor."""
+
+    weight: float
+    weighted: float
+
+
+def empty(wanted: int, n: int) -> Statistics:
+    """Unset statistics of n windows, those asked for by the flags ``wanted``."""
+    parts = (LEVEL, LEVEL, LEVEL, LEVEL, LEVEL, TREND, DECAYED, INCREASE)
+    return Statistics(*(np.empty(n if wanted & part else 0) for part in parts))
 
 
 @compiled
@@ -47,134 +93,105 @@ def increase(earlier: float, later: float) -> float:
 
 
 @compiled
-def grow(
-    count: float, mean: float, squares: float, low: float, high: float, value: float
-) -> tuple[float, float, float, float, float]:
-    """Count, mean, squares and extremes after one more record (Welford 1962)."""
-    after = count + 1.0
-    delta = value - mean
-    moved = mean + delta / after
-    least = value if count == 0.0 or value < low else low
-    most = value if count == 0.0 or value > high else high
-    return after, moved, squares + delta * (value - moved), least, most
+def first_level(value: float) -> Level:
+    """Level before the anchor itself is added."""
+    return Level(0.0, 0.0, value, value)
 
 
 @compiled
-def join(
-    n: float, mean: float, squares: float, m: float, other: float, rest: float
-) -> tuple[float, float, float, float]:
-    """Count, mean, squares of two parts, and the share of the second (Chan, Golub, LeVeque 1983); both hold records."""
-    count = n + m
-    share = m / count
-    delta = other - mean
-    return count, mean + delta * share, squares + rest + delta * delta * n * share, share
+def grow_level(level: Level, value: float, anchor: float) -> Level:
+    """Level after one more record."""
+    distance = value - anchor
+    low = value if value < level.low else level.low
+    high = value if value > level.high else level.high
+    return Level(level.total + distance, level.squares + distance * distance, low, high)
 
 
 @compiled
-def add(state: Floats, value: float, hours: float, weight: float, full: bool, backward: bool) -> None:
-    """Add one record; ``backward`` when it lies before all records of the state.
-
-    Parameters
-    ----------
-    hours
-        Time from the block edge, hours; used for the trend only.
-    weight
-        Weight of the exponential mean.
-    full
-        Whether trend, exponential mean and increase are kept besides count, mean, squares and extremes.
-    """
-    state[COUNT], state[MEAN], state[SQUARES], state[LOW], state[HIGH] = grow(
-        state[COUNT], state[MEAN], state[SQUARES], state[LOW], state[HIGH], value
-    )
-    if full:
-        add_rest(state, state[COUNT], state[MEAN], value, hours, weight, backward)
+def grow_trend(trend: Trend, elapsed: int, distance: float) -> Trend:
+    """Trend after one more record, ``elapsed`` microseconds and ``distance`` from the anchor."""
+    hours = elapsed * _HOURS
+    return Trend(trend.hours + hours, trend.squares + hours * hours, trend.products + hours * distance)
 
 
 @compiled
-def add_rest(
-    state: Floats, count: float, mean: float, value: float, hours: float, weight: float, backward: bool
-) -> None:
-    """Add one record to the fields beyond the extremes; count and mean are those after it."""
-    (
-        state[WEIGHTED], state[WEIGHT], state[TIME], state[TIME_SQUARES],
-        state[PRODUCTS], state[FIRST], state[LAST], state[INCREASE],
-    ) = grow_rest(
-        state[WEIGHTED], state[WEIGHT], state[TIME], state[TIME_SQUARES],
-        state[PRODUCTS], state[FIRST], state[LAST], state[INCREASE],
-        count, mean, value, hours, weight, backward,
-    )  # fmt: skip
+def grow_decayed(decayed: Decayed, weight: float, distance: float) -> Decayed:
+    """Weights after one more record."""
+    return Decayed(decayed.weight + weight, decayed.weighted + weight * distance)
 
 
 @compiled
-def grow_rest(
-    weighted: float, weights: float, time: float, time_squares: float, products: float, first: float, last: float,
-    risen: float, count: float, mean: float, value: float, hours: float, weight: float, backward: bool,
-) -> tuple[float, float, float, float, float, float, float, float]:  # fmt: skip
-    """Fields beyond the extremes after one more record; count and mean are those after it."""
-    shift = hours - time
-    moved = time + shift / count
-    time_squares = time_squares + shift * (hours - moved)
-    products = products + shift * (value - mean)
-    if count == 1.0:
-        first, last = value, value
-    elif backward:
-        risen, first = risen + increase(value, first), value
+def put_level(out: Statistics, column: int, left: Side, right: Side, a: Level, b: Level) -> None:
+    """Write count, mean, std and extremes of a window whose stretches have the levels a and b."""
+    n, m = left.records, right.records
+    out.records[column] = n + m
+    if n > 0 and m > 0:
+        share = m / (n + m)
+        apart = _mean_apart(left, right, a.total, b.total)
+        mean = left.anchor + a.total / n + apart * share
+        squares = _squares(a, n) + _squares(b, m) + apart * apart * n * share
+        low = a.low if a.low < b.low else b.low
+        high = a.high if a.high > b.high else b.high
+    elif n > 0:
+        mean, squares, low, high = left.anchor + a.total / n, _squares(a, n), a.low, a.high
+    elif m > 0:
+        mean, squares, low, high = right.anchor + b.total / m, _squares(b, m), b.low, b.high
     else:
-        risen, last = risen + increase(last, value), value
-    return weighted + weight * value, weights + weight, moved, time_squares, products, first, last, risen
+        mean, squares, low, high = np.nan, np.nan, np.nan, np.nan
+    out.mean[column], out.low[column], out.high[column] = mean, low, high
+    squares = 0.0 if squares < 0.0 else squares
+    out.std[column] = np.sqrt(squares / (n + m - 1)) if n + m > 1 else np.nan
 
 
 @compiled
-def merge(left: Floats, right: Floats, state: Floats, full: bool) -> None:
-    """Write the aggregate of left (earlier) and right (later) into state."""
-    if left[COUNT] == 0.0:
-        state[:] = right
-    elif right[COUNT] == 0.0:
-        state[:] = left
-    else:
-        state[COUNT], state[MEAN], state[SQUARES], share = join(
-            left[COUNT], left[MEAN], left[SQUARES], right[COUNT], right[MEAN], right[SQUARES]
-        )
-        state[LOW] = min(left[LOW], right[LOW])
-        state[HIGH] = max(left[HIGH], right[HIGH])
-        if full:
-            _merge_rest(left, right, state, share)
+def _squares(level: Level, n: int) -> float:
+    """Sum of squares around the mean."""
+    return level.squares - level.total * level.total / n
 
 
 @compiled
-def _merge_rest(left: Floats, right: Floats, state: Floats, share: float) -> None:
-    state[WEIGHTED] = left[WEIGHTED] + right[WEIGHTED]
-    state[WEIGHT] = left[WEIGHT] + right[WEIGHT]
-    shift = right[TIME] - left[TIME]
-    delta = right[MEAN] - left[MEAN]
-    state[TIME] = left[TIME] + shift * share
-    state[TIME_SQUARES] = left[TIME_SQUARES] + right[TIME_SQUARES] + shift * shift * left[COUNT] * share
-    state[PRODUCTS] = left[PRODUCTS] + right[PRODUCTS] + shift * delta * left[COUNT] * share
-    state[FIRST] = left[FIRST]
-    state[LAST] = right[LAST]
-    state[INCREASE] = left[INCREASE] + right[INCREASE] + increase(left[LAST], right[FIRST])
+def _mean_apart(left: Side, right: Side, total: float, other: float) -> float:
+    """Mean of the right less that of the left; both hold records."""
+    return (right.anchor - left.anchor) + (other / right.records - total / left.records)
 
 
 @compiled
-def read(state: Floats, out: Floats, column: int, full: bool) -> None:
-    """Write the statistics of a state into one column of out, shape (OUT_ROWS, m); NaN where they are undefined.
-
-    The trend is the least-squares slope per hour; it and the increase need two records.
-    """
-    count = state[COUNT]
-    read_base(count, state[MEAN], state[SQUARES], state[LOW], state[HIGH], out, column)
-    if full:
-        out[OUT_DECAYED, column] = state[WEIGHTED] / state[WEIGHT] if count > 0.0 else np.nan
-        out[OUT_TREND, column] = state[PRODUCTS] / state[TIME_SQUARES] if state[TIME_SQUARES] > 0.0 else np.nan
-        out[OUT_INCREASE, column] = state[INCREASE] if count > 1.0 else np.nan
+def slope(left: Side, right: Side, a: Trend, b: Trend, total: float, other: float) -> float:
+    """Least-squares slope per hour of a window; the totals are those of the values, see :class:`Level`."""
+    n, m = left.records, right.records
+    products, squares, early, late = 0.0, 0.0, 0.0, 0.0
+    if n > 0:
+        early = a.hours / n
+        products += a.products - early * total
+        squares += a.squares - early * a.hours
+    if m > 0:
+        late = b.hours / m
+        products += b.products - late * other
+        squares += b.squares - late * b.hours
+    if n > 0 and m > 0:
+        hours = (right.moment - left.moment) * _HOURS + (late - early)
+        weight = n * (m / (n + m))
+        products += hours * _mean_apart(left, right, total, other) * weight
+        squares += hours * hours * weight
+    return products / squares if n + m > 1 and squares > 0.0 else np.nan
 
 
 @compiled
-def read_base(count: float, mean: float, squares: float, low: float, high: float, out: Floats, column: int) -> None:
-    """Write count, mean, std and extremes; the standard deviation is the sample's (n - 1) and needs two records."""
-    known = count > 0.0
-    out[OUT_COUNT, column] = count
-    out[OUT_MEAN, column] = mean if known else np.nan
-    out[OUT_STD, column] = np.sqrt(squares / (count - 1.0)) if count > 1.0 else np.nan
-    out[OUT_MIN, column] = low if known else np.nan
-    out[OUT_MAX, column] = high if known else np.nan
+def decayed_mean(left: Side, right: Side, a: Decayed, b: Decayed, fade: float) -> float:
+    """Exponentially weighted mean of a window; ``fade`` is the factor of the weights of the left."""
+    if left.records > 0 and right.records > 0:
+        weighted = (a.weighted + (left.anchor - right.anchor) * a.weight) * fade + b.weighted
+        return right.anchor + weighted / (a.weight * fade + b.weight)
+    if left.records > 0:
+        return left.anchor + a.weighted / a.weight
+    return right.anchor + b.weighted / b.weight if right.records > 0 else np.nan
+
+
+@compiled
+def whole_increase(left: Side, right: Side, a: float, b: float) -> float:
+    """Increase over a window whose stretches rose by a and b."""
+    if left.records > 0 and right.records > 0:
+        return a + b + increase(left.anchor, right.anchor)
+    if left.records + right.records < 2:
+        return np.nan
+    return a if left.records > 0 else b
