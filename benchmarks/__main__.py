@@ -7,19 +7,25 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 PREFIX = "bench_"
 
 
 def names() -> list[str]:
-    """Benchmarks of this folder, by file name."""
+    """Benchmarks of this folder, by file name with dashes."""
     found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return sorted(name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX))
+    return sorted(name.removeprefix(PREFIX).replace("_", "-") for name in found if name.startswith(PREFIX))
+
+
+def module_of(name: str) -> ModuleType:
+    """Module of a benchmark."""
+    return importlib.import_module(f"benchmarks.{PREFIX}{name.replace('-', '_')}")
 
 
 def about(name: str) -> str:
     """First line of a benchmark's docstring."""
-    text = importlib.import_module(f"benchmarks.{PREFIX}{name}").__doc__ or ""
+    text = module_of(name).__doc__ or ""
     return text.strip().splitlines()[0]
 
 
@@ -27,14 +33,14 @@ def main(words: list[str]) -> int:
     """List, or run the benchmark named first with the words after it."""
     if not words:
         for name in names():
-            print(f"make bench-{name:<12} {about(name)}")
+            print(f"make bench-{name:<15} {about(name)}")
         return 0
     if words[0] not in names():
         near = difflib.get_close_matches(words[0], names(), n=1, cutoff=0.3)
         print(f"There is no benchmark '{words[0]}'; did you mean '{(near or names())[0]}'?", file=sys.stderr)
         return 2
     sys.argv = [f"bench_{words[0]}", *words[1:]]
-    importlib.import_module(f"benchmarks.{PREFIX}{words[0]}").main()
+    module_of(words[0]).main()
     return 0
 
 

@@ -22,6 +22,7 @@ from aftercast.models.answers import (
     risk_within,
     score_from_dict,
     score_to_dict,
+    time_to,
     words,
 )
 
@@ -40,6 +41,7 @@ def score(**changes: Any) -> Score:
         "any_risk": (0.021, 0.131),
         "evidence": "telemetry",
         "data_as_of": CUTOFF - pd.Timedelta(hours=1),
+        "any_interval": (None, (0.09, 0.17)),
     }
     return Score(**{**values, **changes})
 
@@ -132,3 +134,25 @@ def test_a_stored_score_comes_back_equal_to_the_last_digit() -> None:
         horizons=("1d", "7d"),
     )
     assert back == stored
+
+
+@given(st.lists(st.floats(0.001, 0.6), min_size=2, max_size=2), st.floats(0.001, 0.95))
+def test_remaining_life_is_when_the_probability_reaches_a_share(values: list[float], share: float) -> None:
+    horizons, risks = (DAY_US, 7 * DAY_US), sorted(values)
+    found = time_to(horizons, risks, share)
+    if found is None:
+        assert share > risks[-1]
+    else:
+        assert risk_within(horizons, risks, max(round(found), 1)) == pytest.approx(share, abs=1e-6)
+
+
+def test_remaining_life_beyond_the_longest_horizon_is_none_and_says_how_far_was_looked() -> None:
+    life = answer(score(), "1d").remaining_life
+    assert life is not None
+    assert life.lower_days == pytest.approx(5.3, abs=0.2)
+    assert (life.median_days, life.upper_days, life.beyond_days) == (None, None, 7.0)
+
+
+def test_the_interval_is_that_of_the_horizon_asked_and_none_between_horizons() -> None:
+    told = score(any_interval=(None, (0.1, 0.2)))
+    assert [answer(told, horizon).interval for horizon in ("1d", "3d", "7d")] == [None, None, (0.1, 0.2)]

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.models.calibration import Calibrator, fit_calibrator
+from aftercast.models.calibration import OWN, Calibrator, fit_calibrator
 
 
-@given(st.floats(0, 1), st.floats(0, 5), st.floats(0, 5), st.floats(-5, 5))
-def test_a_calibrated_probability_is_never_exactly_0_or_1(p: float, a: float, b: float, c: float) -> None:
-    assert 0 < Calibrator(a, b, c).apply(np.array([p]))[0] < 1
+@given(st.floats(0, 1), st.floats(0, 5), st.floats(-5, 5))
+def test_a_calibrated_probability_is_never_exactly_0_or_1(p: float, slope: float, offset: float) -> None:
+    assert 0 < Calibrator(slope, offset).apply(np.array([p]))[0] < 1
 
 
 def test_a_calibrator_never_turns_the_order() -> None:
     p = np.linspace(0, 1, 1001)
-    assert (np.diff(Calibrator(0.7, 1.6, -0.4).apply(p)) >= 0).all()
+    assert (np.diff(Calibrator(0.7, -0.4).apply(p)) >= 0).all()
 
 
 @pytest.mark.parametrize("event", [np.zeros(50, dtype=bool), np.ones(50, dtype=bool)])
@@ -41,6 +41,22 @@ def test_with_many_events_it_undoes_overconfidence() -> None:
     logit = 2.0 * np.log(truth / (1 - truth)) + 0.5
     found = fit_calibrator(1 / (1 + np.exp(-logit)), event)
     assert np.abs(found.apply(1 / (1 + np.exp(-logit))) - truth).max() < 0.06
+
+
+def test_repeated_rows_of_one_event_count_as_one() -> None:
+    event = np.arange(200) < 2
+    p = np.full(200, 0.03)
+    repeated = fit_calibrator(np.repeat(p, 16), np.repeat(event, 16), np.full(3_200, 1 / 16))
+    once = fit_calibrator(p, event)
+    assert (repeated.slope, repeated.offset) == pytest.approx((once.slope, once.offset), abs=1e-4)
+
+
+def test_a_component_with_few_events_stays_near_what_all_share() -> None:
+    shared = Calibrator(0.8, -0.5)
+    event = np.arange(100) < 10
+    found = fit_calibrator(np.full(100, 0.05), event, around=shared, spread=OWN)
+    assert shared.offset < found.offset < shared.offset + 0.2
+    assert fit_calibrator(np.full(100, 0.05), np.zeros(100, dtype=bool), around=shared) == shared
 
 
 def test_missing_stays_missing() -> None:

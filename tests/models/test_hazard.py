@@ -139,3 +139,30 @@ def test_drivers_name_what_drives(model: HazardModel, world: Any) -> None:
     assert value == pytest.approx(float(row["stress"].iloc[0]))
     assert next(iter(importance(model))) == "stress"
     assert contributions(model, row).shape == (1, 5)
+
+
+def test_each_member_misses_whole_devices_and_every_device_is_missed_once(world: Any) -> None:
+    """A component that fails on two devices alone: the members that miss one of them have only the other's failures."""
+    owner = world.examples.owner
+    failing = np.isin(owner, [3, 4])
+    time = np.where(failing & (np.arange(len(owner)) % 3 == 0), DAY_US, NEVER)[:, None]
+    labels = Labels(time, world.labels.follow_up_us[:, :1], ("pump",), world.labels.valid)
+    settings = HazardSettings(fallback_rounds=1, members=150, workers=1)
+    fitted = HazardModel.fit(world.features, labels, (DAY_US,), ("pump",), settings, owner=owner)
+    means = [booster.predict(fitted.schema.matrix(world.features)).mean() for booster in fitted.cells[0][0].boosters]
+    events = (time <= DAY_US).sum()
+    assert len(means) == 150
+    few = np.array(means) < 0.75 * events / len(owner)
+    assert few.sum() == 2
+
+
+def test_a_hazard_is_the_mean_of_its_members(world: Any) -> None:
+    settings = HazardSettings(fallback_rounds=5, members=3, workers=1)
+    fitted = HazardModel.fit(world.features, world.labels, HORIZONS, ("pump", "fan"), settings)
+    matrix = fitted.schema.matrix(world.features)
+    cell = fitted.cells[1][0]
+    each = np.array([booster.predict(matrix, num_threads=1) for booster in cell.boosters])
+    assert len(each) == 3
+    assert not np.array_equal(each[0], each[1])
+    assert fitted.hazards(matrix, calibrated=False)[:, 1, 0] == pytest.approx(each.mean(axis=0), abs=1e-15)
+    assert cell.rounds == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from aftercast.data.clocks import DAY_US, HOUR_US
@@ -96,6 +97,31 @@ def test_a_constant_forecast_finds_failures_as_often_as_chance() -> None:
 def test_a_threshold_parts_certain_probabilities(p: list[float]) -> None:
     threshold = best_f1_threshold(np.array([False, False, True]), np.array(p))
     assert (np.array(p) >= threshold).tolist() == [False, False, True]
+
+
+def test_a_threshold_lies_inside_the_gap_between_events_and_the_rest() -> None:
+    event = np.arange(100) >= 80
+    p = expit(np.where(event, 2.0, -6.0) + np.linspace(-0.1, 0.1, 100))
+    assert logit(best_f1_threshold(event, p)) == pytest.approx(-2.0, abs=0.5)
+
+
+def test_one_odd_event_does_not_move_the_threshold_next_to_it() -> None:
+    event = np.arange(2_000) >= 1_980
+    odds = np.where(event, 4.0, -6.0) + np.random.default_rng(0).normal(size=2_000)
+    odds[-1], odds[0] = -3.0, -3.1
+    assert logit(best_f1_threshold(event, expit(odds))) > -2.0
+
+
+def test_with_many_events_the_threshold_has_nearly_the_greatest_f1() -> None:
+    random = np.random.default_rng(1)
+    p = random.beta(1, 4, 40_000)
+    event = random.random(40_000) < p
+
+    def f1(threshold: float) -> float:
+        flagged = p >= threshold
+        return float(2 * (event & flagged).sum() / (event.sum() + flagged.sum()))
+
+    assert f1(best_f1_threshold(event, p)) > max(f1(t) for t in np.linspace(0.01, 0.9, 200)) - 0.002
 
 
 def test_without_events_there_is_no_threshold() -> None:

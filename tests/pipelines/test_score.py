@@ -11,9 +11,10 @@ from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.records.scores import ScoreSet, newest_scores, write_scores
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.registry import CHAMPION, client, model_name, newest_version, promote
 from aftercast.models.score_records import stored_scores
 from aftercast.models.snapshot import load_snapshot, snapshot_path
-from aftercast.pipelines.score import MOST_MISSED, missed, run_score
+from aftercast.pipelines.score import KINDS, MOST_MISSED, missed, run_score
 
 DAY = pd.Timedelta(days=1)
 MIDNIGHT = pd.Timestamp("2025-08-15", tz="UTC")
@@ -82,10 +83,14 @@ def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_work
     snapshot = load_snapshot(snapshot_path(fleet_workspace.folder, "failure"))
     assert [score.entity_id for score in scores] == list(snapshot.ids)
     assert found.size == len(scores) > 0
+    assert all(score.any_interval[0] is not None for score in scores)
     for score in scores:
         assert all(0 <= risk <= 1 for risks in (score.any_risk, *score.risks.values()) for risk in risks)
         assert list(score.any_risk) == sorted(score.any_risk)
         assert score.any_risk[-1] >= max(risks[-1] for risks in score.risks.values())
+        assert len(score.any_interval) == len(score.any_risk)
+        for risk, ends in zip(score.any_risk, score.any_interval, strict=True):
+            assert ends is None or 0 <= ends[0] <= risk <= ends[1] <= 1
         assert score.evidence in {"telemetry", "history", "cohort"}
 
 
@@ -119,3 +124,18 @@ def test_a_workspace_without_a_model_says_to_train(own_fleet: Workspace) -> None
     other = Workspace(own_fleet.folder, own_fleet.settings.model_copy(update={"mlflow": settings}), own_fleet.fleet)
     with pytest.raises(NotFoundError, match="aftercast train"):
         run_score(other)
+
+
+def test_without_a_champion_the_error_says_what_became_of_the_newest_model(own_fleet: Workspace) -> None:
+    mlflow = client(own_fleet)
+    for kind in KINDS:
+        mlflow.delete_registered_model_alias(model_name(kind), CHAMPION)
+    newest = newest_version(own_fleet, "failure")
+    assert newest is not None
+    promote(own_fleet, newest, better_than_base=False)
+    with pytest.raises(NotFoundError, match="Version 1 of aftercast-failure: Not champion: worse than"):
+        run_score(own_fleet)
+
+
+def test_without_any_model_the_error_says_to_train(empty: Workspace) -> None:
+    assert newest_version(empty, "failure") is None

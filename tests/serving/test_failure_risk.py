@@ -7,14 +7,13 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
 
-from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.data.workspace import Workspace
 from aftercast.models.answers import answer
 from aftercast.models.registry import load_champion
 from aftercast.models.risk_list import RiskList, make_list
@@ -50,22 +49,21 @@ def test_every_device_has_the_probability_of_the_risk_list(client: httpx.Client,
     first, row = answered["results"][0], made.rows[0]
     assert (first["sentence"], first["component"], first["evidence"]) == (row.sentence, row.component, row.evidence)
     assert first["components"][row.component] == row.component_probability
+    assert first["interval"]["lower"] <= row.probability <= first["interval"]["upper"]
+    assert first["remaining_life"]["beyond_days"] == 30
     assert pd.Timestamp(answered["cutoff"]) == made.cutoff
     assert answered["model"]["version"] == made.model_version
 
 
 def test_rows_made_live_have_the_probability_of_the_risk_list(
-    fleet_workspace: Workspace,
+    own_fleet: Workspace,
     made: RiskList,
-    tmp_path: Path,
     listening: Callable[[Workspace], AbstractContextManager[str]],
     client_of: Callable[..., httpx.Client],
 ) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(fleet_workspace.folder, folder, ignore=shutil.ignore_patterns("online"))
-    copied = open_workspace(folder)
+    shutil.rmtree(own_fleet.folder / "online")
     asked = [row.device_id for row in made.rows[:5]]
-    with listening(copied) as url, client_of(url, copied, "predict") as client:
+    with listening(own_fleet) as url, client_of(url, own_fleet, "predict") as client:
         unscored = client.post("/v1/failure-risk", json={"devices": [{"device_id": asked[0]}]})
         live = _ask(client, asked, horizon="7d", as_of=made.cutoff.isoformat())
     assert unscored.status_code == 503

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +13,7 @@ import pytest
 
 from aftercast.data.batches import Batch
 from aftercast.data.ingest import ingest
-from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.data.workspace import Workspace
 from aftercast.models.registry import load_champion, promote, register
 from aftercast.models.snapshot import load_snapshot, save_snapshot, snapshot_path, take_snapshot
 
@@ -24,20 +22,13 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def copied(fleet_workspace: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the shared workspace, free to be changed."""
-    shutil.copytree(fleet_workspace.folder, tmp_path / "copy")
-    return open_workspace(tmp_path / "copy")
-
-
-@pytest.fixture
 def asking(
-    copied: Workspace,
+    own_fleet: Workspace,
     listening: Callable[[Workspace], AbstractContextManager[str]],
     client_of: Callable[..., httpx.Client],
 ) -> Iterator[httpx.Client]:
     """Client of a service on the copy."""
-    with listening(copied) as url, client_of(url, copied, "predict") as client:
+    with listening(own_fleet) as url, client_of(url, own_fleet, "predict") as client:
         yield client
 
 
@@ -56,10 +47,10 @@ def _ask_until(client: httpx.Client, device_id: str, changed: Callable[[dict[str
             return answered
 
 
-def test_newly_scored_rows_are_taken_up(asking: httpx.Client, copied: Workspace) -> None:
-    path = snapshot_path(copied.folder, "failure")
+def test_newly_scored_rows_are_taken_up(asking: httpx.Client, own_fleet: Workspace) -> None:
+    path = snapshot_path(own_fleet.folder, "failure")
     old = load_snapshot(path)
-    other = take_snapshot(copied.store, copied.fleet, "failure", old.cutoff - DAY)
+    other = take_snapshot(own_fleet.store, own_fleet.fleet, "failure", old.cutoff - DAY)
     device_id = str(other.ids[0])
     assert pd.Timestamp(_ask(asking, device_id)["cutoff"]) == old.cutoff
     save_snapshot(other, path)
@@ -67,37 +58,39 @@ def test_newly_scored_rows_are_taken_up(asking: httpx.Client, copied: Workspace)
     assert pd.Timestamp(answered["cutoff"]) == other.cutoff
 
 
-def test_a_newly_promoted_champion_answers(asking: httpx.Client, copied: Workspace) -> None:
-    device_id = str(load_snapshot(snapshot_path(copied.folder, "failure")).ids[0])
+def test_a_newly_promoted_champion_answers(asking: httpx.Client, own_fleet: Workspace) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
     before = _ask(asking, device_id)
-    second = register(copied, "failure", load_champion(copied, "failure").run_id, key="second")
-    promote(copied, second, better_than_base=True)
+    second = register(own_fleet, "failure", load_champion(own_fleet, "failure").run_id, key="second")
+    promote(own_fleet, second, better_than_base=True)
     after = _ask_until(asking, device_id, lambda found: found["model"]["version"] == second.version)
     assert before["model"]["version"] != second.version
     assert after["model"]["version"] == second.version
     assert after["results"][0]["probability"] == before["results"][0]["probability"]
 
 
-def test_a_device_imported_after_the_scoring_is_known_but_not_scored(asking: httpx.Client, copied: Workspace) -> None:
-    now = load_snapshot(snapshot_path(copied.folder, "failure")).cutoff
+def test_a_device_imported_after_the_scoring_is_known_but_not_scored(
+    asking: httpx.Client, own_fleet: Workspace
+) -> None:
+    now = load_snapshot(snapshot_path(own_fleet.folder, "failure")).cutoff
     row = (
-        copied.store.read("devices")[lambda found: found["retired_at"].isna()]
+        own_fleet.store.read("devices")[lambda found: found["retired_at"].isna()]
         .iloc[[0]]
         .assign(device_id="newcomer", installed_at=now - DAY, available_at=now)
     )
     before = _ask(asking, "newcomer")["results"][0]
-    ingest(copied.store, [Batch("devices", row, "test", 1)], copied.fleet, origin="test")
+    ingest(own_fleet.store, [Batch("devices", row, "test", 1)], own_fleet.fleet, origin="test")
     after = _ask(asking, "newcomer")["results"][0]
     assert (before["error"]["code"], after["error"]["code"]) == ("unknown_device", "not_scored")
     assert "aftercast score" in after["error"]["hint"]
 
 
 def test_rows_that_cannot_be_read_leave_the_old_ones_answering(
-    asking: httpx.Client, copied: Workspace, caplog: pytest.LogCaptureFixture
+    asking: httpx.Client, own_fleet: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    device_id = str(load_snapshot(snapshot_path(copied.folder, "failure")).ids[0])
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
     before = _ask(asking, device_id)
-    snapshot_path(copied.folder, "failure").write_bytes(b"half a file")
+    snapshot_path(own_fleet.folder, "failure").write_bytes(b"half a file")
     deadline = time.monotonic() + PATIENCE_S
     while "The failure model stays as it is" not in caplog.text and time.monotonic() < deadline:
         time.sleep(0.05)

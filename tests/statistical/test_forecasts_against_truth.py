@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.stats import spearmanr
 
 Forecast = Any  # the fixture's class; conftest files are not imported
 
@@ -38,9 +37,12 @@ def test_forecast_and_truth_agree_by_decile(forecast: Forecast, horizon: str) ->
 
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_the_order_of_the_true_risks_is_recovered(forecast: Forecast, horizon: str) -> None:
-    predicted, true = forecast.predicted[horizon], forecast.true[horizon]
-    assert spearmanr(predicted.ravel(), true.ravel()).statistic > 0.65
-    assert spearmanr(*deciles(predicted, true).T).statistic > 0.9
+    """Most components are below the onset of wear and differ little; what counts is the order of the others."""
+    predicted, true = forecast.predicted[horizon].ravel(), forecast.true[horizon].ravel()
+    count = len(true) // 10
+    best, found = (np.argsort(-values, kind="stable")[:count] for values in (true, predicted))
+    assert true[found].sum() > 0.75 * true[best].sum()
+    assert (np.diff(deciles(predicted, true)[-4:, 1]) > 0).all()
 
 
 @pytest.mark.parametrize("horizon", ["p_7d", "p_30d"])

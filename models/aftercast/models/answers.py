@@ -12,9 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from aftercast.data.clocks import format_duration, parse_duration_us
+from aftercast.data.clocks import DAY_US, format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Score:
         Component -> probability within each horizon, shape (H,); finite, 0 and 1 included.
     any_risk
         Probability that any component fails within each horizon, shape (H,).
+    any_interval
+        Interval of each of these, shape (H, 2); None where there is none.
     missing
         Inputs that had no value; none was read as zero.
     data_as_of
@@ -71,6 +75,25 @@ class Score:
     customer_id: str = ""
     drivers: tuple[Driver, ...] = ()
     missing: tuple[str, ...] = ()
+    any_interval: tuple[Interval | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class RemainingLife:
+    """Days from the cutoff until any component fails (the customer leaves): quantiles of the same probabilities.
+
+    Attributes
+    ----------
+    lower_days, median_days, upper_days
+        When the probability of a failure reaches 10, 50 and 90 %; None: not within ``beyond_days``.
+    beyond_days
+        The longest horizon of the model.
+    """
+
+    lower_days: float | None
+    median_days: float | None
+    upper_days: float | None
+    beyond_days: float
 
 
 @dataclass(frozen=True)
@@ -81,6 +104,11 @@ class Answer:
     ----------
     probability
         That any component fails (the customer leaves) in (cutoff, cutoff + horizon]; None when it cannot be judged.
+    interval
+        Between which two probabilities the share of events among such forecasts lies, as far as a later period tells;
+        None for a horizon between those of the model, or where that period was too short.
+    remaining_life
+        None where it cannot be judged.
     component
         The most likely component; None without a probability, and for customers.
     components
@@ -95,6 +123,8 @@ class Answer:
     horizon: str
     sentence: str
     probability: float | None = None
+    interval: Interval | None = None
+    remaining_life: RemainingLife | None = None
     component: str | None = None
     components: Mapping[str, float] = field(default_factory=dict)
     reason: str | None = None
@@ -129,6 +159,8 @@ def answer(score: Score, horizon: str) -> Answer:
         horizon=horizon,
         sentence=_sentence(score.kind, probability, top, components, horizon_us),
         probability=probability,
+        interval=dict(zip(score.horizons_us, score.any_interval, strict=False)).get(horizon_us),
+        remaining_life=remaining_life(score),
         component=top,
         components=components,
         evidence=score.evidence,
@@ -172,6 +204,32 @@ def risk_within(horizons_us: Sequence[int], risks: Sequence[float], horizon_us: 
     return -math.expm1(-(before + share * (_hazard(risks[at]) - before)))
 
 
+def remaining_life(score: Score) -> RemainingLife:
+    """Remaining life by the probabilities of a score."""
+    ends = [time_to(score.horizons_us, score.any_risk, share) for share in (0.1, 0.5, 0.9)]
+    lower, median, upper = (None if end is None else end / DAY_US for end in ends)
+    return RemainingLife(lower, median, upper, score.horizons_us[-1] / DAY_US)
+
+
+def time_to(horizons_us: Sequence[int], risks: Sequence[float], share: float) -> float | None:
+    """Time after which the probability reaches a share in (0, 1), microseconds; None beyond the longest horizon.
+
+    The inverse of :func:`risk_within`.
+
+    >>> time_to([10], [0.75], 0.5), time_to([10], [0.75], 0.8)
+    (5.0, None)
+    """
+    wanted = _hazard(share)
+    start, before = 0, 0.0
+    for end, risk in zip(horizons_us, risks, strict=True):
+        reached = _hazard(risk)
+        if wanted <= reached:
+            part = 1.0 if math.isinf(reached) else (wanted - before) / (reached - before)
+            return start + part * (end - start)
+        start, before = end, reached
+    return None
+
+
 def words(duration_us: int) -> str:
     """Return a duration in words.
 
@@ -203,6 +261,7 @@ def score_to_dict(score: Score) -> dict[str, Any]:
     return {
         "risks": {name: list(values) for name, values in score.risks.items()},
         "any": list(score.any_risk),
+        "any_interval": [None if ends is None else list(ends) for ends in score.any_interval],
         "evidence": score.evidence,
         "as_of": None if score.data_as_of is None else score.data_as_of.isoformat(),
         "device_model": score.device_model,
@@ -239,6 +298,7 @@ def score_from_dict(
         customer_id=content["customer_id"],
         drivers=tuple(Driver(*item) for item in content["drivers"]),
         missing=tuple(content["missing"]),
+        any_interval=tuple(None if ends is None else (ends[0], ends[1]) for ends in content.get("any_interval", ())),
     )
 
 

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.clocks import cutoff_grid, format_duration, parse_duration_us, timestamp_us
-from aftercast.data.errors import NotEnoughDataError
+from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
 from aftercast.models.cases import Cases, Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
-from aftercast.models.evaluation import Floats, Truth, evaluate
+from aftercast.models.evaluation import Floats, Truth
+from aftercast.models.forecasts import Forecasts
+from aftercast.models.holdouts import Held, HoldOut, held_out, parse_hold_out
+from aftercast.models.judging import judge
 from aftercast.models.report import BacktestReport
 from aftercast.models.splits import check_gap, check_observed, training_cutoffs
 from aftercast.models.training import Trained, train_model
 
 Retrain = Literal["once", "daily"]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a backtest trains on and tests: rows of no device in both where devices are held out."""
+
+    past: Cases
+    test: Cases
+    outcome: Outcome
+    truth: Truth
+    held: Held | None
 
 
 @dataclass(frozen=True)
@@ -30,9 +46,14 @@ class _Plan:
 
     kind: Kind
     spec: FleetSpec
+    version: int
     horizon_us: int
-    train_until: pd.Timestamp
+    every_us: int
+    act_within_us: int
+    moments: tuple[pd.Timestamp, ...]
+    tests: Ints
     retrain: Retrain
+    hold_out: HoldOut | None
     seed: int
 
     @property
@@ -40,11 +61,26 @@ class _Plan:
         """Horizons of the models: those of the spec below the horizon, and itself."""
         return sorted({h for h in horizons_of(self.kind, self.spec) if h < self.horizon_us} | {self.horizon_us})
 
-    def trainings(self, tests: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[tuple[pd.Timestamp, list[int]]]:
-        """When a model is trained, and the test cutoffs it forecasts."""
-        if self.retrain == "once":
-            return [(self.train_until, tests.tolist())]
-        return [(pd.Timestamp(int(cutoff), unit="us", tz="UTC"), [int(cutoff)]) for cutoff in tests]
+    @property
+    def trainings(self) -> list[tuple[pd.Timestamp, list[int]]]:
+        """When a model is trained, and the test cutoffs it forecasts: those until the next training."""
+        if self.retrain == "daily":
+            return [(_moment(cutoff), [int(cutoff)]) for cutoff in self.tests]
+        fold = np.searchsorted([timestamp_us(each) for each in self.moments], self.tests, side="right") - 1
+        return [(moment, self.tests[fold == i].tolist()) for i, moment in enumerate(self.moments) if (fold == i).any()]
+
+    @property
+    def folds(self) -> list[dict[str, Any]]:
+        """Each training and its test cutoffs, as JSON values."""
+        return [
+            {
+                "train_until": moment.isoformat(),
+                "test_from": _moment(cutoffs[0]).isoformat(),
+                "test_until": _moment(cutoffs[-1]).isoformat(),
+                "cutoffs": len(cutoffs),
+            }
+            for moment, cutoffs in self.trainings
+        ]
 
 
 def backtest(
@@ -53,12 +89,15 @@ def backtest(
     spec: FleetSpec,
     *,
     version: int | None = None,
-    train_until: pd.Timestamp,
+    train_until: pd.Timestamp | Sequence[pd.Timestamp],
     test_from: pd.Timestamp,
     test_until: pd.Timestamp,
     horizon: str,
     every: str = "24h",
     retrain: Retrain = "once",
+    act_within: str | None = None,
+    hold_out: str | None = None,
+    draws: int = 0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BacktestReport:
@@ -66,80 +105,138 @@ def backtest(
 
     Parameters
     ----------
+    train_until
+        One or several instants. Of several, each training forecasts the test cutoffs from its instant until the next
+        one's (open); metrics are of all of them together.
     test_from, test_until
         First and last test cutoff, both included.
     horizon, every
         How far ahead, and the time between test cutoffs.
+    act_within
+        Time needed to act: a failure counts as found by alarms at least that long before it.
+    hold_out
+        ``devices:0.2`` or ``newest``: test only devices that no training sees (see ``holdouts``).
+    draws
+        Draws of devices for 95 % intervals; 0: none.
 
     Raises
     ------
     SettingsError
-        If the test begins before training ends.
+        If the test begins before training ends, or a hold-out or training times are not understood.
     NotEnoughDataError
         If a test label would reach beyond what was observed, or training has too few failures.
     """
     began = time.perf_counter()
-    check_gap(train_until, test_from)
-    version = store.version() if version is None else version
-    observed = store.observed_until(version)
-    plan = _Plan(kind, spec, parse_duration_us(horizon), train_until, retrain, seed)
-    tests = cutoff_grid(test_from, test_until, parse_duration_us(every))
-    if observed is None or len(tests) == 0:
-        raise NotEnoughDataError(
-            "There is nothing to test on.", "Import history, and let --test-until follow --test-from."
-        )
-    check_observed(int(tests[-1]), plan.horizon_us, observed)
-    last = train_until if retrain == "once" else test_until
-    first = first_moment(kind, store, version)
-    grid = np.union1d(training_cutoffs(first, timestamp_us(last), cadence_us(kind, spec)), tests)
-    cases = build_cases(kind, store, spec, grid, version=version, progress=progress)
-    outcome = load_outcome(store, spec, version=version)
-    test = cases.take(np.isin(cases.examples.cutoff_us, tests))
-    forecasts = _forecast(plan, cases, test, outcome, tests=tests, progress=progress)
-    truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, parse_duration_us(every))
+    plan = _Plan(
+        kind=kind,
+        spec=spec,
+        version=store.version() if version is None else version,
+        horizon_us=parse_duration_us(horizon),
+        every_us=parse_duration_us(every),
+        act_within_us=0 if act_within is None else parse_duration_us(act_within),
+        moments=_moments(train_until, retrain),
+        tests=cutoff_grid(test_from, test_until, parse_duration_us(every)),
+        retrain=retrain,
+        hold_out=None if hold_out is None else parse_hold_out(hold_out),
+        seed=seed,
+    )
+    check_gap(plan.moments[0], test_from)
+    _check_time_to_act(plan)
+    data = _data(plan, store, progress)
+    forecasts = Forecasts(kind, data.truth, _forecast(plan, data, progress))
+    found = judge(forecasts, spec, data.test.features, draws=draws, progress=progress)
     return BacktestReport(
         kind=kind,
         horizon=format_duration(plan.horizon_us),
-        train_until=train_until,
+        train_until=plan.moments[0],
         test_from=test_from,
         test_until=test_until,
         every=every,
         retrain=retrain,
-        data_version=version,
-        feature_dictionary_hash=cases.dictionary_hash,
-        n_devices=len(np.unique(test.examples.ids)),
+        data_version=plan.version,
+        feature_dictionary_hash=data.test.dictionary_hash,
+        n_devices=len(np.unique(data.test.examples.ids)),
         seconds=time.perf_counter() - began,
-        results={name: evaluate(truth, values, thresholds) for name, (values, thresholds) in forecasts.items()},
+        act_within=act_within,
+        hold_out=None if data.held is None or plan.hold_out is None else f"{plan.hold_out.text}: {data.held.about}",
+        folds=plan.folds,
+        draws=draws,
+        forecasts=forecasts,
+        **found,
     )
 
 
-def _forecast(
-    plan: _Plan,
-    cases: Cases,
-    test: Cases,
-    outcome: Outcome,
-    *,
-    tests: np.ndarray[tuple[int], np.dtype[np.int64]],
-    progress: Progress | None,
-) -> dict[str, tuple[Floats, Floats]]:
+def _moments(train_until: pd.Timestamp | Sequence[pd.Timestamp], retrain: Retrain) -> tuple[pd.Timestamp, ...]:
+    """Instants at which models are trained, ascending and distinct."""
+    moments = (train_until,) if isinstance(train_until, pd.Timestamp) else tuple(sorted(set(train_until)))
+    if len(moments) == 0 or (len(moments) > 1 and retrain == "daily"):
+        raise SettingsError(
+            f"{len(moments)} times to train until were given, and to retrain {retrain}.",
+            "Give one --train-until, or several with --retrain once.",
+        )
+    return moments
+
+
+def _check_time_to_act(plan: _Plan) -> None:
+    if plan.act_within_us >= plan.horizon_us:
+        raise SettingsError(
+            f"Nothing can be found: it takes {format_duration(plan.act_within_us)} to act, and forecasts look "
+            f"{format_duration(plan.horizon_us)} ahead.",
+            "Choose --act-within shorter than --horizon.",
+        )
+
+
+def _data(plan: _Plan, store: Store, progress: Progress | None) -> _Data:
+    """Build the cases of training and test cutoffs and what became of the tested ones."""
+    observed = store.observed_until(plan.version)
+    if observed is None or len(plan.tests) == 0:
+        raise NotEnoughDataError(
+            "There is nothing to test on.", "Import history, and let --test-until follow --test-from."
+        )
+    check_observed(int(plan.tests[-1]), plan.horizon_us, observed)
+    last = timestamp_us(plan.moments[-1]) if plan.retrain == "once" else int(plan.tests[-1])
+    first = first_moment(plan.kind, store, plan.version, plan.moments[0])
+    grid = np.union1d(training_cutoffs(first, last, cadence_us(plan.kind, plan.spec)), plan.tests)
+    cases = build_cases(plan.kind, store, plan.spec, grid, version=plan.version, progress=progress)
+    outcome = load_outcome(store, plan.spec, version=plan.version)
+    past, test, held = _parted(plan, cases, store)
+    if len(test.examples) == 0:
+        raise NotEnoughDataError(
+            "No one who is tested is at risk at any test cutoff.", "Test other cutoffs, or hold out others."
+        )
+    truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, plan.every_us, plan.act_within_us)
+    return _Data(past, test, outcome, truth, held)
+
+
+def _parted(plan: _Plan, cases: Cases, store: Store) -> tuple[Cases, Cases, Held | None]:
+    """Cases that may be trained on, cases tested, and which devices are held out."""
+    tested = np.isin(cases.examples.cutoff_us, plan.tests)
+    if plan.hold_out is None:
+        return cases, cases.take(tested), None
+    ids = np.unique(cases.examples.ids[tested])
+    held = held_out(plan.hold_out, cases, ids, store, version=plan.version, seed=plan.seed)
+    return cases.take(~held.rows), cases.take(tested & held.rows), held
+
+
+def _forecast(plan: _Plan, data: _Data, progress: Progress | None) -> dict[str, tuple[Floats, Floats]]:
     """Model name -> probabilities and thresholds of the test rows, both shape (n, C + 1)."""
     out: dict[str, tuple[Floats, Floats]] = {}
-    for moment, cutoffs in plan.trainings(tests):
+    for moment, cutoffs in plan.trainings:
         if progress is not None:
-            progress(f"training until {moment:%Y-%m-%d}", len(test.examples))
-        rows = np.isin(test.examples.cutoff_us, cutoffs)
+            progress(f"training until {moment:%Y-%m-%d}", len(data.test.examples))
+        rows = np.isin(data.test.examples.cutoff_us, cutoffs)
         if rows.any():
-            trained = _train(plan, cases, outcome, moment)
-            for name, values, thresholds in _predictions(trained, test.features[rows].reset_index(drop=True)):
+            trained = _train(plan, data, moment)
+            for name, values, thresholds in _predictions(trained, data.test.features[rows].reset_index(drop=True)):
                 shape = (len(rows), values.shape[1])
                 kept = out.setdefault(name, (np.full(shape, np.nan), np.full(shape, np.nan)))
                 kept[0][rows], kept[1][rows] = values, thresholds
     return out
 
 
-def _train(plan: _Plan, cases: Cases, outcome: Outcome, moment: pd.Timestamp) -> Trained:
+def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
     """Train on the cutoffs before a moment with the outcomes known then."""
-    past = cases.take(cases.examples.cutoff_us < timestamp_us(moment))
+    past, outcome = data.past.take(data.past.examples.cutoff_us < timestamp_us(moment)), data.outcome
     known = Outcome(outcome.spec, outcome.devices.known_at(moment), outcome.customers.known_at(moment))
     return train_model(
         plan.kind,
@@ -157,3 +254,7 @@ def _train(plan: _Plan, cases: Cases, outcome: Outcome, moment: pd.Timestamp) ->
 def _predictions(trained: Trained, features: pd.DataFrame) -> Iterator[tuple[str, Floats, Floats]]:
     for name, values in trained.predict(features).items():
         yield name, values, trained.thresholds[name]
+
+
+def _moment(cutoff_us: int) -> pd.Timestamp:
+    return pd.Timestamp(int(cutoff_us), unit="us", tz="UTC")

@@ -103,22 +103,30 @@ def cadence_us(kind: Kind, spec: FleetSpec) -> int:
     return every if kind == "failure" else max(every, parse_duration_us(CHURN_EVERY))
 
 
-def first_moment(kind: Kind, store: Store, version: int) -> int:
+def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp) -> int:
     """When the fleet's records begin, microseconds: the first telemetry, else the first event.
+
+    Parameters
+    ----------
+    known_at
+        Leave out what became available later: old records that arrive late must not add cutoffs to earlier trainings.
 
     Raises
     ------
     NotEnoughDataError
-        If no event is stored.
+        If no event was known then.
     """
     tables = {"telemetry": "event_time", "failures": "event_time", "faults": "event_time", "repairs": "opened_at"}
     if kind == "churn":
         tables = {"purchases": "event_time", "contacts": "event_time", "customers": "since"}
     for table, column in tables.items():
-        times = store.read(table, version=version, columns=[column])[column]
+        times = store.read(table, version=version, known_at=known_at, columns=[column])[column]
         if times.notna().any():
             return timestamp_us(times.min())
-    raise NotEnoughDataError("The store holds no events to learn from.", f"Import one of {', '.join(tables)}.")
+    raise NotEnoughDataError(
+        f"Until {known_at:%Y-%m-%d %H:%M} the store knew no events to learn from.",
+        f"Import one of {', '.join(tables)}, or train until later.",
+    )
 
 
 def _churn(

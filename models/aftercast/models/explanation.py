@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def contributions(model: HazardModel, features: pd.DataFrame) -> Floats:
-    """SHAP values of the boosters (LightGBM ``pred_contrib``), shape (n, f), weighted by each hazard's share.
+    """Mean SHAP values of the boosters, shape (n, f), weighted by each hazard's share.
 
     A cell's weight is its hazard over the sum of hazards of the row, so that the drivers are those of what is likely;
     the sign says whether the feature raises (positive) or lowers the risk against the average row.
@@ -25,9 +25,7 @@ def contributions(model: HazardModel, features: pd.DataFrame) -> Floats:
     out = np.zeros(matrix.shape, dtype=np.float64)
     for k, row in enumerate(model.cells):
         for c, cell in enumerate(row):
-            if cell.booster is not None and len(matrix) > 0:
-                found = cell.booster.predict(matrix, pred_contrib=True, num_threads=1)
-                out += (hazards[:, k, c] / total)[:, None] * np.asarray(found)[:, :-1]
+            out += (hazards[:, k, c] / total)[:, None] * cell.contributions(matrix)
     return out
 
 
@@ -51,8 +49,7 @@ def importance(model: HazardModel) -> dict[str, float]:
     gain = np.zeros(len(model.schema.names))
     for row in model.cells:
         for cell in row:
-            if cell.booster is not None:
-                gain += cell.booster.feature_importance("gain")
+            gain += cell.gain(len(gain))
     total = gain.sum()
     if total <= 0:
         return {}

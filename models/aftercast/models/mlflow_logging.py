@@ -25,13 +25,15 @@ from mlflow.pyfunc import save_model
 
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.features.leakage import LeakageReport
 from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 from aftercast.models.pyfunc_loader import table
-from aftercast.models.registry import KEY_TAG, MODEL_FOLDER, client, model_name
+from aftercast.models.registry import KEY_TAG, LEAKAGE_TAG, MODEL_FOLDER, STOPPED_TAG, client, model_name
 
 SIGNATURE_ROWS: Final = 50
+LONGEST_TAG: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class TrainingRecord:
         File name without ending -> plot.
     sample
         Some feature rows, for the signature.
+    leakage
+        What the leakage linter found; one that stops keeps the model from being promoted.
     """
 
     metadata: Metadata
@@ -56,6 +60,7 @@ class TrainingRecord:
     figures: Mapping[str, Figure]
     sample: pd.DataFrame
     params: Mapping[str, object]
+    leakage: LeakageReport | None = None
 
 
 def log_training(workspace: Workspace, record: TrainingRecord) -> str:
@@ -122,6 +127,10 @@ def _log_files(mlflow: MlflowClient, run_id: str, record: TrainingRecord, folder
     dictionary = [asdict(feature) for feature in record.dictionary]
     mlflow.log_text(run_id, json.dumps(dictionary, indent=2, ensure_ascii=False), "feature_dictionary.json")
     mlflow.log_text(run_id, json.dumps(record.metrics, indent=2, default=float), "metrics.json")
+    if record.leakage is not None:
+        mlflow.log_text(run_id, json.dumps(record.leakage.to_dict(), indent=2, default=str), "leakage.json")
+        mlflow.set_tag(run_id, LEAKAGE_TAG, record.leakage.verdict[:LONGEST_TAG])
+        mlflow.set_tag(run_id, STOPPED_TAG, str(record.leakage.stopped).lower())
     for name, figure in record.figures.items():
         mlflow.log_figure(run_id, figure, f"plots/{name}.png")
     data = folder / "forecast"

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from sqlalchemy.engine import make_url
 
-from aftercast.data.errors import NotFoundError
+from aftercast.data.errors import LookAheadError, NotFoundError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.hazard import HazardModel
@@ -26,6 +26,8 @@ from aftercast.models.metadata import Metadata
 CHAMPION: Final = "champion"
 MODEL_FOLDER: Final = "model"
 KEY_TAG: Final = "aftercast.key"
+LEAKAGE_TAG: Final = "aftercast.leakage"
+STOPPED_TAG: Final = "aftercast.leakage.stopped"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,16 @@ def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
     return _load(workspace, kind, found)
 
 
+def newest_version(workspace: Workspace, kind: Kind) -> Version | None:
+    """Return the version registered last, champion or not, None where there is none."""
+    if _unused(workspace):
+        return None
+    found = client(workspace).search_model_versions(f"name = '{model_name(kind)}'")
+    champion = champion_version(workspace, kind)
+    newest = max(found, key=lambda version: int(version.version), default=None)
+    return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
+
+
 def load_version(workspace: Workspace, kind: Kind, version: str) -> Loaded:
     """Load a version by its number; raises NotFoundError where there is none."""
     try:
@@ -127,9 +139,16 @@ def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> 
     """Make a version champion when it deserves it, and write down why or why not.
 
     The first version becomes champion when it is not worse than the base rate on the later part of its training time;
-    a later one under the same rule replaces it. A version that is worse than the base rate never scores.
+    a later one under the same rule replaces it. A version that is worse than the base rate never scores, and none whose
+    run logged a leak ever does, whoever asks.
+
+    Raises
+    ------
+    LookAheadError
+        If the leakage linter stopped the version; it names the feature and the reason.
     """
     mlflow, name = client(workspace), model_name(found.kind)
+    _refuse_leak(mlflow, found)
     words = "better than" if better_than_base else "worse than"
     decision = f"{'Champion' if better_than_base else 'Not champion'}: {words} the base rate on the validation period."
     mlflow.set_model_version_tag(name, found.version, "aftercast.decision", decision)
@@ -138,10 +157,21 @@ def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> 
     return Version(found.kind, found.version, found.run_id, better_than_base, decision)
 
 
+def _refuse_leak(mlflow: MlflowClient, found: Version) -> None:
+    tags = mlflow.get_run(found.run_id).data.tags
+    if tags.get(STOPPED_TAG) != "true":
+        return
+    decision = f"Not champion: {tags[LEAKAGE_TAG]}"
+    mlflow.set_model_version_tag(model_name(found.kind), found.version, "aftercast.decision", decision)
+    raise LookAheadError(
+        f"Version {found.version} of {model_name(found.kind)} is not made champion. {tags[LEAKAGE_TAG]}",
+        f"Mend or remove the feature and train again; `aftercast leakage {found.kind}` shows every finding.",
+    )
+
+
 def _champion(workspace: Workspace, kind: Kind) -> ModelVersion | None:
-    address = make_url(workspace.mlflow_address) if workspace.mlflow_address.startswith("sqlite") else None
-    if address is not None and address.database and not Path(address.database).exists():
-        return None  # asking would create the tracking database, and take seconds
+    if _unused(workspace):
+        return None
     try:
         return client(workspace).get_model_version_by_alias(model_name(kind), CHAMPION)
     except MlflowException as error:
@@ -149,6 +179,12 @@ def _champion(workspace: Workspace, kind: Kind) -> ModelVersion | None:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
         raise
+
+
+def _unused(workspace: Workspace) -> bool:
+    """Whether the tracking database is a file that does not exist: asking would create it, and take seconds."""
+    address = make_url(workspace.mlflow_address) if workspace.mlflow_address.startswith("sqlite") else None
+    return address is not None and bool(address.database) and not Path(str(address.database)).exists()
 
 
 def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:

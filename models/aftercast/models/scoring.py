@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -103,10 +103,11 @@ def judge(
     if len(rows.ids) == 0:
         return []
     risks = loaded.model.predict(rows.features)
+    ends = loaded.model.intervals(risks)
     missing = _missing_inputs(rows.features, spec)
     reasons = _reasons(loaded, rows, usual, top)
     return [
-        _score(loaded, rows, i, risks, drivers=drivers, missing=gone)
+        replace(_score(loaded, rows, i, risks, drivers=drivers, missing=gone), any_interval=_interval(ends[i]))
         for i, (drivers, gone) in enumerate(zip(reasons, missing, strict=True))
     ]
 
@@ -140,6 +141,10 @@ def _score(
         drivers=drivers,
         missing=missing,
     )
+
+
+def _interval(ends: npt.NDArray[np.float64]) -> tuple[tuple[float, float] | None, ...]:
+    return tuple(None if np.isnan(low) else (float(low), float(high)) for low, high in ends)
 
 
 def _missing_inputs(features: pd.DataFrame, spec: FleetSpec) -> list[tuple[str, ...]]:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+POINTS: Final = 2_001
+FORECAST_WORTH: Final = 30.0  # the forecasts of the outcomes weigh as much as so many events seen
+REACH: Final = 8.0  # scales after which the logistic kernel has nothing left
 
-def best_f1_threshold(event: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> float:
-    """Threshold with the greatest F1 of ``probability >= threshold``; NaN without events.
 
-    Where a range of thresholds shares the greatest F1, the one nearest to half of it is taken, because that is the best
-    threshold of a calibrated probability (Lipton, Elkan and Narayanaswamy 2014, theorem 1), and so does not sit on a
-    value that chance chose. Where half of it lies outside, the threshold is half-way through the range in log-odds.
+def best_f1_threshold(event: npt.NDArray[np.bool_], probability: Floats) -> float:
+    """Threshold with the greatest smoothed F1 of ``probability >= threshold``; NaN without events.
+
+    The F1 seen among few events jumps with each of them, and its greatest value often sits between two that chance put
+    there. So an outcome counts ``events / (events + 30)`` as seen and the rest as forecast, which lets a single
+    surprise move little, and each count is smoothed over the log-odds by a logistic kernel of scale
+    ``4 / sqrt(events)``: where a gap parts the events from the rest the threshold lies inside the gap, and with many
+    events it tends to the one with the greatest F1.
 
     Examples
     --------
@@ -22,18 +30,34 @@ def best_f1_threshold(event: npt.NDArray[np.bool_], probability: npt.NDArray[np.
     """
     if not event.any():
         return math.nan
-    order = np.argsort(-probability, kind="stable")
-    sorted_p, hits = probability[order], np.cumsum(event[order])
-    last = np.append(sorted_p[1:] < sorted_p[:-1], True)
-    f1 = np.where(last, 2.0 * hits / (np.arange(1, len(order) + 1) + event.sum()), -1.0)
-    at = int(np.argmax(f1))
-    if at + 1 == len(order):
-        return float(sorted_p[at])
-    low, high, half = float(sorted_p[at + 1]), float(sorted_p[at]), 0.5 * float(f1[at])
-    return half if low < half <= high else _between(low, high)
+    odds = _log_odds(probability)
+    low, high = float(odds.min()), float(odds.max())
+    events = float(event.sum())
+    outcome = (events * event + FORECAST_WORTH * probability) / (events + FORECAST_WORTH)
+    scale = 4.0 / math.sqrt(events)
+    count = min(POINTS, 1 + int((high - low) / scale * POINTS))  # a finer step than scale / POINTS tells nothing more
+    if count == 1:
+        return float(probability.min())
+    points, step = np.linspace(low, high, count, retstep=True)
+    hits, flagged = (_smooth_sum(odds, each, points, scale, float(step)) for each in (outcome, np.ones(len(odds))))
+    best = int(np.argmax(2.0 * hits / (flagged + outcome.sum())))
+    if best in (0, count - 1):  # to the bit, or rounding would decide whether the rows at the end are flagged
+        return float(probability.min() if best == 0 else probability.max())
+    return 1.0 / (1.0 + math.exp(-float(points[best])))
 
 
-def expected_f1_threshold(probability: npt.NDArray[np.float64]) -> float:
+def _smooth_sum(odds: Floats, weight: Floats, points: Floats, scale: float, step: float) -> Floats:
+    """Sum of the weights at or above each of the equally spaced points, smoothed by a logistic kernel."""
+    reach = math.ceil(REACH * scale / step)
+    wide = points[0] + step * np.arange(-reach, len(points) + reach)
+    order = np.argsort(odds, kind="stable")
+    below = np.append(0.0, np.cumsum(weight[order]))
+    above = below[-1] - below[np.searchsorted(odds[order], wide, side="left")]
+    kernel = 0.25 / np.cosh(0.5 * step * np.arange(-reach, reach + 1) / scale) ** 2
+    return np.convolve(above, kernel / kernel.sum(), mode="valid")
+
+
+def expected_f1_threshold(probability: Floats) -> float:
     """Threshold with the greatest F1 to be expected if the probabilities are true; NaN without rows.
 
     For a later period whose outcomes are not known yet: every label is replaced by its probability.
@@ -50,8 +74,7 @@ def expected_f1_threshold(probability: npt.NDArray[np.float64]) -> float:
     return float(sorted_p[int(np.argmax(f1))])
 
 
-def _between(low: float, high: float) -> float:
-    """Point between two probabilities at equal distance in log-odds; a bound of 0 or 1 is taken as 1e-12 from it."""
-    a, b = (min(max(p, 1e-12), 1.0 - 1e-12) for p in (low, high))
-    middle = 0.5 * (math.log(a / (1 - a)) + math.log(b / (1 - b)))
-    return min(max(1.0 / (1.0 + math.exp(-middle)), low), high)
+def _log_odds(probability: Floats) -> Floats:
+    """Log-odds; 0 and 1 count as 1e-12 from them."""
+    p = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    return np.asarray(np.log(p) - np.log1p(-p))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, load_outcome
+from aftercast.models.bands import fit_band
 from aftercast.models.baselines import BaselineData, Fitted
 from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
@@ -49,6 +50,10 @@ class Validation:
         Model name -> probabilities, shape (n, C + 1).
     matured
         Shape (n,): whether the horizon is over.
+    risks
+        Of the own model.
+    labels, left_us
+        Of the n rows; the time from each cutoff to the end of training, shape (n,).
     """
 
     names: tuple[str, ...]
@@ -57,6 +62,9 @@ class Validation:
     event: npt.NDArray[np.bool_]
     forecasts: Mapping[str, Floats]
     matured: npt.NDArray[np.bool_]
+    risks: Risks
+    labels: Labels
+    left_us: npt.NDArray[np.int64]
 
     def thresholds(self, name: str) -> Floats:
         """Thresholds of a model, shape (C + 1,)."""
@@ -163,12 +171,12 @@ def train_model(
         horizons_us=np.asarray(horizons_us, dtype=np.int64),
         horizon_us=horizon,
         pooled=_pooled(labels.components, counts, spec),
-        settings=settings or HazardSettings(seed=seed),
+        settings=replace(settings or HazardSettings(seed=seed), every_us=_step(examples.cutoff_us)),
     )
     draft, validation, truth = fitting.judged(features, examples, labels, start, timestamp_us(until))
     thresholds = {name: validation.thresholds(name) for name in validation.forecasts}
     matured = validation.matured
-    final = fitting.fit(features, labels, draft)
+    final = fitting.fit(features, examples, labels, draft)
     fitted = dict(fitting.baselines(features, labels)) if baselines_on_all else {}
     return Trained(
         kind=kind,
@@ -215,6 +223,7 @@ class _Fitting:
             self.settings,
             pooled=self.pooled,
             validation=(rows, late_labels),
+            owner=examples.owner[early],
         )
         calibrated, risks = grown.calibrated_on(rows, late_labels)
         left = until_us - examples.cutoff_us[late]
@@ -225,10 +234,12 @@ class _Fitting:
         forecasts = {OWN: _columns(*risks.within(self.horizon_us))}
         forecasts |= {name: with_any(each.predict(rows)) for name, each in self.baselines(fit_rows, fit_labels)}
         known, event = _outcomes(late_labels, self.horizon_us, matured)
-        validation = Validation(truth.names, self.horizon_us, known, event, forecasts, matured)
-        return with_thresholds(calibrated, risks, late_labels, left), validation, truth
+        seen = (known, event, forecasts, matured)
+        validation = Validation(truth.names, self.horizon_us, *seen, risks, late_labels, left)
+        chosen = with_thresholds(calibrated, risks, late_labels, left)
+        return with_bands(chosen, risks, late_labels, examples.cutoff_us[late], until_us), validation, truth
 
-    def fit(self, features: pd.DataFrame, labels: Labels, draft: HazardModel) -> HazardModel:
+    def fit(self, features: pd.DataFrame, examples: Examples, labels: Labels, draft: HazardModel) -> HazardModel:
         """Model of all rows, with the rounds, calibrators and thresholds of the draft."""
         final = HazardModel.fit(
             features,
@@ -238,6 +249,7 @@ class _Fitting:
             self.settings,
             pooled=self.pooled,
             rounds=draft.rounds,
+            owner=examples.owner,
         )
         return final.with_calibrators_of(draft)
 
@@ -267,10 +279,10 @@ def train_from_store(
     """
     version = store.version() if version is None else version
     observed = store.observed_until(version)
-    first = first_moment(kind, store, version)
     if observed is None:
         raise NotEnoughDataError("The store holds no events to learn from.", "Import history first.")
     end = observed if until is None else min(observed, until)
+    first = first_moment(kind, store, version, end)
     cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
     cases = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
     labels = cases.labels(load_outcome(store, spec, version=version, known_at=end), end)
@@ -288,7 +300,7 @@ def train_from_store(
         seed=seed,
         baselines_on_all=False,
     )
-    return Trained(**{**vars(trained), "dictionary_hash": cases.dictionary_hash})
+    return replace(trained, dictionary_hash=cases.dictionary_hash)
 
 
 def with_any(probability: Floats) -> Floats:
@@ -302,7 +314,36 @@ def with_thresholds(model: HazardModel, risks: Risks, labels: Labels, left_us: n
     for h, horizon in enumerate(risks.horizons_us):
         known, event = _outcomes(labels, int(horizon), left_us >= horizon)
         rows.append(choose_thresholds(known, event, _columns(risks.probability[:, h], risks.any_probability[:, h])))
-    return HazardModel(**{**vars(model), "thresholds": np.array(rows)})
+    return replace(model, thresholds=np.array(rows))
+
+
+def with_bands(
+    model: HazardModel, risks: Risks, labels: Labels, cutoff_us: npt.NDArray[np.int64], until_us: int
+) -> HazardModel:
+    """Model with the bands of later rows whose horizon is over at ``until_us``.
+
+    Of rows whose horizons overlap only every horizon's last is kept, so that an event is told of once.
+    """
+    found = []
+    for k, horizon in enumerate(risks.horizons_us.tolist()):
+        over = until_us - cutoff_us >= horizon
+        known, event = (each[:, -1] for each in _outcomes(labels, horizon, over))
+        rows = known & np.isin(cutoff_us, apart(cutoff_us[over], horizon))
+        found.append(fit_band(risks.any_probability[rows, k], event[rows]))
+    return replace(model, bands=tuple(found))
+
+
+def apart(cutoff_us: npt.NDArray[np.int64], horizon_us: int) -> npt.NDArray[np.int64]:
+    """Cutoffs at least a horizon from one another, from the last one back; shape (k,), descending.
+
+    >>> apart(np.array([1, 2, 3, 5, 6]), 3).tolist()
+    [6, 3]
+    """
+    kept: list[int] = []
+    for cutoff in np.unique(cutoff_us)[::-1].tolist():
+        if not kept or kept[-1] - cutoff >= horizon_us:
+            kept.append(cutoff)
+    return np.array(kept, dtype=np.int64)
 
 
 def choose_thresholds(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from aftercast.data.clocks import parse_time
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.backtest import backtest
+from aftercast.models.bootstrap import DRAWS
 from aftercast.models.report import BacktestReport
 
 
@@ -18,12 +19,16 @@ class BacktestRequest:
     """A backtest as it was asked for: dates and durations still text."""
 
     kind: Kind
-    train_until: str
+    train_until: Sequence[str]
     test_from: str
     test_until: str
     horizon: str
     every: str
     retrain: Literal["once", "daily"]
+    act_within: str | None = None
+    hold_out: str | None = None
+    draws: int = DRAWS
+    seed: int = 0
 
 
 def run_backtest(
@@ -38,11 +43,15 @@ def run_backtest(
         workspace.store,
         workspace.fleet,
         version=workspace.store.version(),
-        train_until=parse_time(asked.train_until),
+        train_until=[parse_time(each) for each in asked.train_until],
         test_from=parse_time(asked.test_from),
         test_until=parse_time(asked.test_until),
         horizon=asked.horizon,
         every=asked.every,
         retrain=asked.retrain,
+        act_within=asked.act_within,
+        hold_out=asked.hold_out,
+        draws=asked.draws,
+        seed=asked.seed,
         progress=progress,
     )

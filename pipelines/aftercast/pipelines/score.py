@@ -13,7 +13,7 @@ from aftercast.data.clocks import cutoff_grid, format_duration, from_us, parse_d
 from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataError, NotFoundError
 from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import Loaded, champion_version, load_champion
+from aftercast.models.registry import Loaded, champion_version, load_champion, newest_version
 from aftercast.models.score_records import store_scores
 from aftercast.models.scoring import judge
 from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, snapshot_path, take_snapshot
@@ -55,7 +55,7 @@ def run_score(
     _check(cutoff, until)
     kinds = [kind for kind in KINDS if champion_version(workspace, kind) is not None]
     if not kinds:
-        raise NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+        raise _no_champion(workspace)
     runs: list[dict[str, Any]] = []
     notices: list[str] = []
     for kind in kinds:
@@ -67,6 +67,16 @@ def run_score(
                 progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
             runs.append(_score_once(workspace, loaded, moment))
     return {"runs": runs, "notices": notices}
+
+
+def _no_champion(workspace: Workspace) -> NotFoundError:
+    newest = next((found for kind in KINDS if (found := newest_version(workspace, kind)) is not None), None)
+    if newest is None:
+        return NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+    return NotFoundError(
+        f"There is no champion to score with. Version {newest.version} of aftercast-{newest.kind}: {newest.decision}",
+        f"Import more history and run `aftercast train {newest.kind}`; what a worse model says would mislead.",
+    )
 
 
 def missed(workspace: Workspace, kind: Kind, until: pd.Timestamp) -> tuple[list[pd.Timestamp], list[str]]:

@@ -11,7 +11,9 @@ from aftercast.data.clocks import format_duration
 from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.features.leakage import LeakageReport
 from aftercast.models.described import described
+from aftercast.models.leakage import lint_store, too_good
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.mlflow_logging import TrainingRecord, log_training
 from aftercast.models.plots import training_plots
@@ -41,6 +43,8 @@ def run_train(
     ------
     NotEnoughDataError
         If the store is empty, holds too few failures, or ends before the horizons do.
+    LookAheadError
+        If a feature leaks: the model is logged and registered, but not promoted.
     """
     store = workspace.store
     version, observed = store.version(), store.observed_until()
@@ -53,7 +57,9 @@ def run_train(
         trained = train_from_store(
             kind, store, workspace.fleet, version=version, until=end, seed=seed, progress=progress
         )
-        return _keep(workspace, trained, _metadata(workspace, trained, key, version))
+        leakage = lint_store(kind, store, workspace.fleet, version=version, until=end, progress=progress)
+        leakage = leakage.with_report(too_good(trained))
+        return _keep(workspace, trained, _metadata(workspace, trained, key, version), leakage)
 
     return run_once(workspace, "train", key, work)
 
@@ -73,7 +79,7 @@ def _metadata(workspace: Workspace, trained: Trained, key: str, version: int) ->
     )
 
 
-def _keep(workspace: Workspace, trained: Trained, metadata: Metadata) -> dict[str, Any]:
+def _keep(workspace: Workspace, trained: Trained, metadata: Metadata, leakage: LeakageReport) -> dict[str, Any]:
     """Log, then register, then promote: the order makes it safe to be killed between any two."""
     record = TrainingRecord(
         metadata=metadata,
@@ -90,10 +96,12 @@ def _keep(workspace: Workspace, trained: Trained, metadata: Metadata) -> dict[st
             "validation_horizon": format_duration(trained.horizon_us),
             **{f"failures.{name}": count for name, count in trained.failures.items()},
         },
+        leakage=leakage,
     )
     run_id = log_training(workspace, record)
     found = register(workspace, trained.kind, run_id, metadata.key)
-    return _result(trained, metadata, promote(workspace, found, better_than_base=trained.better_than_base))
+    promoted = promote(workspace, found, better_than_base=trained.better_than_base)
+    return {**_result(trained, metadata, promoted), "leakage": leakage.verdict}
 
 
 def _every_metric(trained: Trained) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, cast
 
 from aftercast.models import answers
@@ -17,6 +18,8 @@ from aftercast.serving.wire.risk import (
     DeviceUnanswered,
     FailureRisk,
     FailureRiskAnswer,
+    Interval,
+    RemainingLife,
 )
 
 
@@ -78,6 +81,8 @@ def _common(each: Answer, model: ModelRef) -> dict[str, Any]:
     return {
         "sentence": each.sentence,
         "probability": finite(each.probability),
+        "interval": None if each.interval is None else Interval(lower=each.interval[0], upper=each.interval[1]),
+        "remaining_life": None if each.remaining_life is None else RemainingLife(**asdict(each.remaining_life)),
         "reason": each.reason,
         "horizon": each.horizon,
         "drivers": drivers(each.drivers),

@@ -48,15 +48,23 @@ def _probability(pipeline: Any, features: pd.DataFrame) -> Floats:
     return np.asarray(pipeline.predict_proba(features)[:, 1])
 
 
-def _clip(values: Floats) -> Floats:
-    return np.clip(values, -CLIP, CLIP)
-
-
 class _ClippingScaler(StandardScaler):
-    """Scaling whose outliers are drawn in: one mad counter must not rule a linear model."""
+    """Scaling that draws values in to the training range: neither a mad counter nor a clock may rule a linear model."""
+
+    low_: Floats
+    high_: Floats
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> _ClippingScaler:  # noqa: N803 - scikit-learn's signature
+        """Learn mean, spread and range of each column, shape (n, k)."""
+        super().fit(X, y, sample_weight)
+        scaled = super().transform(X)
+        self.low_ = np.maximum(scaled.min(axis=0), -CLIP)
+        self.high_ = np.minimum(scaled.max(axis=0), CLIP)
+        return self
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803 - scikit-learn's signature
-        return _clip(super().transform(X, copy))
+        """Scaled columns within the range of training."""
+        return np.clip(super().transform(X, copy), self.low_, self.high_)
 
 
 def _pipeline(features: pd.DataFrame) -> Any:

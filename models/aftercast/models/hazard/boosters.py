@@ -14,7 +14,9 @@ from aftercast.models.hazard.schema import Matrix
 from aftercast.models.hazard.settings import HazardSettings
 
 ENOUGH_TO_STOP: Final = 5  # with fewer events in the later period its log loss is noise
-FEW_VALUES: Final = {"verbosity": -1, "feature_pre_filter": False}
+# LightGBM's number of threads is one setting of the whole process: data built with another number than the boosters
+# that grow beside it make it read past its buffers.
+DATA_PARAMETERS: Final = {"verbosity": -1, "feature_pre_filter": False, "num_threads": 1}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Ground:
             categorical_feature=categorical,
             reference=None if reference is None else reference.data,
             free_raw_data=False,
-            params=FEW_VALUES,
+            params=DATA_PARAMETERS,
         )
         return Ground(data.construct(), labels)
 
@@ -47,7 +49,7 @@ class Ground:
 
     def part(self, found: IntervalRows) -> lgb.Dataset:
         """Return the rows of an interval as LightGBM's data."""
-        part = self.data.subset(found.rows.tolist(), params=FEW_VALUES).construct()
+        part = self.data.subset(found.rows.tolist(), params=DATA_PARAMETERS).construct()
         part.set_label(found.event.astype(float))
         part.set_weight(found.weight)
         return part
@@ -58,11 +60,12 @@ def fit_booster(
     found: IntervalRows,
     settings: HazardSettings,
     *,
+    span_us: int,
     later: tuple[Ground, IntervalRows] | None,
     rounds: int | None,
 ) -> lgb.Booster:
     """Booster of the rows of an interval; stopped by later rows with enough events, unless rounds are given."""
-    parameters = settings.parameters(found.events)
+    parameters = settings.parameters(found.events, span_us)
     data = ground.part(found)
     if rounds is not None or later is None or later[1].events < ENOUGH_TO_STOP:
         return lgb.train(parameters, data, num_boost_round=rounds or settings.fallback_rounds)

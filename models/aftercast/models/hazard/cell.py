@@ -14,25 +14,38 @@ from aftercast.models.hazard.schema import Matrix
 
 @dataclass(frozen=True)
 class Cell:
-    """A booster with its calibrator, or a base rate where failures are too few.
+    """Boosters with their calibrator, or a base rate where failures are too few.
 
     Attributes
     ----------
+    boosters
+        Members whose hazards are averaged; empty where there is only the base rate.
     prior
-        Hazard without features, used where ``booster`` is None.
+        Hazard without features.
     """
 
-    booster: lgb.Booster | None
+    boosters: tuple[lgb.Booster, ...]
     prior: float
     calibrator: Calibrator
 
     @property
     def rounds(self) -> int:
-        """Boosting rounds, 0 without a booster."""
-        return 0 if self.booster is None else int(self.booster.num_trees())
+        """Boosting rounds, the mean of the members; 0 without any."""
+        return round(sum(booster.num_trees() for booster in self.boosters) / max(len(self.boosters), 1))
 
     def raw_hazard(self, matrix: Matrix) -> Floats:
         """Uncalibrated hazard of each row, shape (n,)."""
-        if self.booster is None or len(matrix) == 0:
+        if not self.boosters or len(matrix) == 0:
             return np.full(len(matrix), self.prior)
-        return np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)
+        return np.mean([booster.predict(matrix, num_threads=1) for booster in self.boosters], axis=0, dtype=np.float64)
+
+    def contributions(self, matrix: Matrix) -> Floats:
+        """Mean SHAP values of the members (LightGBM ``pred_contrib``) in log-odds, shape (n, f)."""
+        found = np.zeros(matrix.shape, dtype=np.float64)
+        for booster in self.boosters if len(matrix) > 0 else ():
+            found += np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))[:, :-1]
+        return found / max(len(self.boosters), 1)
+
+    def gain(self, features: int) -> Floats:
+        """Gain of each of the features, summed over the members, shape (f,)."""
+        return np.sum([booster.feature_importance("gain") for booster in self.boosters] or [np.zeros(features)], axis=0)

@@ -41,6 +41,11 @@ class IntervalRows:
         """Hazard without features, Jeffreys prior: (failures + 1/2) / (rows watched + 1); never 0 or 1."""
         return (self.events + 0.5) / (float(self.weight.sum()) + 1.0)
 
+    def without(self, left_out: npt.NDArray[np.bool_]) -> IntervalRows:
+        """Rows whose example is not left out; ``left_out`` has one value for each of all examples."""
+        kept = ~left_out[self.rows]
+        return IntervalRows(self.rows[kept], self.event[kept], self.weight[kept])
+
     def sampled(self, most: int, seed: int) -> IntervalRows:
         """At most about so many rows: all failures, and negatives weighted by the inverse of their share."""
         if len(self.rows) <= most:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.labels import Labels
-from aftercast.models.calibration import Calibrator, fit_calibrator
+from aftercast.models.bands import Band
+from aftercast.models.calibration import OWN, Calibrator, fit_calibrator
 from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
@@ -43,6 +43,9 @@ class HazardModel:
         the later part of the training time held no failure to choose it by.
     pooled
         Components with too few failures: judged by their base rate alone.
+    bands
+        ``bands[k]`` gives the interval of the probability of any component within ``horizons_us[k]``; None where the
+        later part of the training time was too short to tell.
     """
 
     components: tuple[str, ...]
@@ -52,6 +55,7 @@ class HazardModel:
     thresholds: Floats
     pooled: tuple[str, ...]
     settings: HazardSettings
+    bands: tuple[Band | None, ...]
 
     @classmethod
     def fit(
@@ -65,6 +69,7 @@ class HazardModel:
         pooled: Sequence[str] = (),
         validation: tuple[pd.DataFrame, Labels] | None = None,
         rounds: Sequence[Sequence[int]] | None = None,
+        owner: npt.NDArray[np.int64] | None = None,
     ) -> HazardModel:
         """Grow the boosters, uncalibrated.
 
@@ -78,6 +83,9 @@ class HazardModel:
             Later rows whose log loss stops the growing.
         rounds
             Rounds of each ``[k][c]``, e.g. of a model stopped before; growing then does not stop early.
+        owner
+            Number of the device of each row, shape (n,): a member leaves out whole devices. Every row is its own where
+            None.
         """
         chosen = settings or HazardSettings()
         schema = Schema.of(features)
@@ -86,20 +94,22 @@ class HazardModel:
         later = None
         if validation is not None:
             later = Ground.of(schema.matrix(validation[0]), validation[1], schema.categorical, reference=ground)
-        growth = _Growth(ground, chosen, tuple(pooled), later)
+        missed_by = _missed_by(np.arange(len(features)) if owner is None else owner, chosen)
+        growth = _Growth(ground, chosen, tuple(pooled), later, missed_by)
         wanted = [
-            (c, name, start, end, None if rounds is None else rounds[k][c])
+            (c, name, (start, end), None if rounds is None else rounds[k][c])
             for k, (start, end) in enumerate(_bounds(horizons))
             for c, name in enumerate(components)
         ]
         grown = iter(in_threads(growth.cell, wanted, chosen.workers))
         cells = tuple(tuple(next(grown) for _ in components) for _ in horizons)
         thresholds = np.full((len(horizons), len(components) + 1), np.nan)
-        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(pooled), chosen)
+        none = (None,) * len(horizons)
+        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(pooled), chosen, none)
 
     @property
     def rounds(self) -> list[list[int]]:
-        """Rounds of each booster, 0 where there is none."""
+        """Rounds of each cell, 0 where it has no booster."""
         return [[cell.rounds for cell in row] for row in self.cells]
 
     def predict(self, features: pd.DataFrame) -> Risks:
@@ -120,17 +130,28 @@ class HazardModel:
     def calibrated_on(self, features: pd.DataFrame, labels: Labels) -> tuple[HazardModel, Risks]:
         """Model whose hazards are calibrated on later rows, and its risks of them.
 
-        A cell with few failures stays nearly as it is.
+        The components of an interval share a calibrator; each strays from it as far as its own failures demand.
         """
         raw = self._raw(self.schema.matrix(features))
-        wanted = [
-            (cell, raw[:, k, c], interval_rows(labels, c, start, end))
-            for k, (start, end) in enumerate(_bounds(self.horizons_us))
-            for c, cell in enumerate(self.cells[k])
-        ]
-        found = iter(in_threads(_calibrated_cell, wanted, self.settings.workers))
-        model = replace(self, cells=tuple(tuple(next(found) for _ in row) for row in self.cells))
+        wanted = [(row, raw[:, k], labels, *_bounds(self.horizons_us)[k]) for k, row in enumerate(self.cells)]
+        found = in_threads(self._calibrated_row, wanted, self.settings.workers)
+        model = replace(self, cells=tuple(found))
         return model, combine(model._calibrated(raw), self.horizons_us, self.components)
+
+    def _calibrated_row(
+        self, row: tuple[Cell, ...], hazard: Floats, labels: Labels, start: int, end: int
+    ) -> tuple[Cell, ...]:
+        repeats = max((end - start) / self.settings.every_us, 1.0)
+        seen: dict[int, tuple[Floats, npt.NDArray[np.bool_], Floats]] = {}
+        for c, cell in enumerate(row):
+            if cell.boosters:
+                found = interval_rows(labels, c, start, end)
+                seen[c] = (hazard[found.rows, c], found.event, found.weight / repeats)
+        if not seen:
+            return row
+        shared = fit_calibrator(*(np.concatenate(parts) for parts in zip(*seen.values(), strict=True)))
+        own = {c: fit_calibrator(*rows, around=shared, spread=OWN) for c, rows in seen.items()}
+        return tuple(replace(cell, calibrator=own[c]) if c in own else cell for c, cell in enumerate(row))
 
     def _raw(self, matrix: Matrix) -> Floats:
         cells = [(cell, matrix) for row in self.cells for cell in row]
@@ -143,16 +164,24 @@ class HazardModel:
         out = np.empty_like(raw)
         for k, row in enumerate(self.cells):
             for c, cell in enumerate(row):
-                out[:, k, c] = raw[:, k, c] if cell.booster is None else cell.calibrator.apply(raw[:, k, c])
+                out[:, k, c] = raw[:, k, c] if not cell.boosters else cell.calibrator.apply(raw[:, k, c])
         return out
 
     def with_calibrators_of(self, other: HazardModel) -> HazardModel:
-        """Model with the calibrators and thresholds of another of the same shape."""
+        """Model with the calibrators, thresholds and bands of another of the same shape."""
         cells = tuple(
             tuple(replace(cell, calibrator=theirs.calibrator) for cell, theirs in zip(row, other_row, strict=True))
             for row, other_row in zip(self.cells, other.cells, strict=True)
         )
-        return replace(self, cells=cells, thresholds=other.thresholds)
+        return replace(self, cells=cells, thresholds=other.thresholds, bands=other.bands)
+
+    def intervals(self, risks: Risks) -> Floats:
+        """Intervals of the probability of any component by horizon, shape (n, H, 2); NaN where there is no band."""
+        out = np.full((*risks.any_probability.shape, 2), np.nan)
+        for k, band in enumerate(self.bands):
+            if band is not None:
+                out[:, k] = band.interval(risks.any_probability[:, k])
+        return out
 
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text and everything else as JSON into a folder; no pickle."""
@@ -176,24 +205,36 @@ class _Growth:
     settings: HazardSettings
     pooled: tuple[str, ...]
     later: Ground | None
+    missed_by: npt.NDArray[np.int64]
 
-    def cell(self, c: int, name: str, start: int, end: int, rounds: int | None) -> Cell:
-        found = self.ground.interval(c, start, end)
-        none = name in self.pooled or found.events == 0 or found.events == len(found.rows)
-        booster: lgb.Booster | None = None
-        if not none:
-            later = None if self.later is None else (self.later, self.later.interval(c, start, end))
-            sampled = found.sampled(self.settings.maximum_rows, self.settings.seed)
-            booster = fit_booster(self.ground, sampled, self.settings, later=later, rounds=rounds)
-        return Cell(booster, found.rate, Calibrator())
+    def cell(self, c: int, name: str, bounds: tuple[int, int], rounds: int | None) -> Cell:
+        found = self.ground.interval(c, *bounds)
+        later = None if self.later is None else (self.later, self.later.interval(c, *bounds))
+        members = [] if name in self.pooled else self._members(found)
+        span = bounds[1] - bounds[0]
+        boosters = (
+            fit_booster(self.ground, rows, settings, span_us=span, later=later, rounds=rounds)
+            for settings, rows in members
+        )
+        return Cell(tuple(boosters), found.rate, Calibrator())
+
+    def _members(self, found: IntervalRows) -> list[tuple[HazardSettings, IntervalRows]]:
+        """Settings and rows of each member that has something to tell apart."""
+        count, out = self.settings.members, []
+        for member in range(count):
+            rows = found.without(self.missed_by == member) if count > 1 else found
+            if 0 < rows.events < len(rows.rows):
+                seed = self.settings.seed * count + member
+                out.append((replace(self.settings, seed=seed), rows.sampled(self.settings.maximum_rows, seed)))
+        return out
+
+
+def _missed_by(owner: npt.NDArray[np.int64], settings: HazardSettings) -> npt.NDArray[np.int64]:
+    """Which member leaves out each row: devices are dealt to the members at random, shape (n,)."""
+    devices = int(owner.max(initial=-1)) + 1
+    return np.asarray(np.random.default_rng(settings.seed).permutation(devices)[owner] % settings.members)
 
 
 def _bounds(horizons: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     ends: list[Any] = horizons.tolist()
     return list(zip([0, *ends[:-1]], ends, strict=True))
-
-
-def _calibrated_cell(cell: Cell, hazard: Floats, found: IntervalRows) -> Cell:
-    if cell.booster is None:
-        return replace(cell, calibrator=Calibrator())
-    return replace(cell, calibrator=fit_calibrator(hazard[found.rows], found.event, found.weight))

@@ -12,6 +12,7 @@ import lightgbm as lgb
 import numpy as np
 
 from aftercast.data.errors import ModelMismatchError
+from aftercast.models.bands import Band
 from aftercast.models.calibration import Calibrator
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.schema import Schema
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aftercast.models.hazard.model import HazardModel
 
 FILE: Final = "model.json"
-FORMAT: Final = 1
+FORMAT: Final = 3
 
 
 def save_model(model: HazardModel, folder: Path) -> None:
@@ -35,9 +36,10 @@ def save_model(model: HazardModel, folder: Path) -> None:
         "categories": {name: list(values) for name, values in model.schema.categories.items()},
         "thresholds": [[None if math.isnan(v) else v for v in row] for row in model.thresholds.tolist()],
         "pooled": list(model.pooled),
+        "bands": [None if band is None else band.to_dict() for band in model.bands],
         "settings": {k: v for k, v in asdict(model.settings).items() if k != "workers"},
         "cells": [
-            [_save_cell(cell, folder, f"booster-{k}-{c}.txt") for c, cell in enumerate(row)]
+            [_save_cell(cell, folder, f"booster-{k}-{c}") for c, cell in enumerate(row)]
             for k, row in enumerate(model.cells)
         ],
     }
@@ -71,18 +73,18 @@ def _fields(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         "cells": tuple(tuple(_load_cell(cell, folder) for cell in row) for row in content["cells"]),
         "thresholds": np.array(values, dtype=np.float64),
         "pooled": tuple(content["pooled"]),
+        "bands": tuple(None if band is None else Band.from_dict(band) for band in content["bands"]),
         "settings": HazardSettings(**content["settings"]),
     }
 
 
 def _save_cell(cell: Cell, folder: Path, name: str) -> dict[str, Any]:
-    if cell.booster is not None:
-        (folder / name).write_text(cell.booster.model_to_string(), encoding="utf-8")
-    file = None if cell.booster is None else name
-    return {"booster": file, "prior": cell.prior, "calibrator": cell.calibrator.to_dict()}
+    files = [f"{name}-{member}.txt" for member in range(len(cell.boosters))]
+    for file, booster in zip(files, cell.boosters, strict=True):
+        (folder / file).write_text(booster.model_to_string(), encoding="utf-8")
+    return {"boosters": files, "prior": cell.prior, "calibrator": cell.calibrator.to_dict()}
 
 
 def _load_cell(content: dict[str, Any], folder: Path) -> Cell:
-    file = content["booster"]
-    booster = None if file is None else lgb.Booster(model_str=(folder / file).read_text(encoding="utf-8"))
-    return Cell(booster, content["prior"], Calibrator(**content["calibrator"]))
+    boosters = (lgb.Booster(model_str=(folder / file).read_text(encoding="utf-8")) for file in content["boosters"])
+    return Cell(tuple(boosters), content["prior"], Calibrator(**content["calibrator"]))

@@ -2,14 +2,17 @@
 
 from aftercast.models.metrics.budgets import BUDGETS, budget_metrics
 from aftercast.models.metrics.failures import failure_metrics
-from aftercast.models.metrics.rows import METRICS, Metric, expected_calibration_error, row_metrics
+from aftercast.models.metrics.rows import METRICS, POOLED_METRICS, Metric, expected_calibration_error, row_metrics
+from aftercast.models.metrics.visit_rates import visit_rate_metrics
 
 __all__ = [
     "BUDGETS",
     "METRICS",
+    "POOLED_METRICS",
     "Metric",
     "budget_metrics",
     "expected_calibration_error",
     "failure_metrics",
     "row_metrics",
+    "visit_rate_metrics",
 ]

@@ -95,3 +95,4 @@ METRICS: Final = (
     Metric("precision", "higher", _precision),
     Metric("recall", "higher", _recall),
 )
+POOLED_METRICS: Final = ("roc_auc", "pr_auc", "brier", "ece")

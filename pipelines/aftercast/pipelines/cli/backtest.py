@@ -13,13 +13,31 @@ from aftercast.pipelines.cli.common import KindName, WorkspaceOption, note, open
 def backtest(
     kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
     *,
-    train_until: Annotated[str, typer.Option(help="Train on nothing after this.")],
+    train_until: Annotated[
+        list[str],
+        typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
+    ],
     test_from: Annotated[str, typer.Option(help="First cutoff tested.")],
     test_until: Annotated[str, typer.Option(help="Last cutoff tested; its horizon must lie within the data.")],
     horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
     every: Annotated[str, typer.Option(help="Time between test cutoffs.")] = "24h",
     retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",
+    act_within: Annotated[
+        str | None, typer.Option(help="Time needed to act: a failure counts as found only if flagged so long before.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Test devices no training sees: devices:0.2, or newest (hardware generation).")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=0, help="Draws of devices for 95 % intervals; 0: none.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page to read.")
+    ] = None,
+    forecasts_file: Annotated[
+        Path | None,
+        typer.Option("--forecasts", metavar="FILE", help="Write every forecast as Parquet, for `aftercast compare`."),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Test a model on later data, beside its baselines.
@@ -37,12 +55,21 @@ def backtest(
         horizon=horizon,
         every=every,
         retrain=retrain,
+        act_within=act_within,
+        hold_out=hold_out,
+        draws=draws,
+        seed=seed,
     )
     with progress(f"Testing {kind}") as tell:
         report = run_backtest(place, asked, tell)
-    if json_file is not None:
-        report.write(json_file)
-        note(f"Report written to {json_file}.")
+    for file, write in (
+        (json_file, report.write),
+        (html_file, report.write_html),
+        (forecasts_file, report.write_forecasts),
+    ):
+        if file is not None:
+            write(file)
+            note(f"{file} written.")
     say(report.text())
 
 

@@ -15,11 +15,14 @@ from typer.main import get_command
 from aftercast.data.errors import AftercastError
 from aftercast.data.settings import quiet_libraries
 from aftercast.pipelines.cli import (
+    anomalies,
     backtest,
+    compare,
     features,
     imports,
     init,
     keys,
+    leakage,
     mlflow,
     risk_list,
     score,
@@ -40,7 +43,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (init, simulate, imports, status, features, train, backtest, score, risk_list, serve, keys, mlflow):
+for module in (
+    init,
+    simulate,
+    imports,
+    status,
+    features,
+    leakage,
+    train,
+    backtest,
+    compare,
+    score,
+    risk_list,
+    anomalies,
+    serve,
+    keys,
+    mlflow,
+):
     module.register(app)
 
 

@@ -26,9 +26,10 @@ METRICS = {
     "ece": "ECE",
     "precision": "precision",
     "recall": "recall",
-    "recall_per_failure": "failures found",
+    "recall_per_failure": "events found",
     "median_lead_time_hours": "lead time h",
 }
+EVENT = {"failure": "Any failure", "churn": "Leaving"}
 
 
 def train(
@@ -39,6 +40,9 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Train a model and compare it with its baselines; the run is kept in MLflow.
+
+    Every feature is looked at for leaks (see `aftercast leakage`). A model with a leak is kept, but is never made
+    champion: the command then ends with an error that names the feature and the reason.
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """
@@ -64,11 +68,13 @@ def _show(result: dict[str, Any]) -> None:
     if result["repeated"]:
         say("This was trained before on the same data; nothing changed. The result of then:")
     rows = [[who, *(_number(values.get(name)) for name in METRICS)] for who, values in result["metrics"].items()]
-    title = f"Any failure within {result['validation_horizon']}, from {result['validation_from'][:10]} on"
+    title = f"{EVENT[result['kind']]} within {result['validation_horizon']}, from {result['validation_from'][:10]} on"
     print_table(title, ["", *METRICS.values()], rows, right=frozenset(range(1, len(METRICS) + 1)))
     failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
     say(f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.")
     say(f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}")
+    if "leakage" in result:  # results of earlier versions have none
+        say(result["leakage"])
 
 
 def _number(value: float | None) -> str:

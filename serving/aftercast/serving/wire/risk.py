@@ -78,12 +78,32 @@ class ChurnRiskRequest(RiskRequest):
     )
 
 
+class Interval(BaseModel):
+    """Between which two probabilities the share of events among such forecasts lies, as far as a later period tells."""
+
+    lower: Annotated[float, Field(ge=0, le=1)]
+    upper: Annotated[float, Field(ge=0, le=1)]
+
+
+class RemainingLife(BaseModel):
+    """Days from the cutoff until the probability reaches 10, 50 and 90 %; null: not within `beyond_days`."""
+
+    lower_days: float | None
+    median_days: float | None
+    upper_days: float | None
+    beyond_days: float = Field(description="The model's longest horizon.")
+
+
 class Risk(BaseModel):
     """What every answer about risk says."""
 
     status: Literal["answered"] = "answered"
     sentence: str = Field(description="The answer in words.")
     probability: Probability
+    interval: Interval | None = Field(
+        description="Interval of the probability; null between the model's horizons and where too little is known."
+    )
+    remaining_life: RemainingLife | None = Field(description="By the same probabilities; null without one.")
     reason: str | None = Field(None, description="Why there is no probability; null when there is one.")
     horizon: HorizonText
     drivers: list[Driver] = Field(description="Strongest first.")
@@ -145,6 +165,8 @@ _FAILURE: Final[dict[str, Any]] = {
     "device_id": "D0017",
     "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
     "probability": 0.131,
+    "interval": {"lower": 0.094, "upper": 0.176},
+    "remaining_life": {"lower_days": 5.1, "median_days": None, "upper_days": None, "beyond_days": 30.0},
     "reason": None,
     "horizon": "7d",
     "component": "compressor",
@@ -170,6 +192,8 @@ _CHURN: Final[dict[str, Any]] = {
     "customer_id": "C0042",
     "sentence": "4.2 % likelihood that the customer leaves within 30 days",
     "probability": 0.042,
+    "interval": {"lower": 0.031, "upper": 0.058},
+    "remaining_life": {"lower_days": 64.0, "median_days": None, "upper_days": None, "beyond_days": 90.0},
     "horizon": "30d",
     "drivers": [],
     "evidence": "history",
