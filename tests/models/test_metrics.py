@@ -93,7 +93,7 @@ def test_a_constant_forecast_finds_failures_as_often_as_chance() -> None:
     assert budget_metrics(rows, np.full(n, 0.1))["5%"]["recall_per_failure"] == pytest.approx(0.05, abs=0.03)
 
 
-@pytest.mark.parametrize("p", [[0.0, 0.0, 1.0], [0.0, 0.5, 1.0]])
+@pytest.mark.parametrize("p", [[0.0, 0.0, 1.0], [0.0, 0.01, 1.0]])
 def test_a_threshold_parts_certain_probabilities(p: list[float]) -> None:
     threshold = best_f1_threshold(np.array([False, False, True]), np.array(p))
     assert (np.array(p) >= threshold).tolist() == [False, False, True]
@@ -102,7 +102,7 @@ def test_a_threshold_parts_certain_probabilities(p: list[float]) -> None:
 def test_a_threshold_lies_inside_the_gap_between_events_and_the_rest() -> None:
     event = np.arange(100) >= 80
     p = expit(np.where(event, 2.0, -6.0) + np.linspace(-0.1, 0.1, 100))
-    assert logit(best_f1_threshold(event, p)) == pytest.approx(-2.0, abs=0.5)
+    assert -4.0 < logit(best_f1_threshold(event, p)) < 0.0
 
 
 def test_one_odd_event_does_not_move_the_threshold_next_to_it() -> None:
