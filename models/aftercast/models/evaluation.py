@@ -51,8 +51,7 @@ class Truth:
     @cached_property
     def owner(self) -> npt.NDArray[np.int64]:
         """Number of the device or customer of each row in the order of their ids, shape (n,)."""
-        ids = self.examples.ids
-        return np.cumsum(np.append(False, ids[1:] != ids[:-1])[: len(ids)], dtype=np.int64)
+        return self.examples.owner
 
     def rows(self, name: str) -> Rows:
         """Rows of one component, or of "all", whose failures are those of every component."""
@@ -219,7 +218,7 @@ def _number(
 
 def failures_in(labels: Labels, examples: Examples) -> npt.NDArray[np.int64]:
     """Distinct failures (id, time) of each component that the labels hold, shape (C,)."""
-    owner = np.unique(examples.ids, return_inverse=True)[1].astype(np.int64)
+    owner = examples.owner
     counts = []
     for c in range(len(labels.components)):
         time = labels.time_to_event_us[:, c]

@@ -153,7 +153,6 @@ def train_model(
         No label looks beyond it.
     horizon_us
         Horizon of baselines, thresholds and metrics: 7 days, or the longest below it, where not given.
-
     baselines_on_all
         Whether to fit the baselines again on everything; without it ``Trained.baselines`` is empty.
 
