@@ -22,8 +22,10 @@ from aftercast.models.forecasts import Forecasts
 from aftercast.models.holdouts import Held, HoldOut, held_out, parse_hold_out
 from aftercast.models.judging import judge
 from aftercast.models.report import BacktestReport
+from aftercast.models.shift import window_of
 from aftercast.models.splits import check_gap, check_observed, training_cutoffs
-from aftercast.models.training import Trained, train_model
+from aftercast.models.training import OWN, Trained, train_model
+from aftercast.models.watched import Watched, corrected, known_at, moment_of, window_starts_of
 
 Retrain = Literal["once", "daily"]
 Ints = npt.NDArray[np.int64]
@@ -31,10 +33,11 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Data:
-    """What a backtest trains on and tests: rows of no device in both where devices are held out."""
+    """What a backtest trains on and tests; where devices are held out, they are tested and nothing else."""
 
     past: Cases
     test: Cases
+    watched: Watched
     outcome: Outcome
     truth: Truth
     held: Held | None
@@ -54,7 +57,13 @@ class _Plan:
     tests: Ints
     retrain: Retrain
     hold_out: HoldOut | None
+    shift: bool
     seed: int
+
+    @property
+    def window_us(self) -> int:
+        """Length of the windows a shift is looked for in."""
+        return window_of(np.array(self.horizons))
 
     @property
     def horizons(self) -> list[int]:
@@ -65,7 +74,7 @@ class _Plan:
     def trainings(self) -> list[tuple[pd.Timestamp, list[int]]]:
         """When a model is trained, and the test cutoffs it forecasts: those until the next training."""
         if self.retrain == "daily":
-            return [(_moment(cutoff), [int(cutoff)]) for cutoff in self.tests]
+            return [(moment_of(cutoff), [int(cutoff)]) for cutoff in self.tests]
         fold = np.searchsorted([timestamp_us(each) for each in self.moments], self.tests, side="right") - 1
         return [(moment, self.tests[fold == i].tolist()) for i, moment in enumerate(self.moments) if (fold == i).any()]
 
@@ -75,8 +84,8 @@ class _Plan:
         return [
             {
                 "train_until": moment.isoformat(),
-                "test_from": _moment(cutoffs[0]).isoformat(),
-                "test_until": _moment(cutoffs[-1]).isoformat(),
+                "test_from": moment_of(cutoffs[0]).isoformat(),
+                "test_until": moment_of(cutoffs[-1]).isoformat(),
                 "cutoffs": len(cutoffs),
             }
             for moment, cutoffs in self.trainings
@@ -97,6 +106,7 @@ def backtest(
     retrain: Retrain = "once",
     act_within: str | None = None,
     hold_out: str | None = None,
+    shift: bool = True,
     draws: int = 0,
     seed: int = 0,
     progress: Progress | None = None,
@@ -116,6 +126,8 @@ def backtest(
         Time needed to act: a failure counts as found by alarms at least that long before it.
     hold_out
         ``devices:0.2`` or ``newest``: test only devices that no training sees (see ``holdouts``).
+    shift
+        Whether our own model's odds are moved at each test cutoff by what came since its training, as scoring does.
     draws
         Draws of devices for 95 % intervals; 0: none.
 
@@ -138,6 +150,7 @@ def backtest(
         tests=cutoff_grid(test_from, test_until, parse_duration_us(every)),
         retrain=retrain,
         hold_out=None if hold_out is None else parse_hold_out(hold_out),
+        shift=shift,
         seed=seed,
     )
     check_gap(plan.moments[0], test_from)
@@ -196,16 +209,20 @@ def _data(plan: _Plan, store: Store, progress: Progress | None) -> _Data:
     check_observed(int(plan.tests[-1]), plan.horizon_us, observed)
     last = timestamp_us(plan.moments[-1]) if plan.retrain == "once" else int(plan.tests[-1])
     first = first_moment(plan.kind, store, plan.version, plan.moments[0])
-    grid = np.union1d(training_cutoffs(first, last, cadence_us(plan.kind, plan.spec)), plan.tests)
-    cases = build_cases(plan.kind, store, plan.spec, grid, version=plan.version, progress=progress)
+    grid = training_cutoffs(first, last, cadence_us(plan.kind, plan.spec))
     outcome = load_outcome(store, plan.spec, version=plan.version)
-    past, test, held = _parted(plan, cases, store)
+    starts = window_starts_of(plan.kind, outcome, plan.trainings, plan.window_us) if plan.shift else {}
+    looked = np.array(sorted({start for each in starts.values() for start in each}), dtype=np.int64)
+    every = np.unique(np.concatenate([grid, plan.tests, looked]))
+    cases = build_cases(plan.kind, store, plan.spec, every, version=plan.version, progress=progress)
+    known, test, held = _parted(plan, cases, store)
+    past, watched = (known.take(np.isin(known.examples.cutoff_us, each)) for each in (grid, looked))
     if len(test.examples) == 0:
         raise NotEnoughDataError(
             "No one who is tested is at risk at any test cutoff.", "Test other cutoffs, or hold out others."
         )
     truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, plan.every_us, plan.act_within_us)
-    return _Data(past, test, outcome, truth, held)
+    return _Data(past, test, Watched(watched, starts, outcome), outcome, truth, held)
 
 
 def _parted(plan: _Plan, cases: Cases, store: Store) -> tuple[Cases, Cases, Held | None]:
@@ -226,8 +243,7 @@ def _forecast(plan: _Plan, data: _Data, progress: Progress | None) -> dict[str, 
             progress(f"training until {moment:%Y-%m-%d}", len(data.test.examples))
         rows = np.isin(data.test.examples.cutoff_us, cutoffs)
         if rows.any():
-            trained = _train(plan, data, moment)
-            for name, values, thresholds in _predictions(trained, data.test.features[rows].reset_index(drop=True)):
+            for name, values, thresholds in _predictions(plan, data, _train(plan, data, moment), cutoffs):
                 shape = (len(rows), values.shape[1])
                 kept = out.setdefault(name, (np.full(shape, np.nan), np.full(shape, np.nan)))
                 kept[0][rows], kept[1][rows] = values, thresholds
@@ -236,13 +252,12 @@ def _forecast(plan: _Plan, data: _Data, progress: Progress | None) -> dict[str, 
 
 def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
     """Train on the cutoffs before a moment with the outcomes known then."""
-    past, outcome = data.past.take(data.past.examples.cutoff_us < timestamp_us(moment)), data.outcome
-    known = Outcome(outcome.spec, outcome.devices.known_at(moment), outcome.customers.known_at(moment))
+    past = data.past.take(data.past.examples.cutoff_us < timestamp_us(moment))
     return train_model(
         plan.kind,
         past.features,
         past.examples,
-        past.labels(known, moment),
+        past.labels(known_at(data.outcome, moment), moment),
         plan.spec,
         horizons_us=plan.horizons,
         horizon_us=plan.horizon_us,
@@ -251,10 +266,12 @@ def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
     )
 
 
-def _predictions(trained: Trained, features: pd.DataFrame) -> Iterator[tuple[str, Floats, Floats]]:
-    for name, values in trained.predict(features).items():
-        yield name, values, trained.thresholds[name]
-
-
-def _moment(cutoff_us: int) -> pd.Timestamp:
-    return pd.Timestamp(int(cutoff_us), unit="us", tz="UTC")
+def _predictions(
+    plan: _Plan, data: _Data, trained: Trained, cutoffs: list[int]
+) -> Iterator[tuple[str, Floats, Floats]]:
+    """Model, probabilities and thresholds of the test rows of the cutoffs."""
+    test = data.test.take(np.isin(data.test.examples.cutoff_us, cutoffs))
+    for name, values in trained.predict(test.features).items():
+        plain = values, trained.thresholds[name]
+        shifts = data.watched.shifts(trained.model, cutoffs) if name == OWN else {}
+        yield name, *corrected(shifts, trained.model, test, plan.horizon_us, plain)

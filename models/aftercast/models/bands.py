@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
 
+from aftercast.models.calibration import moved
+
 Floats = npt.NDArray[np.float64]
 LEAST_ROWS: Final = 20
 
@@ -36,6 +38,10 @@ class Band:
         above = np.minimum(np.searchsorted(self.forecast, probability, side="left"), len(self.forecast) - 1)
         low, high = self.low[np.maximum(below, 0)], self.high[above]
         return np.stack([np.minimum(low, probability), np.maximum(high, probability)], axis=-1)
+
+    def shifted(self, log_odds: float) -> Band:
+        """Band of forecasts whose log-odds were moved, its ends with them."""
+        return Band(*(moved(values, log_odds) for values in (self.forecast, self.low, self.high)))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Numbers of the band."""

@@ -87,6 +87,15 @@ def fit_calibrator(
     return Calibrator(float(found[0]), float(found[1]))
 
 
+def moved(probability: Floats, log_odds: float | Floats) -> Floats:
+    """Probabilities with their log-odds moved; 0, 1 and NaN stay.
+
+    >>> moved(np.array([0.5, 1.0]), float(np.log(3.0))).round(12).tolist()
+    [0.75, 1.0]
+    """
+    return probability / (probability + (1.0 - probability) * np.exp(-np.asarray(log_odds)))
+
+
 def _log_odds(probability: Floats) -> Floats:
     p = np.clip(np.asarray(probability, dtype=np.float64), EDGE, 1.0 - EDGE)
     return np.log(p) - np.log1p(-p)

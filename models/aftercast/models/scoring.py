@@ -14,15 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import NEVER
-from aftercast.data.errors import ModelMismatchError
+from aftercast.data.clocks import NEVER, parse_time
+from aftercast.data.errors import ModelMismatchError, NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
+from aftercast.features.labels import load_outcome
 from aftercast.features.scope import Feature
 from aftercast.models.answers import Driver, Score
+from aftercast.models.cases import build_cases
 from aftercast.models.explanation import drivers
 from aftercast.models.hazard import Risks
 from aftercast.models.registry import Loaded
+from aftercast.models.shift import Shift, known_starts, no_shift, shift_in, window_of
 from aftercast.models.snapshot import Snapshot, take_snapshot
 
 TOP_DRIVERS: Final = 5
@@ -71,7 +74,28 @@ def score_devices(
         If nothing is at risk at the cutoff.
     """
     snapshot = take_snapshot(store, spec, loaded.kind, cutoff, version=version)
-    return judge(loaded, snapshot, spec, ids=device_ids)
+    return judge(loaded, with_shift(snapshot, loaded, store, spec), spec, ids=device_ids)
+
+
+def with_shift(snapshot: Snapshot, loaded: Loaded, store: Store, spec: FleetSpec) -> Snapshot:
+    """Snapshot that says how far the base rate has moved since the model was trained, from what was known then."""
+    return replace(snapshot, shifts={**snapshot.shifts, loaded.version: _shift(snapshot, loaded, store, spec)})
+
+
+def _shift(snapshot: Snapshot, loaded: Loaded, store: Store, spec: FleetSpec) -> Shift:
+    kind, cutoff, version = snapshot.kind, snapshot.cutoff, snapshot.data_version
+    trained_until = parse_time(loaded.metadata.until)
+    if trained_until >= cutoff:
+        return no_shift(loaded.model)
+    outcome = load_outcome(store, spec, version=version, known_at=cutoff)
+    starts = known_starts(kind, outcome, trained_until, cutoff, window_of(loaded.model.horizons_us))
+    if not starts:
+        return no_shift(loaded.model)
+    try:
+        cases = build_cases(kind, store, spec, np.array(starts[::-1]), version=version, known_at=cutoff)
+    except NotEnoughDataError:  # nothing was at risk then
+        return no_shift(loaded.model)
+    return shift_in(cases, loaded.model, outcome, starts, cutoff)
 
 
 def judge(
@@ -98,6 +122,8 @@ def judge(
         If the model was trained on other features than the snapshot holds.
     """
     check_features(loaded, snapshot)
+    shift = snapshot.shifts.get(loaded.version)
+    loaded = loaded if shift is None else replace(loaded, model=shift.apply(loaded.model))
     usual = Usual.of(snapshot) if usual is None else usual
     rows = snapshot if ids is None else snapshot.of(ids)
     if len(rows.ids) == 0:

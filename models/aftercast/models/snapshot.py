@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from aftercast.features.examples import Examples, customer_examples, device_exam
 from aftercast.features.history import load_history
 from aftercast.features.scope import Feature
 from aftercast.models.described import GRAINS, TABLES
+from aftercast.models.shift import Shift
 
 _META: Final = b"aftercast"
 _ID, _EVIDENCE, _AS_OF, _MODEL, _CUSTOMER = "__id", "__evidence", "__data_as_of", "__device_model", "__customer_id"
@@ -55,6 +56,8 @@ class Snapshot:
         Shape (n,), empty text where unknown or meaningless.
     dictionary
         The features the rows hold, in the order of the columns.
+    shifts
+        Model version -> how far the base rate has moved since that version was trained, as known at the cutoff.
     """
 
     kind: Kind
@@ -67,6 +70,7 @@ class Snapshot:
     data_as_of: npt.NDArray[np.int64]
     device_model: npt.NDArray[Any]
     customer_id: npt.NDArray[Any]
+    shifts: Mapping[str, Shift] = field(default_factory=dict)
 
     @property
     def dictionary_hash(self) -> str:
@@ -151,6 +155,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
         "cutoff": snapshot.cutoff.isoformat(),
         "data_version": snapshot.data_version,
         "dictionary": [asdict(feature) for feature in snapshot.dictionary],
+        "shifts": {version: shift.to_dict() for version, shift in snapshot.shifts.items()},
     }
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _META: json.dumps(about).encode()})
@@ -189,6 +194,7 @@ def load_snapshot(path: Path) -> Snapshot:
         data_as_of=extra[_AS_OF].astype(np.int64),
         device_model=extra[_MODEL].astype(object),
         customer_id=extra[_CUSTOMER].astype(object),
+        shifts={version: Shift.from_dict(shift) for version, shift in about.get("shifts", {}).items()},
     )
 
 

@@ -27,6 +27,7 @@ class BacktestRequest:
     retrain: Literal["once", "daily"]
     act_within: str | None = None
     hold_out: str | None = None
+    shift: bool = True
     draws: int = DRAWS
     seed: int = 0
 
@@ -51,6 +52,7 @@ def run_backtest(
         retrain=asked.retrain,
         act_within=asked.act_within,
         hold_out=asked.hold_out,
+        shift=asked.shift,
         draws=asked.draws,
         seed=asked.seed,
         progress=progress,

@@ -15,7 +15,7 @@ from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry import Loaded, champion_version, load_champion, newest_version
 from aftercast.models.score_records import store_scores
-from aftercast.models.scoring import judge
+from aftercast.models.scoring import judge, with_shift
 from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, snapshot_path, take_snapshot
 from aftercast.pipelines.runs import run_key, run_once
 
@@ -40,7 +40,7 @@ def run_score(
     Returns
     -------
     dict
-        ``runs`` (kind, cutoff, scored, model_version, data_version, repeated) and ``notices`` for people.
+        ``runs`` (kind, cutoff, scored, model_version, data_version, shift, repeated) and ``notices`` for people.
 
     Raises
     ------
@@ -115,7 +115,8 @@ def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> d
     key = run_key(kind=loaded.kind, cutoff=cutoff.isoformat(), model=loaded.version, data=version)
 
     def work() -> dict[str, Any]:
-        snapshot = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
+        taken = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
+        snapshot = with_shift(taken, loaded, workspace.store, workspace.fleet)
         scores = judge(loaded, snapshot, workspace.fleet)
         found, _ = store_scores(workspace.database, scores)
         _keep_online(workspace, snapshot)
@@ -126,6 +127,7 @@ def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> d
             "model_version": loaded.version,
             "data_version": version,
             "set_id": found.set_id,
+            "shift": snapshot.shifts[loaded.version].sentence,
         }
 
     done = run_once(workspace, "score", key, work)

@@ -20,7 +20,7 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.mlflow_runs import run_metrics
 from aftercast.models.registry import Loaded, champion_version, load_champion
-from aftercast.models.scoring import Usual, check_features
+from aftercast.models.scoring import Usual, check_features, with_shift
 from aftercast.models.snapshot import Snapshot, load_snapshot, snapshot_path, take_snapshot
 from aftercast.serving.errors import LOG, ProblemError
 
@@ -80,7 +80,7 @@ class Champions:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._held: dict[Kind, Held] = {kind: Held() for kind in KINDS}
-        self._other_cutoffs: OrderedDict[tuple[Kind, pd.Timestamp, int], Rows] = OrderedDict()
+        self._other_cutoffs: OrderedDict[tuple[Kind, pd.Timestamp, int, str], Rows] = OrderedDict()
         self._computing = threading.Lock()
 
     def held(self, kind: Kind) -> Held:
@@ -115,9 +115,7 @@ class Champions:
             return loaded, held.rows
         if cutoff is None:
             raise ProblemError(503, "not-scored", "Nothing is scored", held.reason, held.hint)
-        rows = self._rows_at(kind, cutoff)
-        check_features(loaded, rows.snapshot)
-        return loaded, rows
+        return loaded, self._rows_at(loaded, cutoff)
 
     def refresh(self) -> None:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""
@@ -167,15 +165,16 @@ class Champions:
             return None, error.message, error.hint
         return Rows.of(snapshot), "", ""
 
-    def _rows_at(self, kind: Kind, cutoff: pd.Timestamp) -> Rows:
+    def _rows_at(self, loaded: Loaded, cutoff: pd.Timestamp) -> Rows:
         """Rows of any cutoff, computed one at a time so that equal questions share the work."""
         store = self._workspace.store
         version = store.version()
-        key = (kind, cutoff, version)
+        key = (loaded.kind, cutoff, version, loaded.version)
         with self._computing:
             if key not in self._other_cutoffs:
-                snapshot = take_snapshot(store, self._workspace.fleet, kind, cutoff, version=version)
-                self._other_cutoffs[key] = Rows.of(snapshot)
+                snapshot = take_snapshot(store, self._workspace.fleet, loaded.kind, cutoff, version=version)
+                check_features(loaded, snapshot)
+                self._other_cutoffs[key] = Rows.of(with_shift(snapshot, loaded, store, self._workspace.fleet))
             self._other_cutoffs.move_to_end(key)
             while len(self._other_cutoffs) > KEPT_CUTOFFS:
                 self._other_cutoffs.popitem(last=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm as lgb
 import numpy as np
 
-from aftercast.models.calibration import Calibrator
+from aftercast.models.calibration import Calibrator, moved
 from aftercast.models.hazard.risks import Floats
 from aftercast.models.hazard.schema import Matrix
 
@@ -38,6 +38,11 @@ class Cell:
         if not self.boosters or len(matrix) == 0:
             return np.full(len(matrix), self.prior)
         return np.mean([booster.predict(matrix, num_threads=1) for booster in self.boosters], axis=0, dtype=np.float64)
+
+    def shifted(self, log_odds: float) -> Cell:
+        """Cell whose hazards have their log-odds moved."""
+        calibrator = replace(self.calibrator, offset=self.calibrator.offset + log_odds)
+        return replace(self, prior=float(moved(np.array(self.prior), log_odds)), calibrator=calibrator)
 
     def contributions(self, matrix: Matrix) -> Floats:
         """Mean SHAP values of the members (LightGBM ``pred_contrib``) in log-odds, shape (n, f)."""

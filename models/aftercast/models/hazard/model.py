@@ -13,7 +13,7 @@ import pandas as pd
 
 from aftercast.features.labels import Labels
 from aftercast.models.bands import Band
-from aftercast.models.calibration import OWN, Calibrator, fit_calibrator
+from aftercast.models.calibration import OWN, Calibrator, fit_calibrator, moved
 from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
@@ -174,6 +174,24 @@ class HazardModel:
             for row, other_row in zip(self.cells, other.cells, strict=True)
         )
         return replace(self, cells=cells, thresholds=other.thresholds, bands=other.bands)
+
+    def shifted(self, log_odds: Floats, any_log_odds: float) -> HazardModel:
+        """Model for another base rate: the log-odds of each component's hazards are moved, and all that hangs on them.
+
+        Where only the rate of failures moved, and not how failing devices look, the odds of every row move by the same
+        factor (Saerens, Latinne and Decaestecker 2002).
+
+        Parameters
+        ----------
+        log_odds
+            Shape (C,).
+        any_log_odds
+            For the thresholds and bands of any component.
+        """
+        cells = tuple(tuple(cell.shifted(by) for cell, by in zip(row, log_odds, strict=True)) for row in self.cells)
+        thresholds = moved(self.thresholds, np.append(log_odds, any_log_odds))
+        bands = tuple(None if band is None else band.shifted(any_log_odds) for band in self.bands)
+        return replace(self, cells=cells, thresholds=thresholds, bands=bands)
 
     def intervals(self, risks: Risks) -> Floats:
         """Intervals of the probability of any component by horizon, shape (n, H, 2); NaN where there is no band."""

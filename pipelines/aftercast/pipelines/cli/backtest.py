@@ -28,6 +28,9 @@ def backtest(
     hold_out: Annotated[
         str | None, typer.Option(help="Test devices no training sees: devices:0.2, or newest (hardware generation).")
     ] = None,
+    shift: Annotated[
+        bool, typer.Option(help="Move the odds at each cutoff by what came since the training, as scoring does.")
+    ] = True,
     draws: Annotated[int, typer.Option(min=0, help="Draws of devices for 95 % intervals; 0: none.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
@@ -57,6 +60,7 @@ def backtest(
         retrain=retrain,
         act_within=act_within,
         hold_out=hold_out,
+        shift=shift,
         draws=draws,
         seed=seed,
     )

@@ -43,6 +43,9 @@ def score(
     if as_json:
         print_json(result)
         return
+    for run in result["runs"]:
+        if run.get("shift"):
+            note(f"{run['kind'].capitalize()} at {run['cutoff'][:10]}: {run['shift']}")
     rows = [
         [run["kind"], run["cutoff"], f"{run['scored']:,}", run["model_version"], "before" if run["repeated"] else "now"]
         for run in result["runs"]
