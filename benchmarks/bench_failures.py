@@ -1,8 +1,8 @@
 """Failure forecasts on public machines and drives, and against simulated truth, beside their baselines.
 
 ``python -m benchmarks failures --data FOLDER`` reads ``azure_pdm/`` and ``backblaze/`` of a folder of public data sets
-(``AFTERCAST_REAL_DATA`` where not given) and simulates a fleet for the third part. Other periods are asked for by their
-dates. Brackets hold 95 % bootstrap intervals by device.
+(``AFTERCAST_REAL_DATA`` where not given) and simulates a fleet for the other parts. Other periods are asked for by
+their dates. Brackets hold 95 % bootstrap intervals by device.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.failures import azure, drives, truth
+from benchmarks.failures import azure, drives, shift, truth
 from benchmarks.harness import RESULTS, machine
 
 from aftercast.data.settings import quiet_libraries, real_data_folder
 
-PARTS: Final = ("azure", "drives", "truth")
+PARTS: Final = ("azure", "drives", "truth", "shift")
+SIMULATED: Final = {"truth", "shift"}
 
 
 def main() -> None:
     """Run the parts asked for and keep their figures."""
     quiet_libraries()
     asked = _arguments()
-    needed = set(asked.only) - {"truth"}
+    needed = set(asked.only) - SIMULATED
     if needed and (asked.data is None or not asked.data.is_dir()):
-        sys.exit("There is no folder of public data sets: give --data FOLDER, or only simulate: --only truth")
+        sys.exit("There is no folder of public data sets: give --data FOLDER, or only simulate: --only truth shift")
     period = azure.Period(asked.train_until, asked.test_from, asked.test_until, asked.draws)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "azure": lambda: azure.run(asked.data / "azure_pdm", period),
         "drives": lambda: drives.run(_drives(asked.data), asked.drives_from, asked.drives_until, asked.draws),
         "truth": lambda: truth.run(asked.devices, asked.days, asked.seed, asked.draws),
+        "shift": lambda: shift.run(asked.devices, asked.days, asked.seed),
     }
     found: dict[str, Any] = {"machine": machine()}
     for name in asked.only:
