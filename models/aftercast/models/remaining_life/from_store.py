@@ -1,0 +1,296 @@
+"""The frames of a remaining life model, read from a store as it was known at an instant.
+
+A cycle is a telemetry row of a life, in order of event time. Values that a row does not report are carried forward from
+the rows before it in the same life, never from later ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from aftercast.data.clocks import NEVER, from_us, parse_duration_us
+from aftercast.data.errors import InputError, NotEnoughDataError
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.store import Store
+from aftercast.features.trajectories.table import CYCLE, UNIT
+from aftercast.models.remaining_life.lives import Life, load_lives
+from aftercast.models.remaining_life.model import UNITS_PER_FOLD
+from aftercast.models.remaining_life.settings import RemainingLifeSettings
+
+Progress = Callable[[str, int], None]
+SETTING: Final = "setting"
+ENOUGH: Final = 0.5  # share of the lives that must report a sensor for it to be used
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model is about: a component, and the columns of telemetry that are settings and sensors."""
+
+    component: str
+    settings: tuple[str, ...]
+    sensors: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Settings, then sensors."""
+        return (*self.settings, *self.sensors)
+
+
+@dataclass(frozen=True)
+class FailedUnits:
+    """Units run to failure.
+
+    Attributes
+    ----------
+    frame
+        ``unit`` (the device), ``cycle``, settings and sensors; units in natural order of their names.
+    asked
+        As asked, without the columns that too few units report.
+    left_out
+        Why failed devices are not among the units -> how many.
+    """
+
+    frame: pd.DataFrame
+    asked: Asked
+    left_out: dict[str, int]
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+        return int(self.frame[UNIT].nunique())
+
+
+@dataclass(frozen=True)
+class RunningUnits:
+    """Units still running.
+
+    Attributes
+    ----------
+    frame
+        Rows of the units that can be judged, as of :class:`FailedUnits`.
+    units
+        One row a unit, natural order: ``unit``, ``device_model``, ``since`` (UTC: installation or last renewal),
+        ``cycles``, ``last_cycle_at`` (UTC, NaT without a cycle), ``judged``, ``notice`` (None where nothing is to be
+        said; always says why a unit is not judged).
+    """
+
+    frame: pd.DataFrame
+    units: pd.DataFrame
+
+
+def asked_of(spec: FleetSpec, component: str | None = None, settings: Iterable[str] | None = None) -> Asked:
+    """Choose component and columns of a fleet.
+
+    Parameters
+    ----------
+    component
+        None for the only one of the fleet.
+    settings
+        Sensors of the spec that say how a unit is operated; None for those named ``setting...``.
+
+    Raises
+    ------
+    InputError
+        If the fleet has several components and none is named, or a name is not in the spec, or no sensor is left.
+    """
+    names = spec.component_names
+    if component is None and len(names) != 1:
+        example = names[0] if names else "pump"
+        raise InputError(
+            f"The fleet has {len(names)} components; remaining life is that of one.", f"Name it: --component {example}."
+        )
+    chosen = names[0] if component is None else component
+    if chosen not in names:
+        raise InputError(f"The fleet has no component '{chosen}'.", f"It has: {', '.join(names)}.")
+    found = [name for name in spec.sensor_names if name.startswith(SETTING)] if settings is None else list(settings)
+    unknown = [name for name in found if name not in spec.sensor_names]
+    if unknown:
+        raise InputError(f"The fleet has no sensor '{unknown[0]}'.", f"It has: {', '.join(spec.sensor_names[:30])}.")
+    sensors = tuple(name for name in spec.sensor_names if name not in found)
+    if not sensors:
+        raise InputError("The fleet has no sensor to learn from.", "List its sensors in fleet.toml.")
+    return Asked(chosen, tuple(found), sensors)
+
+
+def failed_units(
+    store: Store,
+    spec: FleetSpec,
+    asked: Asked,
+    settings: RemainingLifeSettings,
+    *,
+    version: int,
+    known_at: pd.Timestamp,
+    progress: Progress | None = None,
+) -> FailedUnits:
+    """Read the last life of each device that ended in a failure; nothing that was available only after ``known_at``.
+
+    One life a device: folds and intervals need units that do not depend on each other. Left out are lives of at most
+    ``settings.youngest`` cycles, and those whose last cycle is older than the fleet's ``stale_after`` at the failure,
+    because their last row is not the failure.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are fewer units than two a fold.
+    """
+    stale_us = parse_duration_us(spec.features.stale_after)
+    lives: list[Life] = []
+    left_out = {"failed": 0, "too short": 0, "silent before the failure": 0, "without every sensor": 0}
+    for bucket, devices in load_lives(store, spec, asked.component, asked.columns, version=version, known_at=known_at):
+        for life in (each.failed for each in devices if each.failed is not None):
+            left_out["failed"] += 1
+            if len(life.times_us) <= settings.youngest:
+                left_out["too short"] += 1
+            elif life.ended_us - life.times_us[-1] > stale_us:
+                left_out["silent before the failure"] += 1
+            else:
+                lives.append(life)
+        if progress is not None:
+            progress(f"bucket {bucket + 1} of {store.device_buckets}, units run to failure:", len(lives))
+    used = _reported(lives, asked)
+    places = [asked.columns.index(name) for name in used.columns]
+    frames = {life.device_id: _frame(life, used.columns, places) for life in lives}
+    whole = {unit: frame for unit, frame in frames.items() if len(frame) > settings.youngest}
+    left_out["without every sensor"] = len(frames) - len(whole)
+    _require(len(whole), left_out, asked, settings, known_at)
+    return FailedUnits(_joined(whole, used.columns), used, left_out)
+
+
+def running_units(
+    store: Store,
+    spec: FleetSpec,
+    asked: Asked,
+    settings: RemainingLifeSettings,
+    *,
+    version: int,
+    known_at: pd.Timestamp,
+    progress: Progress | None = None,
+) -> RunningUnits:
+    """Read the running life of each device that is in the field or has sent telemetry in it.
+
+    A unit of at most ``settings.youngest`` cycles, or one that never reported a column, is not judged.
+    """
+    stale_us = parse_duration_us(spec.features.stale_after)
+    known_us = int(known_at.as_unit("us").asm8.astype(np.int64))
+    places = list(range(len(asked.columns)))
+    frames: dict[str, pd.DataFrame] = {}
+    rows: list[dict[str, Any]] = []
+    for bucket, devices in load_lives(store, spec, asked.component, asked.columns, version=version, known_at=known_at):
+        for life in (each.running for each in devices if each.running is not None):
+            retired = life.retired_us <= known_us
+            if life.began_us > known_us or (retired and len(life.times_us) == 0):
+                continue
+            frame = _frame(life, asked.columns, places)
+            reason = _not_judged(life, frame, asked, settings)
+            if reason is None:
+                frames[life.device_id] = frame
+            rows.append(_row(life, reason, _remark(life, retired, known_us, stale_us)))
+        if progress is not None:
+            progress(f"bucket {bucket + 1} of {store.device_buckets}, running units:", len(rows))
+    return RunningUnits(_joined(frames, asked.columns), _table(rows))
+
+
+def natural(name: str) -> tuple[str | int, ...]:
+    """Sort key by which numbers within names count as numbers.
+
+    >>> sorted(["e10", "e9"], key=natural)
+    ['e9', 'e10']
+    """
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
+
+
+def _reported(lives: list[Life], asked: Asked) -> Asked:
+    """Columns that enough of the lives report."""
+    counts = np.zeros(len(asked.columns))
+    for life in lives:
+        counts += np.isfinite(life.values).any(axis=0)
+    enough = dict(zip(asked.columns, counts >= ENOUGH * max(len(lives), 1), strict=True))
+    settings, sensors = (tuple(name for name in names if enough[name]) for names in (asked.settings, asked.sensors))
+    if lives and not sensors:
+        raise NotEnoughDataError(
+            f"None of {len(asked.sensors)} sensors is reported by half of the {len(lives)} units run to failure.",
+            "Import their telemetry.",
+        )
+    return Asked(asked.component, settings, sensors)
+
+
+def _frame(life: Life, columns: tuple[str, ...], places: list[int]) -> pd.DataFrame:
+    """Rows of a life from the first on by which every column was reported; gaps carried forward."""
+    values = pd.DataFrame(life.values[:, places], columns=list(columns)).ffill()
+    values.insert(0, CYCLE, np.arange(1, len(values) + 1, dtype=np.int64))
+    values.insert(0, UNIT, life.device_id)
+    return values[values[list(columns)].notna().all(axis=1)]
+
+
+def _joined(frames: dict[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Frames of units one after the other, in natural order of their names."""
+    if not frames:
+        return pd.DataFrame(columns=[UNIT, CYCLE, *columns])
+    return pd.concat([frames[unit] for unit in sorted(frames, key=natural)], ignore_index=True)
+
+
+def _require(
+    units: int, left_out: dict[str, int], asked: Asked, settings: RemainingLifeSettings, known_at: pd.Timestamp
+) -> None:
+    needed = UNITS_PER_FOLD * settings.folds
+    if units >= needed:
+        return
+    reasons = "".join(f", {count} {reason}" for reason, count in left_out.items() if reason != "failed" and count > 0)
+    raise NotEnoughDataError(
+        f"{units} units run to a failure of '{asked.component}' were known at {known_at:%Y-%m-%d %H:%M} UTC; "
+        f"{settings.folds} folds need {needed}. Failed devices: {left_out['failed']}{reasons}.",
+        "Import more units that were run to failure, or name fewer folds. Where failures are rare, "
+        "`aftercast train failure` is the model.",
+    )
+
+
+def _not_judged(life: Life, frame: pd.DataFrame, asked: Asked, settings: RemainingLifeSettings) -> str | None:
+    """Why a unit cannot be judged, None where it can."""
+    cycles, needed = len(life.times_us), settings.youngest + 1
+    if cycles < needed:
+        return f"Not judged: {cycles} cycles since {_day(life.began_us)}, {needed} are needed."
+    if len(frame) < needed:
+        silent = [name for k, name in enumerate(asked.columns) if not np.isfinite(life.values[:, k]).any()]
+        about = f"'{silent[0]}' was never reported" if silent else f"{len(frame)} cycles with every sensor known"
+        return f"Not judged: {about} since {_day(life.began_us)}, {needed} cycles with every sensor are needed."
+    return None
+
+
+def _remark(life: Life, retired: bool, known_us: int, stale_us: int) -> str | None:
+    """What else is to be known of a unit: its answer is that of its last cycle."""
+    if retired:
+        return f"Retired {_day(life.retired_us)}."
+    if len(life.times_us) > 0 and known_us - life.times_us[-1] > stale_us:
+        return f"Silent since {_day(int(life.times_us[-1]))}."
+    return None
+
+
+def _row(life: Life, reason: str | None, remark: str | None) -> dict[str, Any]:
+    return {
+        UNIT: life.device_id,
+        "device_model": life.device_model,
+        "since": life.began_us,
+        "cycles": len(life.times_us),
+        "last_cycle_at": int(life.times_us[-1]) if len(life.times_us) > 0 else NEVER,
+        "judged": reason is None,
+        "notice": " ".join(text for text in (reason, remark) if text is not None) or None,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    names = (UNIT, "device_model", "since", "cycles", "last_cycle_at", "judged", "notice")
+    ordered = sorted(rows, key=lambda row: natural(row[UNIT]))
+    table = pd.DataFrame({name: [row[name] for row in ordered] for name in names})
+    times = {name: from_us(table[name].to_numpy(dtype=np.int64)) for name in ("since", "last_cycle_at")}
+    notices = pd.Series([row["notice"] for row in ordered], dtype=object)  # None, where texts would have NaN
+    return table.assign(**times, judged=table["judged"].astype(bool), notice=notices)
+
+
+def _day(moment_us: int) -> str:
+    return f"{pd.Timestamp(moment_us, unit='us', tz='UTC'):%Y-%m-%d}"
