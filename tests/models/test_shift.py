@@ -30,7 +30,6 @@ from aftercast.models.shift import (
     no_shift,
     reporting_delay_us,
     shift_of,
-    window_of,
     window_starts,
 )
 from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, take_snapshot
@@ -76,11 +75,6 @@ def test_an_event_after_the_window_is_none_of_it() -> None:
 )
 def test_windows_lie_one_after_another_after_the_training(trained: int, end: int, starts: list[int] | None) -> None:
     assert window_starts(trained, end, 10) == (list(range(490, 370, -10)) if starts is None else starts)
-
-
-def test_a_window_is_the_longest_horizon_up_to_a_week() -> None:
-    assert window_of(np.array([DAY_US, WEEK_US, 30 * DAY_US])) == WEEK_US
-    assert window_of(np.array([30 * DAY_US, 90 * DAY_US])) == 30 * DAY_US
 
 
 @pytest.fixture(scope="module")

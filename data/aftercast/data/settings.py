@@ -28,6 +28,7 @@ LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # we show progress ourselves, on one line
 }
 
 

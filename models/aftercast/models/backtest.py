@@ -16,13 +16,22 @@ from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
-from aftercast.models.cases import Cases, Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
+from aftercast.models.cases import (
+    Cases,
+    Kind,
+    Progress,
+    build_cases,
+    cadence_us,
+    first_moment,
+    horizons_of,
+    usual_horizon,
+)
 from aftercast.models.evaluation import Floats, Truth
 from aftercast.models.forecasts import Forecasts
+from aftercast.models.hazard import HazardSettings
 from aftercast.models.holdouts import Held, HoldOut, held_out, parse_hold_out
 from aftercast.models.judging import judge
 from aftercast.models.report import BacktestReport
-from aftercast.models.shift import window_of
 from aftercast.models.splits import check_gap, check_observed, training_cutoffs
 from aftercast.models.training import OWN, Trained, train_model
 from aftercast.models.watched import Watched, corrected, known_at, moment_of, window_starts_of
@@ -59,11 +68,12 @@ class _Plan:
     hold_out: HoldOut | None
     shift: bool
     seed: int
+    settings: HazardSettings | None
 
     @property
     def window_us(self) -> int:
         """Length of the windows a shift is looked for in."""
-        return window_of(np.array(self.horizons))
+        return usual_horizon(self.horizons)
 
     @property
     def horizons(self) -> list[int]:
@@ -109,6 +119,7 @@ def backtest(
     shift: bool = True,
     draws: int = 0,
     seed: int = 0,
+    settings: HazardSettings | None = None,
     progress: Progress | None = None,
 ) -> BacktestReport:
     """Train on what was known at ``train_until`` (daily: at each test cutoff) and forecast the cutoffs of the test.
@@ -130,6 +141,8 @@ def backtest(
         Whether our own model's odds are moved at each test cutoff by what came since its training, as scoring does.
     draws
         Draws of devices for 95 % intervals; 0: none.
+    settings
+        Of our own model's boosters; None for the defaults.
 
     Raises
     ------
@@ -152,6 +165,7 @@ def backtest(
         hold_out=None if hold_out is None else parse_hold_out(hold_out),
         shift=shift,
         seed=seed,
+        settings=settings,
     )
     check_gap(plan.moments[0], test_from)
     _check_time_to_act(plan)
@@ -263,6 +277,7 @@ def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
         horizon_us=plan.horizon_us,
         until=moment,
         seed=plan.seed,
+        settings=plan.settings,
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import parse_duration_us, timestamp_us
+from aftercast.data.clocks import DAY_US, parse_duration_us, timestamp_us
 from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
@@ -24,7 +24,8 @@ from aftercast.features.labels import Labels, Outcome, churn_labels, failure_lab
 
 Kind = Literal["failure", "churn"]
 Progress = Callable[[str, int], None]
-CHURN_EVERY = "7d"
+CHURN_EVERY: Final = "7d"
+USUAL_HORIZON_US: Final = 7 * DAY_US
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,15 @@ def build_cases(
 def horizons_of(kind: Kind, spec: FleetSpec) -> tuple[int, ...]:
     """Horizons of the spec, ascending, microseconds."""
     return tuple(parse_duration_us(text) for text in (spec.horizons if kind == "failure" else spec.churn.horizons))
+
+
+def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
+    """Horizon people look at first: the longest up to 7 days, or the first.
+
+    >>> usual_horizon([1 * DAY_US, 5 * DAY_US, 30 * DAY_US]) // DAY_US, usual_horizon([30 * DAY_US]) // DAY_US
+    (5, 30)
+    """
+    return int(max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0]))
 
 
 def cadence_us(kind: Kind, spec: FleetSpec) -> int:

@@ -11,10 +11,10 @@ import math
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 from aftercast.models.pyfunc_loader import table
-from aftercast.models.registry import KEY_TAG, LEAKAGE_TAG, MODEL_FOLDER, STOPPED_TAG, client, model_name
+from aftercast.models.registry import KEY_TAG, LEAKAGE_TAG, MODEL_FOLDER, STOPPED_TAG, Registered, client, model_name
 
 SIGNATURE_ROWS: Final = 50
 LONGEST_TAG: Final = 2000
@@ -67,7 +67,7 @@ def log_training(workspace: Workspace, record: TrainingRecord) -> str:
     """Write a run and return its id; a finished run of the same key is returned instead of a second one."""
     mlflow = client(workspace)
     kind, key = record.metadata.kind, record.metadata.key
-    experiment = _experiment(workspace, mlflow, kind)
+    experiment = _experiment(workspace, mlflow, model_name(kind))
     finished = _end_dead_runs(mlflow, experiment, key)
     if finished is not None:
         return finished
@@ -80,13 +80,125 @@ def log_training(workspace: Workspace, record: TrainingRecord) -> str:
     return run_id
 
 
-def _experiment(workspace: Workspace, mlflow: MlflowClient, kind: Kind) -> str:
-    found = mlflow.get_experiment_by_name(model_name(kind))
+def log_search(
+    workspace: Workspace, kind: Kind, key: str, found: Mapping[str, Any], figures: Mapping[str, Figure]
+) -> str:
+    """Write a search of settings as one run of the experiment ``aftercast-<kind>-tuning``; return its id.
+
+    Parameters
+    ----------
+    found
+        What :meth:`Found.to_dict` gives.
+    """
+    mlflow = client(workspace)
+    experiment = _experiment(workspace, mlflow, f"{model_name(kind)}-tuning")
+    finished = _end_dead_runs(mlflow, experiment, key)
+    if finished is not None:
+        return finished
+    run_id: str = mlflow.create_run(experiment, run_name=f"{len(found['trials'])} trials").info.run_id
+    mlflow.set_tag(run_id, KEY_TAG, key)
+    now = int(time.time() * 1000)
+    losses = [(trial["number"], sum(trial["losses"]) / len(trial["losses"])) for trial in found["trials"]]
+    verdict = {name: found["verdict"][name] for name in ("default", "best", "difference", "standard_error")}
+    mlflow.log_batch(
+        run_id,
+        metrics=[Metric("trial_log_loss", loss, now, number) for number, loss in losses]
+        + [Metric(f"held.{name}", value, now, 0) for name, value in verdict.items()],
+        params=[Param(f"best.{name}", _text(value)) for name, value in found["best"]["values"].items()],
+        tags=[RunTag("aftercast.verdict", found["verdict"]["sentence"])],
+    )
+    mlflow.log_text(run_id, json.dumps(found, indent=2), "search.json")
+    for name, figure in figures.items():
+        mlflow.log_figure(run_id, figure, f"plots/{name}.png")
+    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+    return run_id
+
+
+@dataclass(frozen=True)
+class PlainRecord:
+    """What is logged of a training of a model that is no hazard model.
+
+    Attributes
+    ----------
+    kind, key
+        What is trained, and the key of the flow run.
+    metrics
+        Metric -> value.
+    texts
+        File name -> content.
+    save
+        Writes the files of the model into the folder it is given.
+    loader
+        Module whose ``_load_pyfunc`` opens that folder.
+    asked, answered
+        Some rows and the answers to them, for the signature.
+    libraries
+        Library -> version that the model needs.
+    """
+
+    kind: Registered
+    key: str
+    name: str
+    metrics: Mapping[str, float]
+    params: Mapping[str, object]
+    figures: Mapping[str, Figure]
+    texts: Mapping[str, str]
+    save: Callable[[Path], None]
+    loader: str
+    asked: pd.DataFrame
+    answered: pd.DataFrame
+    libraries: Mapping[str, str]
+
+
+def log_plain(workspace: Workspace, record: PlainRecord) -> str:
+    """Write a run and return its id; a finished run of the same key is returned instead of a second one."""
+    mlflow = client(workspace)
+    experiment = _experiment(workspace, mlflow, model_name(record.kind))
+    finished = _end_dead_runs(mlflow, experiment, record.key)
+    if finished is not None:
+        return finished
+    run_id: str = mlflow.create_run(experiment, run_name=record.name).info.run_id
+    mlflow.set_tag(run_id, KEY_TAG, record.key)
+    now = int(time.time() * 1000)
+    mlflow.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items() if math.isfinite(value)],
+        params=[Param(name, _text(value)) for name, value in record.params.items()],
+    )
+    for name, text in record.texts.items():
+        mlflow.log_text(run_id, text, name)
+    for name, figure in record.figures.items():
+        mlflow.log_figure(run_id, figure, f"plots/{name}.png")
+    with tempfile.TemporaryDirectory() as folder:
+        _log_plain_model(mlflow, run_id, record, Path(folder))
+    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+    return run_id
+
+
+def _log_plain_model(mlflow: MlflowClient, run_id: str, record: PlainRecord, folder: Path) -> None:
+    data = folder / "files"
+    data.mkdir()
+    record.save(data)
+    with warnings.catch_warnings():
+        # As for hazard models: the signature is given.
+        warnings.filterwarnings("ignore", message=".*input example.*")
+        save_model(
+            folder / MODEL_FOLDER,
+            loader_module=record.loader,
+            data_path=str(data),
+            signature=infer_signature(record.asked, record.answered),
+            pip_requirements=[f"{name}=={version}" for name, version in record.libraries.items() if name != "python"],
+        )
+    mlflow.log_artifacts(run_id, str(folder / MODEL_FOLDER), MODEL_FOLDER)
+
+
+def _experiment(workspace: Workspace, mlflow: MlflowClient, name: str) -> str:
+    found = mlflow.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     remote = workspace.mlflow_address.startswith("http")
-    place = None if remote else f"{workspace.mlflow_artifacts}/{model_name(kind)}"
-    return str(mlflow.create_experiment(model_name(kind), artifact_location=place))
+    place = None if remote else f"{workspace.mlflow_artifacts}/{name}"
+    return str(mlflow.create_experiment(name, artifact_location=place))
 
 
 def _end_dead_runs(mlflow: MlflowClient, experiment: str, key: str) -> str | None:

@@ -162,6 +162,19 @@ def bar_plot(names: Sequence[str], values: Sequence[float], label: str) -> Figur
     return figure
 
 
+def trials_plot(trials: Sequence[tuple[Sequence[float], bool]]) -> Figure:
+    """Mean loss of each trial of a search in their order, those given up hollow, and the best so far as a line."""
+    figure, axes = _axes("Trial", "Mean log loss")
+    means = np.array([np.mean(losses) for losses, _ in trials])
+    whole = np.array([not pruned for _, pruned in trials])
+    number = np.arange(len(trials))
+    axes.scatter(number[whole], means[whole], label="whole")
+    axes.scatter(number[~whole], means[~whole], facecolors="none", edgecolors="grey", label="given up")
+    axes.step(number, np.minimum.accumulate(np.where(whole, means, np.inf)), where="post", label="best")
+    axes.legend()
+    return figure
+
+
 def _first(importance: Mapping[str, float]) -> tuple[list[str], list[float]]:
     chosen = list(importance.items())[:DRIVERS]
     return [name for name, _ in chosen], [share for _, share in chosen]

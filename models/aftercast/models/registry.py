@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -23,6 +23,8 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 
+Registered: TypeAlias = Kind | Literal["remaining-life"]
+"""What has versions and a champion; only what is a :data:`Kind` forecasts at horizons."""
 CHAMPION: Final = "champion"
 MODEL_FOLDER: Final = "model"
 KEY_TAG: Final = "aftercast.key"
@@ -44,7 +46,7 @@ class Version:
         Why it was made champion or not, one sentence.
     """
 
-    kind: Kind
+    kind: Registered
     version: str
     run_id: str
     champion: bool
@@ -62,7 +64,7 @@ class Loaded:
     metadata: Metadata
 
 
-def model_name(kind: Kind) -> str:
+def model_name(kind: Registered) -> str:
     """Name of the registered model, and of the experiment, of a kind."""
     return f"aftercast-{kind}"
 
@@ -72,7 +74,7 @@ def client(workspace: Workspace) -> MlflowClient:
     return MlflowClient(tracking_uri=workspace.mlflow_address, registry_uri=workspace.mlflow_address)
 
 
-def champion_version(workspace: Workspace, kind: Kind) -> Version | None:
+def champion_version(workspace: Workspace, kind: Registered) -> Version | None:
     """Return the champion, None where there is none."""
     found = _champion(workspace, kind)
     return None if found is None else _version(found, kind, champion=True)
@@ -94,7 +96,7 @@ def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
     return _load(workspace, kind, found)
 
 
-def newest_version(workspace: Workspace, kind: Kind) -> Version | None:
+def newest_version(workspace: Workspace, kind: Registered) -> Version | None:
     """Return the version registered last, champion or not, None where there is none."""
     if _unused(workspace):
         return None
@@ -115,14 +117,14 @@ def load_version(workspace: Workspace, kind: Kind, version: str) -> Loaded:
     return _load(workspace, kind, found)
 
 
-def find_version(workspace: Workspace, kind: Kind, key: str) -> Version | None:
+def find_version(workspace: Workspace, kind: Registered, key: str) -> Version | None:
     """Version a flow run of this key registered, None where there is none."""
     found = client(workspace).search_model_versions(f"name = '{model_name(kind)}' and tag.`{KEY_TAG}` = '{key}'")
     champion = champion_version(workspace, kind)
     return None if not found else _version(found[0], kind, champion=_same(champion, found[0]))
 
 
-def register(workspace: Workspace, kind: Kind, run_id: str, key: str) -> Version:
+def register(workspace: Workspace, kind: Registered, run_id: str, key: str) -> Version:
     """Register the model of a run, once for each key; it is not champion by that."""
     there = find_version(workspace, kind, key)
     if there is not None:
@@ -147,14 +149,25 @@ def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> 
     LookAheadError
         If the leakage linter stopped the version; it names the feature and the reason.
     """
-    mlflow, name = client(workspace), model_name(found.kind)
-    _refuse_leak(mlflow, found)
+    _refuse_leak(client(workspace), found)
     words = "better than" if better_than_base else "worse than"
     decision = f"{'Champion' if better_than_base else 'Not champion'}: {words} the base rate on the validation period."
+    return decide(workspace, found, champion=better_than_base, decision=decision)
+
+
+def decide(workspace: Workspace, found: Version, *, champion: bool, decision: str) -> Version:
+    """Write the decision on a version down, then move the alias to it where it becomes champion."""
+    mlflow, name = client(workspace), model_name(found.kind)
     mlflow.set_model_version_tag(name, found.version, "aftercast.decision", decision)
-    if better_than_base:
+    if champion:
         mlflow.set_registered_model_alias(name, CHAMPION, found.version)
-    return Version(found.kind, found.version, found.run_id, better_than_base, decision)
+    return Version(found.kind, found.version, found.run_id, champion, decision)
+
+
+def champion_files(workspace: Workspace, kind: Registered) -> tuple[Version, Path] | None:
+    """Return the champion and the folder its files were fetched to, None where there is none."""
+    found = _champion(workspace, kind)
+    return None if found is None else (_version(found, kind, champion=True), _fetched(workspace, found))
 
 
 def _refuse_leak(mlflow: MlflowClient, found: Version) -> None:
@@ -169,7 +182,7 @@ def _refuse_leak(mlflow: MlflowClient, found: Version) -> None:
     )
 
 
-def _champion(workspace: Workspace, kind: Kind) -> ModelVersion | None:
+def _champion(workspace: Workspace, kind: Registered) -> ModelVersion | None:
     if _unused(workspace):
         return None
     try:
@@ -188,15 +201,21 @@ def _unused(workspace: Workspace) -> bool:
 
 
 def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:
-    uri = workspace.mlflow_address
-    folder = Path(download_artifacts(artifact_uri=found.source, tracking_uri=uri, registry_uri=uri))
-    flavor: dict[str, Any] = Model.load(folder).flavors["python_function"]
-    data = folder / flavor["data"]
+    data = _fetched(workspace, found)
     metadata = Metadata.read(data)
     return Loaded(kind, HazardModel.load(data), str(found.version), found.run_id, metadata)
 
 
-def _version(found: ModelVersion, kind: Kind, *, champion: bool) -> Version:
+def _fetched(workspace: Workspace, found: ModelVersion) -> Path:
+    """Folder of the files we wrote for a version, fetched where they are elsewhere."""
+    uri = workspace.mlflow_address
+    folder = Path(download_artifacts(artifact_uri=found.source, tracking_uri=uri, registry_uri=uri))
+    flavor: dict[str, Any] = Model.load(folder).flavors["python_function"]
+    data: Path = folder / flavor["data"]
+    return data
+
+
+def _version(found: ModelVersion, kind: Registered, *, champion: bool) -> Version:
     return Version(kind, str(found.version), found.run_id, champion, found.tags.get("aftercast.decision", ""))
 
 

@@ -21,11 +21,11 @@ from aftercast.data.store import Store
 from aftercast.features.labels import load_outcome
 from aftercast.features.scope import Feature
 from aftercast.models.answers import Driver, Score
-from aftercast.models.cases import build_cases
+from aftercast.models.cases import build_cases, usual_horizon
 from aftercast.models.explanation import drivers
 from aftercast.models.hazard import Risks
 from aftercast.models.registry import Loaded
-from aftercast.models.shift import Shift, known_starts, no_shift, shift_in, window_of
+from aftercast.models.shift import Shift, known_starts, no_shift, shift_in
 from aftercast.models.snapshot import Snapshot, take_snapshot
 
 TOP_DRIVERS: Final = 5
@@ -88,7 +88,7 @@ def _shift(snapshot: Snapshot, loaded: Loaded, store: Store, spec: FleetSpec) ->
     if trained_until >= cutoff:
         return no_shift(loaded.model)
     outcome = load_outcome(store, spec, version=version, known_at=cutoff)
-    starts = known_starts(kind, outcome, trained_until, cutoff, window_of(loaded.model.horizons_us))
+    starts = known_starts(kind, outcome, trained_until, cutoff, usual_horizon(loaded.model.horizons_us))
     if not starts:
         return no_shift(loaded.model)
     try:

@@ -19,14 +19,13 @@ import pandas as pd
 from aftercast.data.clocks import DAY_US, timestamp_us
 from aftercast.features.labels import Labels, Outcome
 from aftercast.features.service import failure_records
-from aftercast.models.cases import Cases, Kind
+from aftercast.models.cases import Cases, Kind, usual_horizon
 from aftercast.models.hazard import HazardModel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 WORTH: Final = 50.0  # forecast events that the belief in an unchanged rate is worth
 MOST_WINDOWS: Final = 12
-USUAL_WINDOW_US: Final = 7 * DAY_US
 REPORTED: Final = 0.95  # share of the failures that are known when the last window is looked at
 
 
@@ -102,12 +101,7 @@ class Shift:
 def no_shift(model: HazardModel) -> Shift:
     """Shift of a model nothing is known of since its training."""
     none = len(model.components)
-    return Shift(model.components, (0,) * none, (0.0,) * none, 0, window_of(model.horizons_us))
-
-
-def window_of(horizons_us: Ints) -> int:
-    """Length of a window: the longest horizon up to 7 days, or the first."""
-    return int(max((h for h in horizons_us if h <= USUAL_WINDOW_US), default=horizons_us[0]))
+    return Shift(model.components, (0,) * none, (0.0,) * none, 0, usual_horizon(model.horizons_us))
 
 
 def window_starts(trained_until_us: int, end_us: int, window_us: int) -> list[int]:
@@ -158,7 +152,7 @@ def shift_in(cases: Cases, model: HazardModel, outcome: Outcome, starts: Sequenc
     outcome
         As known at the cutoff.
     """
-    window = window_of(model.horizons_us)
+    window = usual_horizon(model.horizons_us)
     forecast = model.predict(cases.features).within(window)[0]
     return shift_of(forecast, cases.labels(outcome, cutoff), window, len(starts))
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import DAY_US, timestamp_us
+from aftercast.data.clocks import timestamp_us
 from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
@@ -20,7 +20,7 @@ from aftercast.features.labels import Labels, load_outcome
 from aftercast.models.bands import fit_band
 from aftercast.models.baselines import BaselineData, Fitted
 from aftercast.models.baselines import baselines as discovered_baselines
-from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of
+from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of, usual_horizon
 from aftercast.models.evaluation import Floats, Truth, evaluate, failures_in
 from aftercast.models.explanation import importance
 from aftercast.models.hazard import HazardModel, HazardSettings
@@ -30,7 +30,6 @@ from aftercast.models.splits import calibration_start, training_cutoffs
 from aftercast.models.thresholds import best_f1_threshold, expected_f1_threshold
 
 OWN: Final = "aftercast"
-USUAL_HORIZON_US: Final = 7 * DAY_US
 SAMPLE_ROWS: Final = 200
 ENOUGH_TO_CHOOSE: Final = 5  # with fewer events whose time is up, thresholds come from the probabilities
 
@@ -163,14 +162,14 @@ def train_model(
     """
     labels = censor(labels, examples.cutoff_us, timestamp_us(until))
     counts = failures_in(labels, examples)
-    horizon = horizon_us or max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0])
+    horizon = horizon_us or usual_horizon(horizons_us)
     start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
     fitting = _Fitting(
         spec=spec,
         horizons_us=np.asarray(horizons_us, dtype=np.int64),
         horizon_us=horizon,
         pooled=_pooled(labels.components, counts, spec),
-        settings=replace(settings or HazardSettings(seed=seed), every_us=_step(examples.cutoff_us)),
+        settings=replace(settings or HazardSettings(), seed=seed, every_us=_step(examples.cutoff_us)),
     )
     draft, validation, truth = fitting.judged(features, examples, labels, start, timestamp_us(until))
     thresholds = {name: validation.thresholds(name) for name in validation.forecasts}
@@ -197,6 +196,30 @@ def train_model(
     )
 
 
+def fit_model(
+    features: pd.DataFrame,
+    examples: Examples,
+    labels: Labels,
+    spec: FleetSpec,
+    *,
+    horizons_us: Sequence[int],
+    until: pd.Timestamp,
+    settings: HazardSettings,
+) -> HazardModel:
+    """Model that :func:`train_model` would train, without baselines, thresholds, bands and metrics."""
+    labels = censor(labels, examples.cutoff_us, timestamp_us(until))
+    start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
+    fitting = _Fitting(
+        spec=spec,
+        horizons_us=np.asarray(horizons_us, dtype=np.int64),
+        horizon_us=usual_horizon(horizons_us),
+        pooled=_pooled(labels.components, failures_in(labels, examples), spec),
+        settings=replace(settings, every_us=_step(examples.cutoff_us)),
+    )
+    draft, _ = fitting.calibrated(features, examples, labels, start)
+    return fitting.fit(features, examples, labels, draft)
+
+
 @dataclass(frozen=True)
 class _Fitting:
     """One way of fitting, used on the earlier part and on everything."""
@@ -207,16 +230,15 @@ class _Fitting:
     pooled: tuple[str, ...]
     settings: HazardSettings
 
-    def judged(
-        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int, until_us: int
-    ) -> tuple[HazardModel, Validation, Truth]:
-        """Model of the rows before start, calibrated on the rows from it on, and every model's forecasts of those."""
+    def calibrated(
+        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int
+    ) -> tuple[HazardModel, Risks]:
+        """Model of the rows before start, stopped and calibrated on the rows from it on, and its risks of those."""
         early, late = examples.cutoff_us < start_us, examples.cutoff_us >= start_us
-        fit_rows, fit_labels = _rows(features, early), censor(labels.take(early), examples.cutoff_us[early], start_us)
         rows, late_labels = _rows(features, late), labels.take(late)
         grown = HazardModel.fit(
-            fit_rows,
-            fit_labels,
+            _rows(features, early),
+            censor(labels.take(early), examples.cutoff_us[early], start_us),
             self.horizons_us,
             labels.components,
             self.settings,
@@ -224,7 +246,16 @@ class _Fitting:
             validation=(rows, late_labels),
             owner=examples.owner[early],
         )
-        calibrated, risks = grown.calibrated_on(rows, late_labels)
+        return grown.calibrated_on(rows, late_labels)
+
+    def judged(
+        self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int, until_us: int
+    ) -> tuple[HazardModel, Validation, Truth]:
+        """Model of the rows before start, calibrated on the rows from it on, and every model's forecasts of those."""
+        calibrated, risks = self.calibrated(features, examples, labels, start_us)
+        early, late = examples.cutoff_us < start_us, examples.cutoff_us >= start_us
+        fit_rows, fit_labels = _rows(features, early), censor(labels.take(early), examples.cutoff_us[early], start_us)
+        rows, late_labels = _rows(features, late), labels.take(late)
         left = until_us - examples.cutoff_us[late]
         matured = left >= self.horizon_us
         truth = Truth(
@@ -267,6 +298,7 @@ def train_from_store(
     version: int | None = None,
     until: pd.Timestamp | None = None,
     seed: int = 0,
+    settings: HazardSettings | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Train on everything a version of the store knew at ``until`` (the end of observation where None).
@@ -297,6 +329,7 @@ def train_from_store(
         horizons_us=horizons,
         until=end,
         seed=seed,
+        settings=settings,
         baselines_on_all=False,
     )
     return replace(trained, dictionary_hash=cases.dictionary_hash)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from aftercast.features.labels import Outcome
 from aftercast.models.calibration import moved
-from aftercast.models.cases import Cases, Kind
+from aftercast.models.cases import Cases, Kind, usual_horizon
 from aftercast.models.hazard import HazardModel
-from aftercast.models.shift import Shift, known_starts, shift_of, window_of
+from aftercast.models.shift import Shift, known_starts, shift_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class Watched:
 
     def shifts(self, model: HazardModel, cutoffs: Iterable[int]) -> dict[int, Shift]:
         """Shift of a model at each of the cutoffs that look back on windows, from what was known then."""
-        window = window_of(model.horizons_us)
+        window = usual_horizon(model.horizons_us)
         forecast = model.predict(self.cases.features).within(window)[0]
         found = {}
         for cutoff in cutoffs:

@@ -11,6 +11,7 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.backtest import backtest
 from aftercast.models.bootstrap import DRAWS
+from aftercast.models.hazard import HazardSettings
 from aftercast.models.report import BacktestReport
 
 
@@ -30,6 +31,7 @@ class BacktestRequest:
     shift: bool = True
     draws: int = DRAWS
     seed: int = 0
+    settings: HazardSettings | None = None
 
 
 def run_backtest(
@@ -55,5 +57,6 @@ def run_backtest(
         shift=asked.shift,
         draws=asked.draws,
         seed=asked.seed,
+        settings=asked.settings,
         progress=progress,
     )

@@ -13,9 +13,11 @@ from prefect import flow
 
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import open_workspace
+from aftercast.models.settings_file import read_settings
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
+from aftercast.pipelines.tune import run_tune
 
 
 @flow(name="aftercast-ingest", retries=0)
@@ -26,10 +28,13 @@ def ingest_flow(workspace: str, source: str, path: str) -> dict[str, Any]:
 
 
 @flow(name="aftercast-train", retries=0)
-def train_flow(workspace: str, kind: Kind, until: str | None = None, seed: int = 0) -> dict[str, Any]:
-    """Train, log and register a model; until is ISO 8601 in UTC, None for all data."""
+def train_flow(
+    workspace: str, kind: Kind, until: str | None = None, seed: int = 0, settings: str | None = None
+) -> dict[str, Any]:
+    """Train, log and register a model; until is ISO 8601 in UTC, None for all data; settings is a file."""
     moment = None if until is None else pd.Timestamp(until)
-    done = run_train(open_workspace(Path(workspace)), kind, until=moment, seed=seed)
+    chosen = None if settings is None else read_settings(Path(settings))
+    done = run_train(open_workspace(Path(workspace)), kind, until=moment, seed=seed, settings=chosen)
     return {**done.result, "repeated": done.repeated}
 
 
@@ -37,3 +42,11 @@ def train_flow(workspace: str, kind: Kind, until: str | None = None, seed: int =
 def score_flow(workspace: str, cutoff: str | None = None) -> dict[str, Any]:
     """Score a cutoff (ISO 8601 in UTC), or every cutoff missed since the last one."""
     return run_score(open_workspace(Path(workspace)), cutoff=None if cutoff is None else pd.Timestamp(cutoff))
+
+
+@flow(name="aftercast-tune", retries=0)
+def tune_flow(workspace: str, kind: Kind, until: str | None = None, **asked: Any) -> dict[str, Any]:
+    """Search settings; ``asked`` holds folds, trials, minutes and seed."""
+    moment = None if until is None else pd.Timestamp(until)
+    done = run_tune(open_workspace(Path(workspace)), kind, until=moment, **asked)
+    return {**done.result, "repeated": done.repeated}

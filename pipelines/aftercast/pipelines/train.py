@@ -13,11 +13,13 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.features.leakage import LeakageReport
 from aftercast.models.described import described
+from aftercast.models.hazard import HazardSettings
 from aftercast.models.leakage import lint_store, too_good
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.mlflow_logging import TrainingRecord, log_training
 from aftercast.models.plots import training_plots
 from aftercast.models.registry import Version, promote, register
+from aftercast.models.settings_file import described_settings
 from aftercast.models.training import OWN, Trained, train_from_store
 from aftercast.pipelines.runs import Done, run_key, run_once
 
@@ -30,14 +32,17 @@ def run_train(
     *,
     until: pd.Timestamp | None = None,
     seed: int = 0,
+    settings: HazardSettings | None = None,
     progress: Progress | None = None,
 ) -> Done:
-    """Train a model; the same kind, end, data, fleet spec and seed are trained once.
+    """Train a model; the same kind, end, data, fleet spec, seed and settings are trained once.
 
     Parameters
     ----------
     until
         UTC: nothing later is read, neither facts nor labels. None is the end of the data.
+    settings
+        Of the boosters; None for the defaults.
 
     Raises
     ------
@@ -51,11 +56,12 @@ def run_train(
     if observed is None:
         raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
     end = observed if until is None else min(until, observed)
-    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), seed=seed)
+    chosen = {} if settings is None else {"settings": described_settings(settings)}
+    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), seed=seed, **chosen)
 
     def work() -> dict[str, Any]:
         trained = train_from_store(
-            kind, store, workspace.fleet, version=version, until=end, seed=seed, progress=progress
+            kind, store, workspace.fleet, version=version, until=end, seed=seed, settings=settings, progress=progress
         )
         leakage = lint_store(kind, store, workspace.fleet, version=version, until=end, progress=progress)
         leakage = leakage.with_report(too_good(trained))
@@ -95,6 +101,7 @@ def _keep(workspace: Workspace, trained: Trained, metadata: Metadata, leakage: L
             "calibration_from": trained.calibration_from.isoformat(),
             "validation_horizon": format_duration(trained.horizon_us),
             **{f"failures.{name}": count for name, count in trained.failures.items()},
+            **{f"settings.{name}": value for name, value in described_settings(trained.model.settings).items()},
         },
         leakage=leakage,
     )

@@ -23,6 +23,8 @@ class HazardSettings:
         Boosters of a hazard, each grown without the devices whose number leaves its own rest; 1: one of all devices.
     leaf
         Rows that a leaf holds at least, for each time that one failure is seen (see ``every_us``).
+    lambda_l2
+        Ridge penalty of the values of leaves.
     every_us
         Time between cutoffs: a failure in an interval is seen from each of the cutoffs in it.
     rounds
@@ -42,6 +44,7 @@ class HazardSettings:
     members: int = 4
     feature_fraction: float = 0.5
     leaf: int = 20
+    lambda_l2: float = 1.0
     every_us: int = DAY_US
     rounds: int = 300
     patience: int = 30
@@ -60,7 +63,7 @@ class HazardSettings:
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": max(int(min(events / 4, self.leaf * repeats)), 5),
             "min_sum_hessian_in_leaf": 0.1,
-            "lambda_l2": 1.0,
+            "lambda_l2": self.lambda_l2,
             "feature_fraction": self.feature_fraction,
             "deterministic": True,
             "force_row_wise": True,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from aftercast.pipelines.cli.common import KindName, WorkspaceOption, note, opened, progress, say
+from aftercast.pipelines.cli.common import KindName, SettingsOption, WorkspaceOption, note, opened, progress, say
 
 
 def backtest(
@@ -33,6 +33,7 @@ def backtest(
     ] = True,
     draws: Annotated[int, typer.Option(min=0, help="Draws of devices for 95 % intervals; 0: none.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
+    settings: SettingsOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page to read.")
@@ -47,6 +48,7 @@ def backtest(
 
     Example: aftercast backtest failure --train-until 2025-06-30 --test-from 2025-06-30 --test-until 2025-08-15 -w fleet
     """
+    from aftercast.models.settings_file import read_settings
     from aftercast.pipelines.backtest import BacktestRequest, run_backtest
 
     place = opened(workspace)
@@ -63,6 +65,7 @@ def backtest(
         shift=shift,
         draws=draws,
         seed=seed,
+        settings=None if settings is None else read_settings(settings),
     )
     with progress(f"Testing {kind}") as tell:
         report = run_backtest(place, asked, tell)

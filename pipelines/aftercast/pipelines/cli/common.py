@@ -22,6 +22,10 @@ KindName = Literal["failure", "churn"]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Booster settings, e.g. of `aftercast tune --out FILE`."),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

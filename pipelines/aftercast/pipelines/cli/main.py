@@ -30,6 +30,7 @@ from aftercast.pipelines.cli import (
     simulate,
     status,
     train,
+    tune,
 )
 
 USER_ERROR = 2
@@ -51,6 +52,7 @@ for module in (
     features,
     leakage,
     train,
+    tune,
     backtest,
     compare,
     score,

@@ -9,6 +9,7 @@ import typer
 from aftercast.pipelines.cli.common import (
     JsonFlag,
     KindName,
+    SettingsOption,
     WorkspaceOption,
     instant,
     opened,
@@ -34,8 +35,10 @@ EVENT = {"failure": "Any failure", "churn": "Leaving"}
 
 def train(
     kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
+    *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    settings: SettingsOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -46,18 +49,21 @@ def train(
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """
+    from aftercast.models.settings_file import read_settings
     from aftercast.pipelines.engine import run_flow
     from aftercast.pipelines.train import run_train
 
     place, moment = opened(workspace), instant(until)
+    chosen = None if settings is None else read_settings(settings)
     with progress(f"Training {kind}") as tell:
 
         def direct() -> dict[str, Any]:
-            done = run_train(place, kind, until=moment, seed=seed, progress=tell)
+            done = run_train(place, kind, until=moment, seed=seed, settings=chosen, progress=tell)
             return {**done.result, "repeated": done.repeated}
 
         text = None if moment is None else moment.isoformat()
-        result = run_flow(place, "train_flow", direct, kind=kind, until=text, seed=seed)
+        file = None if settings is None else str(settings.resolve())
+        result = run_flow(place, "train_flow", direct, kind=kind, until=text, seed=seed, settings=file)
     if as_json:
         print_json(result)
     else:

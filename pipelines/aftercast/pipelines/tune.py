@@ -1,0 +1,74 @@
+"""Tune: search the settings of the boosters on one version of the store, and log what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from aftercast.data.clocks import format_duration
+from aftercast.data.errors import NotEnoughDataError
+from aftercast.data.records.scores import Kind
+from aftercast.data.workspace import Workspace
+from aftercast.models.metadata import spec_hash
+from aftercast.models.mlflow_logging import log_search
+from aftercast.models.plots import trials_plot
+from aftercast.models.search import FOLDS, TRIALS, search
+from aftercast.models.settings_file import described_settings
+from aftercast.pipelines.runs import Done, run_key, run_once
+
+
+def run_tune(
+    workspace: Workspace,
+    kind: Kind,
+    *,
+    until: pd.Timestamp | None = None,
+    folds: int = FOLDS,
+    trials: int = TRIALS,
+    minutes: float | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int], None] | None = None,
+) -> Done:
+    """Search settings; the same search of the same data and fleet spec is made once.
+
+    Parameters
+    ----------
+    until
+        UTC: nothing later is read. None is the end of the data.
+    folds, trials, minutes, seed
+        See :func:`aftercast.models.search.search`.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the store is empty, or too short for the folds.
+    """
+    store = workspace.store
+    version, observed = store.version(), store.observed_until()
+    if observed is None:
+        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
+    end = observed if until is None else min(until, observed)
+    asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
+    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), **asked)
+
+    def work() -> dict[str, Any]:
+        found = search(
+            kind,
+            store,
+            workspace.fleet,
+            version=version,
+            until=end,
+            folds=folds,
+            trials=trials,
+            minutes=minutes,
+            seed=seed,
+            progress=progress,
+        )
+        content = found.to_dict() | {"settings": described_settings(found.settings)}
+        plots = {"trials": trials_plot([(trial.losses, trial.pruned) for trial in found.trials])}
+        run_id = log_search(workspace, kind, key, content, plots)
+        about = {"kind": kind, "until": end.isoformat(), "data_version": version, "run_id": run_id}
+        return {**about, "horizon": format_duration(found.horizon_us), **content}
+
+    return run_once(workspace, "tune", key, work)
