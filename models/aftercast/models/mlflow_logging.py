@@ -180,8 +180,8 @@ def _log_plain_model(mlflow: MlflowClient, run_id: str, record: PlainRecord, fol
     data.mkdir()
     record.save(data)
     with warnings.catch_warnings():
-        # As for hazard models: the signature is given.
-        warnings.filterwarnings("ignore", message=".*input example.*")
+        # As for hazard models the signature is given; cycles are whole numbers and never missing.
+        warnings.filterwarnings("ignore", message=".*(input example|integer column).*")
         save_model(
             folder / MODEL_FOLDER,
             loader_module=record.loader,

@@ -216,7 +216,7 @@ def _about(loaded: LoadedLife, asked: Asked) -> dict[str, Any]:
 
 
 def _answered(loaded: LoadedLife, found: RunningUnits) -> list[dict[str, Any]]:
-    answers: dict[str, dict[str, Any]] = {}
+    answers: dict[str, dict[Any, Any]] = {}
     if len(found.frame) > 0:
         told = loaded.model.predict(found.frame)
         answers = {str(row["unit"]): row for row in told.to_dict("records")}
@@ -230,7 +230,7 @@ def _order(row: dict[str, Any]) -> tuple[bool, float, float, tuple[str | int, ..
     return (not judged, row["cautious"] if judged else 0.0, row["remaining"] if judged else 0.0, natural(row["unit"]))
 
 
-def _unit(unit: dict[Any, Any], answer: dict[str, Any] | None, stages: list[str]) -> dict[str, Any]:
+def _unit(unit: dict[Any, Any], answer: dict[Any, Any] | None, stages: list[str]) -> dict[str, Any]:
     told: dict[str, Any] = dict.fromkeys((*ANSWERS, "open_above", "interval", "stage"))
     if answer is not None:
         told = {name: round(float(answer[name]), 2) for name in ANSWERS}

@@ -76,8 +76,8 @@ class RunningUnits:
         Rows of the units that can be judged, as of :class:`FailedUnits`.
     units
         One row a unit, natural order: ``unit``, ``device_model``, ``since`` (UTC: installation or last renewal),
-        ``cycles``, ``last_cycle_at`` (UTC, NaT without a cycle), ``judged``, ``notice`` (None where nothing is to be
-        said; always says why a unit is not judged).
+        ``cycles``, ``last_cycle_at`` (UTC, NaT without a cycle), ``judged``, ``retired``, ``notice`` (None where
+        nothing is to be said; always says why a unit is not judged).
     """
 
     frame: pd.DataFrame
@@ -190,7 +190,7 @@ def running_units(
             reason = _not_judged(life, frame, asked, settings)
             if reason is None:
                 frames[life.device_id] = frame
-            rows.append(_row(life, reason, _remark(life, retired, known_us, stale_us)))
+            rows.append({**_row(life, reason, _remark(life, retired, known_us, stale_us)), "retired": retired})
         if progress is not None:
             progress(f"bucket {bucket + 1} of {store.device_buckets}, running units:", len(rows))
     return RunningUnits(_joined(frames, asked.columns), _table(rows))
@@ -284,12 +284,13 @@ def _row(life: Life, reason: str | None, remark: str | None) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    names = (UNIT, "device_model", "since", "cycles", "last_cycle_at", "judged", "notice")
+    names = (UNIT, "device_model", "since", "cycles", "last_cycle_at", "judged", "retired", "notice")
     ordered = sorted(rows, key=lambda row: natural(row[UNIT]))
     table = pd.DataFrame({name: [row[name] for row in ordered] for name in names})
     times = {name: from_us(table[name].to_numpy(dtype=np.int64)) for name in ("since", "last_cycle_at")}
     notices = pd.Series([row["notice"] for row in ordered], dtype=object)  # None, where texts would have NaN
-    return table.assign(**times, judged=table["judged"].astype(bool), notice=notices)
+    flags = {name: table[name].astype(bool) for name in ("judged", "retired")}
+    return table.assign(**times, **flags, notice=notices)
 
 
 def _day(moment_us: int) -> str:
