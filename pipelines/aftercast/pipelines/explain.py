@@ -1,0 +1,156 @@
+"""Explain: everything a person needs before visiting one device, from what was known at a cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from aftercast.data.clocks import format_duration, parse_duration_us
+from aftercast.data.errors import NotFoundError
+from aftercast.data.workspace import Workspace
+from aftercast.models.answers import Answer, answer
+from aftercast.models.cases import usual_horizon
+from aftercast.models.past_repairs import PartUse, PastRepair, parts_of, repairs_after
+from aftercast.models.registry import Loaded, load_champion
+from aftercast.models.scoring import check_features, judge, with_shift
+from aftercast.models.signs import Sign, signs_of
+from aftercast.models.similar import SimilarCase, similar_cases
+from aftercast.models.snapshot import Snapshot, load_snapshot, snapshot_path, take_snapshot, why_not
+
+Progress = Callable[[str, int], None]
+COMPONENTS: Final = 3
+CASES: Final = 5
+SAID: Final = (
+    "device_model",
+    "cutoff",
+    "horizon",
+    "sentence",
+    "probability",
+    "interval",
+    "evidence",
+    "data_as_of",
+    "missing",
+    "model_version",
+    "drivers",
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is said of one device.
+
+    Attributes
+    ----------
+    answer
+        The answer of the risk list and the service.
+    components
+        The most likely components, ranked, with the part a repair usually needs.
+    signs
+        Component -> fault codes that came before its failures.
+    cases
+        Similar past cases, each with the repairs that followed.
+    parts
+        Parts those repairs used.
+    """
+
+    answer: Answer
+    components: tuple[tuple[str, float, str | None], ...]
+    signs: dict[str, tuple[Sign, ...]]
+    cases: tuple[tuple[SimilarCase, tuple[PastRepair, ...]], ...]
+    parts: tuple[PartUse, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON; instants are UTC."""
+        said = asdict(self.answer)
+        signs = {
+            name: [asdict(sign) | {"sentence": sign.sentence} for sign in found] for name, found in self.signs.items()
+        }
+        return {
+            "device_id": self.answer.entity_id,
+            **{name: said[name] for name in SAID},
+            "components": [{"component": name, "probability": p, "sku": sku} for name, p, sku in self.components],
+            "signs": signs,
+            "cases": [asdict(case) | {"repairs": [asdict(each) for each in repairs]} for case, repairs in self.cases],
+            "parts": [asdict(part) for part in self.parts],
+        }
+
+
+def explain_device(
+    workspace: Workspace,
+    device_id: str,
+    *,
+    cutoff: pd.Timestamp | None = None,
+    horizon: str | None = None,
+    components: int = COMPONENTS,
+    cases: int = CASES,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Explain what the champion says of a device.
+
+    Parameters
+    ----------
+    cutoff
+        UTC; None is that of the last scoring.
+    horizon
+        None is 7 days, or the model's nearest shorter one.
+    components, cases
+        How many components and similar cases at most.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no champion, or the device was not at risk at the cutoff; the reason is named.
+    NotEnoughDataError
+        If nothing was scored and no cutoff given.
+    ModelMismatchError
+        If the champion was trained on other features, or the horizon is longer than the model's longest.
+    """
+    loaded = load_champion(workspace, "failure")
+    snapshot = _snapshot(workspace, loaded, cutoff)
+    row = snapshot.of([device_id])
+    if len(row.ids) == 0:
+        reason = why_not(workspace.store, "failure", device_id, snapshot.cutoff)
+        raise NotFoundError(f"Device {device_id} cannot be explained: {reason}.", "Check the id, or choose a --cutoff.")
+    score = judge(loaded, snapshot, workspace.fleet, ids=[device_id])[0]
+    chosen = horizon or format_duration(usual_horizon(loaded.model.horizons_us))
+    said = answer(score, chosen)
+    ranked = sorted(said.components.items(), key=lambda item: (-item[1], item[0]))[:components]
+    known: dict[str, Any] = {"cutoff": snapshot.cutoff, "version": snapshot.data_version}
+    shift = snapshot.shifts.get(loaded.version)
+    near = similar_cases(
+        loaded.model if shift is None else shift.apply(loaded.model),
+        row,
+        workspace.store,
+        workspace.fleet,
+        horizon_us=parse_duration_us(chosen),
+        count=cases,
+        progress=progress,
+    )
+    followed = tuple((case, repairs_after(case, workspace.store, **known)) for case in near)
+    skus = {component.name: component.sku for component in workspace.fleet.components}
+    return Explanation(
+        answer=said,
+        components=tuple((name, probability, skus.get(name)) for name, probability in ranked),
+        signs={
+            name: tuple(signs_of(workspace.store, workspace.fleet, name, device_id=device_id, **known))
+            for name, _ in ranked
+        },
+        cases=followed,
+        parts=tuple(parts_of([repair for _, repairs in followed for repair in repairs])),
+    )
+
+
+def _snapshot(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp | None) -> Snapshot:
+    """Rows of the last scoring where they are those asked for, else computed."""
+    path = snapshot_path(workspace.folder, "failure")
+    if cutoff is None or path.is_file():
+        kept = load_snapshot(path)
+        if cutoff in {None, kept.cutoff} and loaded.version in kept.shifts:
+            check_features(loaded, kept)
+            return kept
+        cutoff = kept.cutoff if cutoff is None else cutoff
+    taken = take_snapshot(workspace.store, workspace.fleet, "failure", cutoff)
+    return with_shift(taken, loaded, workspace.store, workspace.fleet)
