@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -61,10 +62,12 @@ class Judged:
         """Whether the whole interval of the difference to the age baseline is below 0."""
         return self.against_age[2] < 0
 
+    @cached_property
     def points(self) -> dict[str, Measured]:
         """Errors of the model and each baseline over all folds: value, low, high."""
         return {name: measure_point(sample, self.settings) for name, sample in self.samples.items()}
 
+    @cached_property
     def coverage(self) -> dict[str, dict[str, Any]]:
         """Coverage and width of the model's intervals over all folds and by stage, as the model widens them."""
         return measure_intervals(self.samples[OURS], self.given, self.settings)
@@ -76,10 +79,10 @@ class Judged:
             "units": self.units,
             "cap": self.settings.cap,
             "coverage_wanted": self.settings.coverage,
-            "models": self.points(),
+            "models": self.points,
             "against_age": self.against_age,
             "better_than_age": self.better_than_age,
-            "intervals": self.coverage(),
+            "intervals": self.coverage,
             "intervals_widened_by_other_folds": measure_intervals(self.samples[OURS], self.honest, self.settings),
             "folds": [self._fold(int(each), fold == each) for each in np.unique(fold)],
         }

@@ -35,7 +35,7 @@ def _coverage(judged: Judged) -> Figure:
     """Share of true lives inside the interval in each stage of predicted life, with 95 % intervals over units."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
-    found = {name: row["coverage"] for name, row in judged.coverage().items() if not name.startswith("true")}
+    found = {name: row["coverage"] for name, row in judged.coverage.items() if not name.startswith("true")}
     values = np.array(list(found.values()))
     axes.errorbar(
         range(len(found)),

@@ -109,7 +109,7 @@ def keep(workspace: Workspace, judged: Judged, units: FailedUnits, about: About)
     A version becomes champion when its grouped out-of-fold error is below that of the age baseline by more than chance:
     the whole 95 % interval over units of the difference is below 0. Whatever is decided is written on the version.
     """
-    run_id = log_plain(workspace, _record(judged, units, about))
+    run_id = log_plain(workspace, record_of(judged, units, about))
     found = register(workspace, KIND, run_id, about.key)
     before = champion_version(workspace, KIND)
     better = judged.better_than_age
@@ -134,7 +134,7 @@ def load_champion_life(workspace: Workspace) -> LoadedLife:
 
 
 def _decision(judged: Judged, found: Version, before: Version | None) -> str:
-    points = judged.points()
+    points = judged.points
     ours, age = (points[name]["rmse"][0] for name in (OURS, AGE))
     difference = "{:.2f} [{:.2f}, {:.2f}]".format(*judged.against_age)
     words = f"RMSE {ours:.2f} cycles, age alone {age:.2f}, difference {difference} in folds of whole units."
@@ -146,7 +146,8 @@ def _decision(judged: Judged, found: Version, before: Version | None) -> str:
     return f"Not champion: no better than the age baseline. {words}{stays}"
 
 
-def _record(judged: Judged, units: FailedUnits, about: About) -> PlainRecord:
+def record_of(judged: Judged, units: FailedUnits, about: About) -> PlainRecord:
+    """What is logged of a training."""
     model, sample = judged.training.model, units.frame[units.frame["unit"] == units.frame["unit"].iloc[0]]
 
     def save(folder: Path) -> None:
@@ -176,11 +177,9 @@ def _record(judged: Judged, units: FailedUnits, about: About) -> PlainRecord:
 def flat_metrics(judged: Judged) -> dict[str, float]:
     """Name of a metric in MLflow -> value: ``<model>.rmse`` and its like, ``coverage.<stage>``, ``width.<stage>``."""
     found = {
-        f"{_word(who)}.{name}": values[0]
-        for who, metrics in judged.points().items()
-        for name, values in metrics.items()
+        f"{_word(who)}.{name}": values[0] for who, metrics in judged.points.items() for name, values in metrics.items()
     }
-    for stage, row in judged.coverage().items():
+    for stage, row in judged.coverage.items():
         found |= {f"{name}.{_word(stage)}": row[name][0] for name in ("coverage", "width")}
     return {**found, "difference_to_age.rmse": judged.against_age[0]}
 
