@@ -14,6 +14,7 @@ from aftercast.models.bootstrap import (
     Sorted,
     budget_draws,
     draw_weights,
+    expected_budgets,
     flag_draws,
     interval,
     row_draws,
@@ -111,6 +112,35 @@ def test_with_every_device_drawn_once_a_budget_has_the_metric_itself() -> None:
     for budget, metrics in drawn.items():
         for name, values in metrics.items():
             assert values.values[0] == pytest.approx(told[budget][name], abs=1e-12), (budget, name)
+
+
+def test_a_budget_of_equal_probabilities_is_expected_by_hand() -> None:
+    """One of four equal devices is visited: the one that fails with a chance of a quarter."""
+    rows = Rows(
+        owner=np.arange(4),
+        cutoff_us=np.zeros(4, dtype=np.int64),
+        failure=np.array([-1, 0, -1, -1]),
+        failure_us=np.array([DAY_US]),
+        known=np.ones(4, dtype=bool),
+        every_us=DAY_US,
+    )
+    found = expected_budgets(rows, np.full(4, 0.1))
+    assert found["1%"]["recall_per_failure"] == found["1%"]["precision"] == 0.25
+    assert found["5%"]["false_alarms_per_device_month"] == pytest.approx(0.75 / rows.device_months)
+    certain = expected_budgets(rows, np.array([0.1, 0.4, 0.2, 0.3]))
+    assert certain["1%"]["recall_per_failure"] == certain["1%"]["precision"] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_expected_budgets_are_what_random_draws_of_ties_come_to(seed: int) -> None:
+    rows, p = fleet(seed, digits=1)
+    drawn, expected = budget_metrics(rows, p), expected_budgets(rows, p)
+    for name, values in expected.items():
+        assert values["recall_per_failure"] == pytest.approx(drawn[name]["recall_per_failure"], abs=0.12)
+    rows, p = fleet(seed)
+    untied, expected = budget_metrics(rows, p), expected_budgets(rows, p)
+    for name, values in expected.items():
+        assert values == pytest.approx({metric: untied[name][metric] for metric in values})
 
 
 def test_chances_of_visits_are_those_of_flags_drawn_at_random() -> None:

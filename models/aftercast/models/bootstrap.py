@@ -333,6 +333,21 @@ BUDGET_METRICS: Final = (
 )
 
 
+def expected_budgets(rows: Rows, probability: Floats) -> dict[str, dict[str, float | None]]:
+    """Budget -> metrics of all devices, ties by their chances instead of by random draws; None where undefined."""
+    if len(probability) == 0:
+        return {name: {} for name in BUDGETS}
+    devices = 1 + int(max(rows.owner.max(), rows.failure_owner.max(initial=-1)))
+    ranked, each = Budgeted.of(rows, probability, devices), np.ones(devices)
+    found = {name: ranked.metrics(chance, each).tolist() for name, chance in ranked.chances(each)}
+    return {
+        name: {
+            metric: value if np.isfinite(value) else None for metric, value in zip(BUDGET_METRICS, values, strict=True)
+        }
+        for name, values in found.items()
+    }
+
+
 def budget_draws(rows: Rows, probability: Floats, weights: Floats) -> dict[str, dict[str, Drawn]]:
     """Budget -> metrics in each draw; in each the riskiest of the devices drawn are flagged anew."""
     if len(probability) == 0:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.models.bootstrap import draw_weights
+from aftercast.models.bootstrap import draw_weights, expected_budgets
 from aftercast.models.cases import Progress
 from aftercast.models.curves import curves
 from aftercast.models.decisions import cost_curve, decision_curve
@@ -69,7 +69,10 @@ def _results(truth: Truth, values: Floats, thresholds: Floats, weights: Floats) 
     """Metrics by component, at rates of false visits as well, with their intervals."""
     found = evaluate(truth, values, thresholds)
     for i, name in enumerate(truth.names):
-        found[name]["visit_rates"] = visit_rate_metrics(truth.rows(name), values[:, i])
+        rows = truth.rows(name)
+        found[name]["visit_rates"] = visit_rate_metrics(rows, values[:, i])
+        for budget, expected in expected_budgets(rows, values[:, i]).items():
+            found[name]["budgets"][budget] |= expected
     ends = evaluate_intervals(truth, values, thresholds, found, weights)
     return {name: each | {"intervals": ends[name]} for name, each in found.items()}
 
