@@ -28,7 +28,7 @@ from aftercast.models.mlflow_logging import log_plain
 from aftercast.models.registry import KEY_TAG, champion_version, client, find_version, model_name, register
 from aftercast.models.remaining_life import RemainingLifeSettings
 from aftercast.models.remaining_life.from_store import FailedUnits, asked_of, failed_units, running_units
-from aftercast.models.remaining_life.judged import Judged, judge
+from aftercast.models.remaining_life.judged import Judged, honest_intervals, judge
 from aftercast.models.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
 from aftercast.pipelines.cli.remaining_life import remaining_life
 from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
@@ -356,11 +356,21 @@ def test_a_backtest_has_every_unit_in_one_fold_and_the_figures_of_the_training(
     assert [fold["units"] for fold in report["folds"]] == [8, 8, 8]
     squares = np.array([fold["models"]["aftercast"]["rmse"][0] ** 2 for fold in report["folds"]])
     assert np.sqrt(squares.mean()) == pytest.approx(result["metrics"]["aftercast"]["rmse"][0])
-    shares = [fold["intervals_widened_by_other_folds"]["all"]["coverage"][0] for fold in report["folds"]]
-    whole = report["intervals_widened_by_other_folds"]["all"]["coverage"]
+    shares = [fold["intervals_by_other_folds"]["all"]["coverage"][0] for fold in report["folds"]]
+    whole = report["intervals_by_other_folds"]["all"]["coverage"]
     assert np.mean(shares) == pytest.approx(whole[0])
     assert whole[1] <= whole[0] <= whole[2]
     assert versions(workspace) == 1
+
+
+def test_intervals_of_a_fold_do_not_depend_on_the_lives_of_its_units(judged: tuple[FailedUnits, Judged]) -> None:
+    training = judged[1].training
+    first = training.outside.fold == 0
+    longer = replace(training.outside, life=np.where(first, 5.0, training.outside.life))
+    before, after = (honest_intervals(each) for each in (training, replace(training, outside=longer)))
+    np.testing.assert_array_equal(after.lower[first], before.lower[first])
+    np.testing.assert_array_equal(after.upper[first], before.upper[first])
+    assert not np.array_equal(after.upper[~first], before.upper[~first])
 
 
 def test_the_commands_print_what_a_planner_and_a_machine_read(own: Workspace, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from aftercast.models.remaining_life.baseline import AGE
-from aftercast.models.remaining_life.calibration import cross_tabulated, stage_of, stage_widening, widened
+from aftercast.models.remaining_life.calibration import (
+    OutOfFold,
+    cross_tabulated,
+    stage_of,
+    stage_widening,
+    tabulate,
+    widened,
+)
 from aftercast.models.remaining_life.evaluation import (
     OURS,
     Intervals,
@@ -40,7 +47,7 @@ class Judged:
     given
         Intervals of those rows, widened as the model widens.
     honest
-        The same, widened in each fold by what the other folds need, as for units that had no say in the widening.
+        The same, tabulated and widened in each fold by the other folds: those of units that had no say in them.
     against_age
         Capped RMSE less that of the age baseline, with its 95 % interval over units; below 0 is better.
     """
@@ -83,7 +90,7 @@ class Judged:
             "against_age": self.against_age,
             "better_than_age": self.better_than_age,
             "intervals": self.coverage,
-            "intervals_widened_by_other_folds": measure_intervals(self.samples[OURS], self.honest, self.settings),
+            "intervals_by_other_folds": measure_intervals(self.samples[OURS], self.honest, self.settings),
             "folds": [self._fold(int(each), fold == each) for each in np.unique(fold)],
         }
 
@@ -93,7 +100,7 @@ class Judged:
             "fold": number + 1,
             "units": len(np.unique(here[OURS].unit)),
             "models": {name: measure_point(sample, self.settings) for name, sample in here.items()},
-            "intervals_widened_by_other_folds": measure_intervals(here[OURS], self.honest.rows(rows), self.settings),
+            "intervals_by_other_folds": measure_intervals(here[OURS], self.honest.rows(rows), self.settings),
         }
 
 
@@ -114,21 +121,30 @@ def judge(frame: pd.DataFrame, settings: RemainingLifeSettings) -> Judged:
     trajectories, _ = read_training(frame, settings)
     samples, given = cross_validated(training, trajectories, settings)
     against_age = rmse_difference(samples[OURS], samples[AGE], settings)
-    return Judged(training, len(trajectories.units), samples, given, _honest(training), against_age)
+    return Judged(training, len(trajectories.units), samples, given, honest_intervals(training), against_age)
 
 
-def _honest(training: Training) -> Intervals:
-    """Intervals widened in each fold by the rows of the other folds."""
+def honest_intervals(training: Training) -> Intervals:
+    """Intervals of the rows that count, in each fold tabulated and widened by the rows of the other folds only."""
     outside, settings = training.outside, training.model.settings
-    cross = cross_tabulated(outside, settings)
     stage = stage_of(outside.predicted, settings)
     lower, upper = (np.empty(len(stage)) for _ in range(2))
     for fold in np.unique(outside.fold):
         here = outside.fold == fold
-        others = {name: values[~here] for name, values in cross.items()}
-        extra = stage_widening(outside.rows(~here), others, settings)
-        lower[here], upper[here] = widened(cross["lower"][here], cross["upper"][here], extra[stage[here]])
+        rest = _with_folds(outside.rows(~here))
+        extra = stage_widening(rest, cross_tabulated(rest, settings), settings)[stage[here]]
+        table, predicted = tabulate(rest, settings), outside.predicted[here]
+        low, high = (table.at(name, predicted) for name in ("lower", "upper"))
+        lower[here], upper[here] = widened(low, high, extra)
     return Intervals(lower * settings.cap, upper * settings.cap, upper >= 1.0, stage)
+
+
+def _with_folds(rest: OutOfFold) -> OutOfFold:
+    """Rows with two folds of units where only one is left, since a table of no row says nothing."""
+    if len(np.unique(rest.fold)) > 1:
+        return rest
+    _, unit = np.unique(rest.unit, return_inverse=True)
+    return replace(rest, fold=(unit % 2).astype(np.int64))
 
 
 def stage_names(settings: RemainingLifeSettings) -> list[str]:

@@ -171,8 +171,10 @@ def _show_backtest(report: dict[str, Any]) -> None:
     columns = ["fold", "units", "aftercast", *names, "uncapped", "score", "coverage"]
     title = "Fold by fold: capped RMSE of each; uncapped RMSE, score and coverage of aftercast"
     print_table(title, columns, rows, right=frozenset(range(len(columns))))
-    _show_intervals("Intervals as the model gives them, all folds", report["intervals"])
-    _show_intervals("The same, widened in each fold by the others only", report["intervals_widened_by_other_folds"])
+    _show_intervals("Intervals as the model gives them, widened by all folds", report["intervals"])
+    _show_intervals(
+        "Intervals in each fold by the other folds only, as for new units", report["intervals_by_other_folds"]
+    )
     _show_source(report)
     say("RMSE less that of age alone: {} cycles.".format(_text(report["against_age"], 2)))
 
@@ -180,7 +182,7 @@ def _show_backtest(report: dict[str, Any]) -> None:
 def _fold_row(fold: dict[str, Any], names: list[str]) -> list[str]:
     models, own = fold["models"], fold["models"]["aftercast"]
     points = [_text(own["rmse"], 1), *(f"{models[name]['rmse'][0]:.1f}" for name in names)]
-    coverage = fold["intervals_widened_by_other_folds"]["all"]["coverage"]
+    coverage = fold["intervals_by_other_folds"]["all"]["coverage"]
     return [*points, _text(own["rmse_uncapped"], 1), _text(own["score"], 0), _text(coverage, 2)]
 
 
