@@ -42,7 +42,7 @@ class Calibrator:
 
     def apply(self, probability: Floats) -> Floats:
         """Calibrated probabilities, same shape, strictly inside (0, 1); NaN stays NaN."""
-        return np.clip(expit(self.slope * _log_odds(probability) + self.offset), EDGE, 1.0 - EDGE)
+        return np.clip(expit(self.slope * log_odds(probability) + self.offset), EDGE, 1.0 - EDGE)
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers of the map."""
@@ -72,7 +72,7 @@ def fit_calibrator(
     """
     if event.all() or not event.any():
         return around
-    odds = _log_odds(probability)
+    odds = log_odds(probability)
     weights = np.ones(len(event)) if weight is None else weight
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -87,15 +87,16 @@ def fit_calibrator(
     return Calibrator(float(found[0]), float(found[1]))
 
 
-def moved(probability: Floats, log_odds: float | Floats) -> Floats:
+def moved(probability: Floats, by: float | Floats) -> Floats:
     """Probabilities with their log-odds moved; 0, 1 and NaN stay.
 
     >>> moved(np.array([0.5, 1.0]), float(np.log(3.0))).round(12).tolist()
     [0.75, 1.0]
     """
-    return probability / (probability + (1.0 - probability) * np.exp(-np.asarray(log_odds)))
+    return probability / (probability + (1.0 - probability) * np.exp(-np.asarray(by)))
 
 
-def _log_odds(probability: Floats) -> Floats:
-    p = np.clip(np.asarray(probability, dtype=np.float64), EDGE, 1.0 - EDGE)
-    return np.log(p) - np.log1p(-p)
+def log_odds(probability: Floats, edge: float = EDGE) -> Floats:
+    """Log-odds of probabilities; what is nearer to 0 or 1 than the edge counts as that far from it."""
+    p = np.clip(np.asarray(probability, dtype=np.float64), edge, 1.0 - edge)
+    return np.asarray(np.log(p) - np.log1p(-p))

@@ -14,6 +14,7 @@ from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Labels, load_outcome
+from aftercast.models.calibration import log_odds
 from aftercast.models.cases import Cases, Progress, build_cases, first_moment
 from aftercast.models.explanation import contributions
 from aftercast.models.hazard import HazardModel
@@ -24,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 EVERY_US: Final = 7 * DAY_US
 MOST_CUTOFFS: Final = 52
 MOST_COMPARED: Final = 2_000
-EDGE: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def similar_cases(
     cases, labels = cases.take(told), labels.take(told)
     probability = model.predict(cases.features).within(horizon_us)[1]
     asked = model.predict(row.features).within(horizon_us)[1]
-    near = np.argsort(np.abs(_log_odds(probability) - _log_odds(asked)), kind="stable")[:MOST_COMPARED]
+    near = np.argsort(np.abs(log_odds(probability) - log_odds(asked)), kind="stable")[:MOST_COMPARED]
     near.sort()
     chosen = cases.take(np.isin(np.arange(len(probability)), near))
     if progress is not None:
@@ -147,8 +147,3 @@ def _models_of(store: Store, row: Snapshot) -> dict[str, str]:
     rows = store.read("devices", version=row.data_version, known_at=row.cutoff, columns=["device_id", "device_model"])
     newest = rows.drop_duplicates("device_id", keep="last")
     return dict(zip(newest["device_id"], newest["device_model"].astype(str), strict=True))
-
-
-def _log_odds(probability: Floats) -> Floats:
-    p = np.clip(probability, EDGE, 1.0 - EDGE)
-    return np.log(p) - np.log1p(-p)

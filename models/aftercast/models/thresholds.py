@@ -8,9 +8,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from aftercast.models.calibration import log_odds
+
 Floats = npt.NDArray[np.float64]
 POINTS: Final = 2_001
 FORECAST_WORTH: Final = 30.0  # the forecasts of the outcomes weigh as much as so many events seen
+NEAREST: Final = 1e-12  # to 0 and 1
 REACH: Final = 8.0  # scales after which the logistic kernel has nothing left
 
 
@@ -30,7 +33,7 @@ def best_f1_threshold(event: npt.NDArray[np.bool_], probability: Floats) -> floa
     """
     if not event.any():
         return math.nan
-    odds = _log_odds(probability)
+    odds = log_odds(probability, NEAREST)
     low, high = float(odds.min()), float(odds.max())
     events = float(event.sum())
     outcome = (events * event + FORECAST_WORTH * probability) / (events + FORECAST_WORTH)
@@ -72,9 +75,3 @@ def expected_f1_threshold(probability: Floats) -> float:
     sorted_p = np.sort(probability)[::-1]
     f1 = 2.0 * np.cumsum(sorted_p) / (np.arange(1, len(sorted_p) + 1) + sorted_p.sum())
     return float(sorted_p[int(np.argmax(f1))])
-
-
-def _log_odds(probability: Floats) -> Floats:
-    """Log-odds; 0 and 1 count as 1e-12 from them."""
-    p = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    return np.asarray(np.log(p) - np.log1p(-p))
