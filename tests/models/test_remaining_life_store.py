@@ -23,12 +23,11 @@ from aftercast.models.remaining_life.evaluation import Sample, rmse_difference
 from aftercast.models.remaining_life.from_store import (
     Asked,
     FailedUnits,
-    RunningUnits,
     asked_of,
     failed_units,
     natural,
-    running_units,
 )
+from aftercast.models.remaining_life.running import RunningUnits, running_units
 
 BEGAN: Final = parse_time("2025-01-01")
 NOW: Final = parse_time("2025-03-01")

@@ -27,9 +27,10 @@ from aftercast.models.metadata import library_versions, spec_hash
 from aftercast.models.mlflow_logging import log_plain
 from aftercast.models.registry import KEY_TAG, champion_version, client, find_version, model_name, register
 from aftercast.models.remaining_life import RemainingLifeSettings
-from aftercast.models.remaining_life.from_store import FailedUnits, asked_of, failed_units, running_units
+from aftercast.models.remaining_life.from_store import FailedUnits, asked_of, failed_units
 from aftercast.models.remaining_life.judged import Judged, honest_intervals, judge
 from aftercast.models.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
+from aftercast.models.remaining_life.running import running_units
 from aftercast.pipelines.cli.remaining_life import remaining_life
 from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
 

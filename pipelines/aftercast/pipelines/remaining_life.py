@@ -16,14 +16,13 @@ from aftercast.models.remaining_life import RemainingLifeSettings
 from aftercast.models.remaining_life.from_store import (
     Asked,
     FailedUnits,
-    RunningUnits,
     asked_of,
     failed_units,
     natural,
-    running_units,
 )
 from aftercast.models.remaining_life.judged import Judged, judge, stage_names
 from aftercast.models.remaining_life.registered import KIND, About, LoadedLife, keep, load_champion_life
+from aftercast.models.remaining_life.running import RunningUnits, running_units
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 Progress = Callable[[str, int], None]

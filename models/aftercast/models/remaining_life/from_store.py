@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from aftercast.data.clocks import NEVER, from_us, parse_duration_us
+from aftercast.data.clocks import parse_duration_us
 from aftercast.data.errors import InputError, NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
@@ -64,24 +64,6 @@ class FailedUnits:
     def units(self) -> int:
         """How many there are."""
         return int(self.frame[UNIT].nunique())
-
-
-@dataclass(frozen=True)
-class RunningUnits:
-    """Units still running.
-
-    Attributes
-    ----------
-    frame
-        Rows of the units that can be judged, as of :class:`FailedUnits`.
-    units
-        One row a unit, natural order: ``unit``, ``device_model``, ``since`` (UTC: installation or last renewal),
-        ``cycles``, ``last_cycle_at`` (UTC, NaT without a cycle), ``judged``, ``retired``, ``notice`` (None where
-        nothing is to be said; always says why a unit is not judged).
-    """
-
-    frame: pd.DataFrame
-    units: pd.DataFrame
 
 
 def asked_of(spec: FleetSpec, component: str | None = None, settings: Iterable[str] | None = None) -> Asked:
@@ -155,45 +137,11 @@ def failed_units(
             progress(f"bucket {bucket + 1} of {store.device_buckets}, units run to failure:", len(lives))
     used = _reported(lives, asked)
     places = [asked.columns.index(name) for name in used.columns]
-    frames = {life.device_id: _frame(life, used.columns, places) for life in lives}
+    frames = {life.device_id: frame_of(life, used.columns, places) for life in lives}
     whole = {unit: frame for unit, frame in frames.items() if len(frame) > settings.youngest}
     left_out["without every sensor"] = len(frames) - len(whole)
     _require(len(whole), left_out, asked, settings, known_at)
-    return FailedUnits(_joined(whole, used.columns), used, left_out)
-
-
-def running_units(
-    store: Store,
-    spec: FleetSpec,
-    asked: Asked,
-    settings: RemainingLifeSettings,
-    *,
-    version: int,
-    known_at: pd.Timestamp,
-    progress: Progress | None = None,
-) -> RunningUnits:
-    """Read the running life of each device that is in the field or has sent telemetry in it.
-
-    A unit of at most ``settings.youngest`` cycles, or one that never reported a column, is not judged.
-    """
-    stale_us = parse_duration_us(spec.features.stale_after)
-    known_us = int(known_at.as_unit("us").asm8.astype(np.int64))
-    places = list(range(len(asked.columns)))
-    frames: dict[str, pd.DataFrame] = {}
-    rows: list[dict[str, Any]] = []
-    for bucket, devices in load_lives(store, spec, asked.component, asked.columns, version=version, known_at=known_at):
-        for life in (each.running for each in devices if each.running is not None):
-            retired = life.retired_us <= known_us
-            if life.began_us > known_us or (retired and len(life.times_us) == 0):
-                continue
-            frame = _frame(life, asked.columns, places)
-            reason = _not_judged(life, frame, asked, settings)
-            if reason is None:
-                frames[life.device_id] = frame
-            rows.append({**_row(life, reason, _remark(life, retired, known_us, stale_us)), "retired": retired})
-        if progress is not None:
-            progress(f"bucket {bucket + 1} of {store.device_buckets}, running units:", len(rows))
-    return RunningUnits(_joined(frames, asked.columns), _table(rows))
+    return FailedUnits(joined(whole, used.columns), used, left_out)
 
 
 def natural(name: str) -> tuple[str | int, ...]:
@@ -220,7 +168,7 @@ def _reported(lives: list[Life], asked: Asked) -> Asked:
     return Asked(asked.component, settings, sensors)
 
 
-def _frame(life: Life, columns: tuple[str, ...], places: list[int]) -> pd.DataFrame:
+def frame_of(life: Life, columns: tuple[str, ...], places: list[int]) -> pd.DataFrame:
     """Rows of a life from the first on by which every column was reported; gaps carried forward."""
     values = pd.DataFrame(life.values[:, places], columns=list(columns)).ffill()
     values.insert(0, CYCLE, np.arange(1, len(values) + 1, dtype=np.int64))
@@ -228,7 +176,7 @@ def _frame(life: Life, columns: tuple[str, ...], places: list[int]) -> pd.DataFr
     return values[values[list(columns)].notna().all(axis=1)]
 
 
-def _joined(frames: dict[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+def joined(frames: dict[str, pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     """Frames of units one after the other, in natural order of their names."""
     if not frames:
         return pd.DataFrame(columns=[UNIT, CYCLE, *columns])
@@ -248,50 +196,3 @@ def _require(
         "Import more units that were run to failure, or name fewer folds. Where failures are rare, "
         "`aftercast train failure` is the model.",
     )
-
-
-def _not_judged(life: Life, frame: pd.DataFrame, asked: Asked, settings: RemainingLifeSettings) -> str | None:
-    """Why a unit cannot be judged, None where it can."""
-    cycles, needed = len(life.times_us), settings.youngest + 1
-    if cycles < needed:
-        return f"Not judged: {cycles} cycles since {_day(life.began_us)}, {needed} are needed."
-    if len(frame) < needed:
-        silent = [name for k, name in enumerate(asked.columns) if not np.isfinite(life.values[:, k]).any()]
-        about = f"'{silent[0]}' was never reported" if silent else f"{len(frame)} cycles with every sensor known"
-        return f"Not judged: {about} since {_day(life.began_us)}, {needed} cycles with every sensor are needed."
-    return None
-
-
-def _remark(life: Life, retired: bool, known_us: int, stale_us: int) -> str | None:
-    """What else is to be known of a unit: its answer is that of its last cycle."""
-    if retired:
-        return f"Retired {_day(life.retired_us)}."
-    if len(life.times_us) > 0 and known_us - life.times_us[-1] > stale_us:
-        return f"Silent since {_day(int(life.times_us[-1]))}."
-    return None
-
-
-def _row(life: Life, reason: str | None, remark: str | None) -> dict[str, Any]:
-    return {
-        UNIT: life.device_id,
-        "device_model": life.device_model,
-        "since": life.began_us,
-        "cycles": len(life.times_us),
-        "last_cycle_at": int(life.times_us[-1]) if len(life.times_us) > 0 else NEVER,
-        "judged": reason is None,
-        "notice": " ".join(text for text in (reason, remark) if text is not None) or None,
-    }
-
-
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    names = (UNIT, "device_model", "since", "cycles", "last_cycle_at", "judged", "retired", "notice")
-    ordered = sorted(rows, key=lambda row: natural(row[UNIT]))
-    table = pd.DataFrame({name: [row[name] for row in ordered] for name in names})
-    times = {name: from_us(table[name].to_numpy(dtype=np.int64)) for name in ("since", "last_cycle_at")}
-    notices = pd.Series([row["notice"] for row in ordered], dtype=object)  # None, where texts would have NaN
-    flags = {name: table[name].astype(bool) for name in ("judged", "retired")}
-    return table.assign(**times, **flags, notice=notices)
-
-
-def _day(moment_us: int) -> str:
-    return f"{pd.Timestamp(moment_us, unit='us', tz='UTC'):%Y-%m-%d}"
