@@ -154,9 +154,18 @@ def about(result: dict[str, Any]) -> About:
         data_version=result["data_version"],
         component=result["component"],
         units=result["units"],
+        longest_cycles=longest(),
         spec_hash=spec_hash(SPEC),
         libraries=library_versions(),
     )
+
+
+def longest(until: pd.Timestamp | None = None) -> int:
+    """Cycles of the unit that ran longest of those that had failed."""
+    frames = tables()
+    known = frames["failures"] if until is None else frames["failures"].query("event_time <= @until")
+    counts = frames["telemetry"]["device_id"].value_counts()
+    return int(counts[known["device_id"].tolist()].max())
 
 
 def runs_of(workspace: Workspace, key: str) -> list[str]:
@@ -311,7 +320,9 @@ def test_the_list_begins_with_the_least_cautious_life_and_says_at_least_where_it
         assert (row["upper"] is None) == row["open_above"]
 
 
-def test_the_list_answers_as_the_model_does_for_rows_until_the_cutoff(own: Workspace) -> None:
+def test_the_list_answers_as_the_model_does_until_the_cutoff_and_marks_units_older_than_all_it_learnt_from(
+    own: Workspace,
+) -> None:
     cutoff = BEGAN + 92 * DAY
     run_life_training(own, until=cutoff, settings=SETTINGS)
     found = list_remaining_lives(own, cutoff=cutoff)
@@ -321,7 +332,12 @@ def test_the_list_answers_as_the_model_does_for_rows_until_the_cutoff(own: Works
     assert rows["cycle"].max() == 92
     expected = loaded.model.predict(rows).set_index("unit")
     assert {name for name in expected.index if int(name[1:]) < FAILED}  # units that fail later still run
-    judged = {row["unit"]: row["remaining"] for row in found["units"] if row["cautious"] is not None}
+    units = {row["unit"]: row for row in found["units"]}
+    oldest = longest(cutoff)
+    outlived = {name for name, row in units.items() if f"at most {oldest} cycles" in (row["notice"] or "")}
+    assert outlived == {name for name, row in units.items() if row["cycles"] > oldest}
+    assert set() < outlived < set(units)
+    judged = {name: row["remaining"] for name, row in units.items() if row["cautious"] is not None}
     assert judged == {str(unit): round(float(value), 2) for unit, value in expected["remaining"].items()}
 
 

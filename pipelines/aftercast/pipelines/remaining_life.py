@@ -10,6 +10,7 @@ import pandas as pd
 
 from aftercast.data.errors import InputError, LookAheadError, NotEnoughDataError
 from aftercast.data.workspace import Workspace
+from aftercast.features.trajectories.table import CYCLE
 from aftercast.models.metadata import library_versions, spec_hash
 from aftercast.models.registry import Version
 from aftercast.models.remaining_life import RemainingLifeSettings
@@ -66,7 +67,8 @@ def run_life_training(
             workspace.store, workspace.fleet, asked, chosen, version=version, known_at=end, progress=progress
         )
         judged = _judged(units, chosen)
-        about = About(key, end.isoformat(), version, asked.component, units.units, spec, library_versions())
+        longest = int(units.frame[CYCLE].max())
+        about = About(key, end.isoformat(), version, asked.component, units.units, longest, spec, library_versions())
         return _result(judged, units, about, keep(workspace, judged, units, about))
 
     return run_once(workspace, KIND, key, work)
@@ -221,7 +223,15 @@ def _answered(loaded: LoadedLife, found: RunningUnits) -> list[dict[str, Any]]:
         answers = {str(row["unit"]): row for row in told.to_dict("records")}
     stages = stage_names(loaded.model.settings)
     rows = [_unit(row, answers.get(row["unit"]), stages) for row in found.units.to_dict("records")]
-    return sorted(rows, key=_order)
+    return sorted((_outlived(row, loaded.about) for row in rows), key=_order)
+
+
+def _outlived(row: dict[str, Any], about: About) -> dict[str, Any]:
+    """Row with a notice where the unit is older than any that was learnt from: it is not one of their kind."""
+    if row["cautious"] is None or row["cycles"] <= about.longest_cycles:
+        return row
+    text = f"Outlived all {about.units} units learnt from (at most {about.longest_cycles} cycles): likely too early."
+    return {**row, "notice": text if row["notice"] is None else f"{text} {row['notice']}"}
 
 
 def _order(row: dict[str, Any]) -> tuple[bool, float, float, tuple[str | int, ...]]:

@@ -43,6 +43,8 @@ class About:
         Whose failures it was trained on.
     units
         Units run to failure.
+    longest_cycles
+        Cycles of the unit that ran longest.
     spec_hash
         Hash of the fleet spec.
     """
@@ -52,6 +54,7 @@ class About:
     data_version: int
     component: str
     units: int
+    longest_cycles: int
     spec_hash: str
     libraries: Mapping[str, str]
 
