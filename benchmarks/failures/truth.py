@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from benchmarks.failures.tables import cell, models, show
+from benchmarks.failures.taught import Taught
 
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
@@ -23,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 HORIZONS: Final = {"24h": "p_24h", "7d": "p_7d", "30d": "p_30d"}
 TRUTH: Final = "truth"
+TAUGHT: Final = "taught the truth"
 TRAINED_SHARE: Final = 0.7
 KEYS: Final = ["id", "cutoff", "component"]
 
@@ -38,22 +40,26 @@ def run(devices: int, days: int, seed: int, draws: int) -> dict[str, Any]:
         truth = pd.read_parquet(made / "truth" / "probabilities.parquet").rename(columns={"device_id": "id"})
         cohorts = workspace.store.read("devices").drop_duplicates("device_id", keep="last")
         model_of = cohorts.set_index("device_id")["device_model"].astype(str)
-        found = {horizon: _horizon(workspace, horizon, truth, model_of, draws) for horizon in HORIZONS}
+        until, observed = _trained_until(workspace, truth)
+        taught = Taught(workspace, truth, until, observed)
+        found = {horizon: _horizon(workspace, horizon, truth, model_of, (taught, draws)) for horizon in HORIZONS}
     return {"devices": devices, "days": days, "seed": seed, "horizons": found}
 
 
 def _horizon(
-    workspace: Workspace, horizon: str, truth: pd.DataFrame, model_of: pd.Series[str], draws: int
+    workspace: Workspace, horizon: str, truth: pd.DataFrame, model_of: pd.Series[str], taught: tuple[Taught, int]
 ) -> dict[str, Any]:
-    rows = _rows(workspace, horizon, truth)
+    rows, draws = _rows(workspace, horizon, truth), taught[1]
     own = {str(name): part for name, part in rows.groupby("model", observed=True)}
     first = next(iter(own.values()))
     own[TRUTH] = first.assign(probability=first[HORIZONS[horizon]])
+    told = taught[0].probabilities(HORIZONS[horizon])
+    own[TAUGHT] = first.drop(columns="probability").merge(told, on=KEYS, validate="one_to_one")
     owner = np.unique(first["id"].to_numpy(str), return_inverse=True)[1].astype(np.int64)
     weights = draw_weights(int(owner[-1]) + 1, draws)
     found = {name: _judged(part, owner, weights, model_of) for name, part in own.items()}
     _differences(found, own, owner, weights)
-    order = [TRUTH, *models([name for name in found if name != TRUTH])]
+    order = [TRUTH, TAUGHT, *models([name for name in found if name not in (TRUTH, TAUGHT)])]
     columns = ["model", "Brier", "Brier over truth's", "ECE", "worst cohort's ECE", "C-index", "ROC-AUC", "PR-AUC"]
     shown = [
         [
@@ -70,15 +76,18 @@ def _horizon(
     ]
     events = int(first["event"].sum())
     title = f"simulated fleet, within {horizon}; {len(first):,} pairs of row and component, {events} with a failure"
-    show(title, columns, shown, "the truth knows the state of every device and how it will be used")
+    show(
+        title,
+        columns,
+        shown,
+        "the truth knows the state of every device and how it will be used; taught: boosters it was the label of",
+    )
     return found
 
 
 def _rows(workspace: Workspace, horizon: str, truth: pd.DataFrame) -> pd.DataFrame:
     """Known forecasts of every model with the true probability of the same device, cutoff and component."""
-    observed, begun = workspace.store.observed_until(), truth["cutoff"].min()
-    assert observed is not None
-    until = (begun + TRAINED_SHARE * (observed - begun)).normalize()
+    until, observed = _trained_until(workspace, truth)
     last = (observed - pd.Timedelta(horizon)).normalize()
     asked = BacktestRequest(
         kind="failure",
@@ -96,6 +105,13 @@ def _rows(workspace: Workspace, horizon: str, truth: pd.DataFrame) -> pd.DataFra
     frame = frame[frame["known"] & (frame["component"] != "all")]
     joined = frame.merge(truth[[*KEYS, HORIZONS[horizon]]].astype({"id": "str", "component": "str"}), on=KEYS)
     return joined.dropna(subset=[HORIZONS[horizon]]).sort_values(["model", "id", "cutoff", "component"])
+
+
+def _trained_until(workspace: Workspace, truth: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Midnight when training ends, and the end of observation."""
+    observed, begun = workspace.store.observed_until(), truth["cutoff"].min()
+    assert observed is not None
+    return (begun + TRAINED_SHARE * (observed - begun)).normalize(), observed
 
 
 def _judged(
