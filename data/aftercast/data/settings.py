@@ -46,6 +46,8 @@ class DatabaseSettings(StrictModel):
 
     address: str = "sqlite:///aftercast.db"
     """SQLAlchemy address; a relative SQLite file is inside the workspace."""
+    upgrade: Literal["automatic", "manual"] = "automatic"
+    """Whether opening the database brings its tables up to date, or `aftercast database upgrade` must be run."""
 
 
 class MlflowSettings(StrictModel):
@@ -70,7 +72,55 @@ class ServingSettings(StrictModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     max_devices: int = Field(default=1000, ge=1)
+    max_records: int = Field(default=20_000, ge=1)
+    """Rows of telemetry and events in one call, all devices together."""
     max_body_bytes: int = Field(default=8_000_000, ge=1000)
+    max_in_flight: int = Field(default=200, ge=1)
+    """Requests answered at once by one process; more are refused with 503 instead of piling up."""
+    request_timeout_s: float = Field(default=30.0, gt=0)
+    body_timeout_s: float = Field(default=10.0, gt=0)
+    """Within which a request's body has to arrive."""
+    stop_timeout_s: float = Field(default=30.0, gt=0)
+    """How long requests may take to finish once the service is asked to stop."""
+    refresh_every_s: float = Field(default=10.0, gt=0)
+    """How often newer models and scores are looked for."""
+    rate_limit: str = "6000/minute"
+    """Requests of one key to one process; empty for none. A key may have its own."""
+    rate_limit_address: str = "memory://"
+    """Where requests are counted; redis://host:port counts over all processes and hosts together."""
+    docs: bool = True
+    """Whether there is a page of interactive API documentation at /docs."""
+
+
+class TokenSettings(StrictModel):
+    """Which signed tokens (OpenID Connect, RFC 7519) people may come with instead of a key; none without an issuer."""
+
+    issuer: str = ""
+    audience: str = "aftercast"
+    jwks: str = ""
+    """Address or file of the issuer's public keys; empty asks the issuer's discovery document."""
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+    scope_claim: str = "scope"
+    outlet_claim: str = "outlets"
+    leeway_s: float = Field(default=30.0, ge=0)
+    """How far clocks may differ."""
+
+
+class AuditSettings(StrictModel):
+    """How the record of answers and changes is kept."""
+
+    segment_bytes: int = Field(default=64_000_000, ge=10_000)
+    settle_every_s: float = Field(default=1.0, gt=0)
+    """How often entries are forced to disk and their newest hash is written to the database."""
+
+
+class TracingSettings(StrictModel):
+    """Where traces go; nowhere without an address."""
+
+    address: str = ""
+    """OTLP over HTTP, as in http://collector:4318; needs the extra aftercast[tracing]."""
+    sampled: float = Field(default=1.0, ge=0, le=1)
+    """Share of requests that are traced."""
 
 
 class Settings(StrictModel):
@@ -81,6 +131,9 @@ class Settings(StrictModel):
     mlflow: MlflowSettings = MlflowSettings()
     prefect: PrefectSettings = PrefectSettings()
     serving: ServingSettings = ServingSettings()
+    tokens: TokenSettings = TokenSettings()
+    audit: AuditSettings = AuditSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
