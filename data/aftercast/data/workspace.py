@@ -10,6 +10,7 @@ from typing import Final
 import tomlkit
 from sqlalchemy import Engine
 
+from aftercast.data.audit.log import AuditLog
 from aftercast.data.errors import WorkspaceError
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.records.database import local_address, open_database
@@ -45,6 +46,11 @@ class Workspace:
     def store(self) -> Store:
         """The store of history."""
         return Store(self._place(self.settings.store.address), self.database, self.settings.store.device_buckets)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The log of what was answered and changed."""
+        return AuditLog(self.path("audit"), segment_bytes=self.settings.audit.segment_bytes)
 
     @property
     def mlflow_address(self) -> str:

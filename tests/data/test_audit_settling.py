@@ -1,0 +1,146 @@
+"""Settling anchors what is on the disk, and survives a database that is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from aftercast.data.audit.lines import AuditError
+from aftercast.data.audit.log import AuditLog
+from aftercast.data.audit.settling import settle, settling
+from aftercast.data.audit.verification import verify
+from aftercast.data.errors import WorkspaceError
+from aftercast.data.records.anchors import newest_anchor, read_anchors
+from aftercast.data.records.database import open_database
+
+NEVER_S = 1_000.0
+OFTEN_S = 0.01
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[AuditLog]:
+    """Return an empty log with small segments."""
+    with AuditLog(tmp_path / "audit", segment_bytes=500) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Return an operational database."""
+    opened = open_database("sqlite:///records.db", tmp_path)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[Engine]:
+    """Return a database that cannot be opened."""
+    opened = create_engine(f"sqlite:///{tmp_path / 'no-folder' / 'records.db'}")
+    yield opened
+    opened.dispose()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "waited for 20 seconds"
+        time.sleep(0.005)
+
+
+def test_settling_anchors_the_newest_entry_and_keeps_earlier_anchors(log: AuditLog, engine: Engine) -> None:
+    told = []
+    for _ in range(3):
+        log.append("prediction", {"filling": "x" * 400})
+        told.append(log.append("prediction", {}))
+        assert settle(log, engine) == told[-1]
+    anchors = list(read_anchors(engine, 100))
+    assert [(anchor.seq, anchor.hash) for anchor in anchors] == [(one.seq, one.hash) for one in told]
+    assert anchors[0].anchored_at.tzname() == "UTC"
+    assert verify(log.folder, engine).anchored == 6
+
+
+def test_settling_twice_writes_one_anchor(log: AuditLog, engine: Engine) -> None:
+    log.append("prediction", {})
+    settle(log, engine)
+    settle(log, engine)
+    assert len(list(read_anchors(engine, 100))) == 1
+
+
+def test_an_empty_log_has_no_anchor(log: AuditLog, engine: Engine) -> None:
+    assert settle(log, engine).seq == 0
+    assert newest_anchor(engine) == 0
+
+
+def test_settling_includes_what_another_process_wrote(log: AuditLog, engine: Engine) -> None:
+    log.append("prediction", {})
+    with AuditLog(log.folder, segment_bytes=500) as other:
+        other.append("prediction", {})
+    assert settle(log, engine).seq == newest_anchor(engine) == 2
+
+
+def test_a_database_that_is_away_is_an_error_without_its_address(log: AuditLog, away: Engine) -> None:
+    log.append("prediction", {})
+    with pytest.raises(AuditError, match="cannot be anchored") as caught:
+        settle(log, away)
+    assert "records.db" not in str(caught.value)
+
+
+def test_the_settler_settles_every_so_often(log: AuditLog, engine: Engine) -> None:
+    with settling(log, lambda: engine, OFTEN_S):
+        for seq in (1, 2):
+            log.append("prediction", {})
+            wait_until(lambda seq=seq: newest_anchor(engine) == seq)  # type: ignore[misc]
+
+
+def test_the_settler_settles_at_the_end(log: AuditLog, engine: Engine) -> None:
+    with settling(log, lambda: engine, NEVER_S) as settler:
+        log.append("prediction", {})
+        assert newest_anchor(engine) == 0
+    assert newest_anchor(engine) == 1
+    assert not settler.is_alive()
+
+
+def test_the_settler_settles_also_when_its_block_fails(log: AuditLog, engine: Engine) -> None:
+    log.append("prediction", {})
+    with pytest.raises(KeyError), settling(log, lambda: engine, NEVER_S):
+        raise KeyError
+    assert newest_anchor(engine) == 1
+
+
+def test_the_settler_writes_nothing_while_nothing_happens(log: AuditLog, engine: Engine) -> None:
+    asked = []
+
+    def getter() -> Engine:
+        asked.append(1)
+        return engine
+
+    log.append("prediction", {})
+    with settling(log, getter, OFTEN_S):
+        wait_until(lambda: newest_anchor(engine) == 1)
+        time.sleep(10 * OFTEN_S)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("kind", [WorkspaceError, RuntimeError])
+def test_an_outage_is_warned_of_once_and_outlived(
+    log: AuditLog, engine: Engine, away: Engine, caplog: pytest.LogCaptureFixture, kind: type[Exception]
+) -> None:
+    """The database cannot be opened, then opens and takes nothing, then is back."""
+    tries = []
+
+    def getter() -> Engine:
+        tries.append(1)
+        if len(tries) < 3:
+            raise kind("The database cannot be reached.")
+        return away if len(tries) < 6 else engine
+
+    log.append("prediction", {})
+    with caplog.at_level(logging.WARNING), settling(log, getter, OFTEN_S):
+        wait_until(lambda: newest_anchor(engine) == 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert ["not settled" in said[0], "settled again" in said[1], len(said)] == [True, True, 2]
