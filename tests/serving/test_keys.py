@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from typer.testing import CliRunner, Result
 
 from aftercast.data.errors import NotFoundError, SettingsError
+from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.records.database import open_database
-from aftercast.data.records.keys import API_KEYS, create_key, list_keys, revoke_key, verify_key
+from aftercast.data.records.keys import (
+    API_KEYS,
+    SCOPES,
+    ApiKey,
+    create_key,
+    find_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+    verify_key,
+)
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.pipelines.cli.keys import keys as commands
 
 NOON = pd.Timestamp("2100-01-01T12:00", tz="UTC")
 KEY_LENGTH = len("ac_") + 8 + len("_") + 64
@@ -99,3 +119,220 @@ def test_a_key_with_any_character_changed_is_refused(engine: Engine, place: int,
 @given(st.text(st.characters(codec="latin-1")))
 def test_arbitrary_text_is_not_a_key(engine: Engine, text: str) -> None:
     assert verify_key(engine, text) is None
+
+
+def test_a_key_carries_its_outlets_and_rate_limit(engine: Engine) -> None:
+    _, plaintext = create_key(engine, "north", outlets=["N2", " N1 ", "N2"], rate_limit="600/minute")
+    _, other = create_key(engine, "all")
+    found, everything = verify_key(engine, plaintext), verify_key(engine, other)
+    assert found is not None
+    assert everything is not None
+    assert (found.outlets, found.rate_limit) == (frozenset({"N1", "N2"}), "600/minute")
+    assert (everything.outlets, everything.rate_limit, everything.replaced_by) == (None, None, None)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_scope_but_admin_grants_itself_alone(engine: Engine, scope: str) -> None:
+    key_id, _ = create_key(engine, "one", [scope])
+    key = find_key(engine, key_id)
+    assert {each for each in SCOPES if key.allows(each)} == (set(SCOPES) if scope == "admin" else {scope})
+
+
+@pytest.mark.parametrize(
+    ("outlets", "rate_limit", "said"),
+    [
+        ([], None, "none is named"),
+        (["N1", " "], None, "blank"),
+        (None, "often", "not a rate limit"),
+        (None, "", "not a rate limit"),
+        (None, "0/minute", "lets nothing through"),
+        (None, "600/minute;5/second", "more than one"),
+    ],
+)
+def test_a_reach_that_makes_no_sense_is_refused(
+    engine: Engine, outlets: list[str] | None, rate_limit: str | None, said: str
+) -> None:
+    before = len(list_keys(engine))
+    with pytest.raises(SettingsError, match=said):
+        create_key(engine, "a", outlets=outlets, rate_limit=rate_limit)
+    assert len(list_keys(engine)) == before
+
+
+def _rights(key: ApiKey | None) -> tuple[object, ...]:
+    assert key is not None
+    return key.name, key.scopes, key.outlets, key.rate_limit
+
+
+def test_the_new_key_may_what_the_old_one_may_and_both_work_for_the_overlap(engine: Engine) -> None:
+    old_id, old = create_key(engine, "ticketing", ["ingest"], outlets=["N1"], rate_limit="9/hour")
+    before = pd.Timestamp.now("UTC")
+    new_id, new = rotate_key(engine, old_id, overlap=SECOND * 60)
+    after = pd.Timestamp.now("UTC")
+    end = find_key(engine, old_id).expires_at
+    assert end is not None
+    assert before + SECOND * 60 <= end <= after + SECOND * 60
+    assert new != old
+    assert _rights(verify_key(engine, old)) == _rights(verify_key(engine, new))
+    assert _rights(verify_key(engine, new, now=end)) == ("ticketing", ("ingest",), frozenset({"N1"}), "9/hour")
+    assert verify_key(engine, old, now=end) is None
+    assert (find_key(engine, old_id).replaced_by, find_key(engine, new_id).replaced_by) == (new_id, None)
+
+
+def test_the_overlap_does_not_lengthen_the_old_key_and_the_new_one_keeps_its_end(engine: Engine) -> None:
+    soon = pd.Timestamp.now("UTC").as_unit("us") + SECOND * 60
+    old_id, _ = create_key(engine, "visitor", expires_at=soon)
+    new_id, _ = rotate_key(engine, old_id, overlap=SECOND * 3600)
+    assert (find_key(engine, old_id).expires_at, find_key(engine, new_id).expires_at) == (soon, soon)
+
+
+def test_a_new_end_can_be_given_and_an_overlap_of_zero_ends_the_old_key(engine: Engine) -> None:
+    old_id, old = create_key(engine, "leaked", expires_at=NOON)
+    new_id, _ = rotate_key(engine, old_id, overlap=SECOND * 0, expires_at=NOON + SECOND)
+    assert verify_key(engine, old) is None
+    assert find_key(engine, new_id).expires_at == NOON + SECOND
+
+
+def _revoked(engine: Engine, key_id: str) -> object:
+    return revoke_key(engine, key_id)
+
+
+def _replaced(engine: Engine, key_id: str) -> object:
+    return rotate_key(engine, key_id, overlap=SECOND * 60)
+
+
+@pytest.mark.parametrize(("done", "said"), [(_revoked, "no longer works"), (_replaced, "has a successor")])
+def test_a_key_that_ended_or_has_a_successor_is_not_replaced(
+    engine: Engine, done: Callable[[Engine, str], object], said: str
+) -> None:
+    key_id, _ = create_key(engine, "once")
+    done(engine, key_id)
+    before = len(list_keys(engine))
+    with pytest.raises(SettingsError, match=said):
+        rotate_key(engine, key_id, overlap=SECOND)
+    assert len(list_keys(engine)) == before
+
+
+def test_an_overlap_or_end_that_makes_no_sense_is_refused(engine: Engine) -> None:
+    key_id, _ = create_key(engine, "a")
+    with pytest.raises(SettingsError, match="negative"):
+        rotate_key(engine, key_id, overlap=-SECOND)
+    with pytest.raises(SettingsError, match="expired already"):
+        rotate_key(engine, key_id, overlap=SECOND, expires_at=pd.Timestamp("2001-01-01", tz="UTC"))
+    with pytest.raises(NotFoundError, match="keys list"):
+        rotate_key(engine, "ffff0000", overlap=SECOND)
+
+
+def test_of_rotations_at_the_same_time_one_succeeds(engine: Engine) -> None:
+    key_id, _ = create_key(engine, "wanted")
+    before = len(list_keys(engine))
+
+    def rotate(_: int) -> bool:
+        try:
+            rotate_key(engine, key_id, overlap=SECOND * 60)
+        except SettingsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(rotate, range(4)))
+    assert (outcomes.count(True), len(list_keys(engine))) == (1, before + 1)
+
+
+def _work(engine: Engine, plaintext: str) -> Counter[str]:
+    """How many queries, digests and comparisons a verification makes."""
+    done: Counter[str] = Counter()
+
+    def queried(*_: Any) -> None:
+        done["query"] += 1
+
+    def called(_: FrameType, kind: str, what: Any) -> None:
+        name = getattr(what, "__name__", "")
+        if kind == "c_call" and ("sha256" in name or name == "compare_digest"):
+            done[name] += 1
+
+    event.listen(engine, "before_cursor_execute", queried)
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        verify_key(engine, plaintext)
+    finally:
+        sys.setprofile(before)
+        event.remove(engine, "before_cursor_execute", queried)
+    return done
+
+
+def test_an_unknown_id_takes_the_same_work_as_a_known_one(engine: Engine) -> None:
+    key_id, plaintext = create_key(engine, "known")
+    gone_id, gone = create_key(engine, "gone")
+    revoke_key(engine, gone_id)
+    expected = _work(engine, plaintext)
+    others = [f"ac_{key_id}_{'0' * 64}", f"ac_ffff0000_{'0' * 64}", gone]
+    assert expected["query"] == expected["compare_digest"] == 1
+    assert sum(expected.values()) == 3
+    assert [_work(engine, each) for each in others] == [expected] * 3
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    made = create_workspace(tmp_path / "workspace", FleetSpec(name="bare", components=(Component(name="pump"),)))
+    yield made
+    made.database.dispose()
+
+
+def _run(workspace: Workspace, *words: str) -> Result:
+    return CliRunner().invoke(commands, [*words, "--workspace", str(workspace.folder)])
+
+
+def _audited(workspace: Workspace) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in workspace.path("audit").rglob("*") if path.is_file())
+
+
+def test_the_command_makes_a_key_with_outlets_and_rate_limit(workspace: Workspace) -> None:
+    words = ["--name", "north", "--scope", "ingest", "--outlet", "N1", "--outlet", "N2", "--rate-limit", "600/minute"]
+    made = _run(workspace, "create", *words)
+    assert made.exit_code == 0, made.output
+    found = verify_key(workspace.database, made.stdout.strip())
+    assert _rights(found) == ("north", ("ingest",), frozenset({"N1", "N2"}), "600/minute")
+
+
+def test_the_list_shows_outlets_ends_and_successors_last(workspace: Workspace) -> None:
+    old_id, _ = create_key(workspace.database, "north", outlets=["N1", "N2"], rate_limit="7/hour")
+    new_id, _ = rotate_key(workspace.database, old_id, overlap=SECOND * 3600)
+    table = _run(workspace, "list").stdout
+    heads = [word.strip() for word in table.splitlines()[1].split("\u2503") if word.strip()]
+    assert (heads[0], heads[-1]) == ("id", "replaced by")
+    assert "N1 N2" in table
+    assert "7/hour" in table
+    listed = json.loads(_run(workspace, "list", "--json").stdout)
+    assert [(each["key_id"], each["outlets"], each["replaced_by"]) for each in listed] == [
+        (old_id, ["N1", "N2"], new_id),
+        (new_id, ["N1", "N2"], None),
+    ]
+
+
+def test_the_command_replaces_a_key(workspace: Workspace) -> None:
+    old_id, old = create_key(workspace.database, "ticketing")
+    done = _run(workspace, "rotate", old_id, "--overlap", "0h", "--json")
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert verify_key(workspace.database, old) is None
+    assert _rights(verify_key(workspace.database, shown["key"])) == _rights(find_key(workspace.database, old_id))
+
+
+@pytest.mark.parametrize("overlap", ["soon", "24", "nan", ""])
+def test_an_overlap_that_is_no_length_of_time_is_refused(workspace: Workspace, overlap: str) -> None:
+    key_id, _ = create_key(workspace.database, "ticketing")
+    refused = _run(workspace, "rotate", key_id, "--overlap", overlap)
+    assert isinstance(refused.exception, SettingsError)
+    assert find_key(workspace.database, key_id).replaced_by is None
+
+
+def test_every_change_of_keys_is_on_record_without_its_secret(workspace: Workspace) -> None:
+    first = json.loads(_run(workspace, "create", "--name", "north", "--outlet", "N1", "--json").stdout)
+    second = json.loads(_run(workspace, "rotate", first["key_id"], "--json").stdout)
+    assert _run(workspace, "revoke", second["key_id"]).exit_code == 0
+    record = _audited(workspace)
+    said = [record.count(word) for word in ("key.created", "key.rotated", "key.revoked", second["key_id"])]
+    assert said == [2, 1, 1, 3]
+    assert "N1" in record
+    assert [each["key"].split("_")[2] in record for each in (first, second)] == [False, False]

@@ -1,4 +1,4 @@
-"""Who may ask: every path needs an API key before anything else is read; routes then say which scope.
+"""Who may ask: every path needs an API key or token before anything else is read; routes then say which scope.
 
 The check is a middleware and not a dependency of each route, so that a new route is closed before anyone thinks of it.
 Only the two probes are open, because the orchestrators and load balancers that call them hold no keys; they answer
@@ -7,29 +7,49 @@ nothing a caller could not learn by connecting (`/ready` names model versions, n
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aftercast.data.records.keys import ApiKey, verify_key
+from aftercast.data.records.keys import KEY_PREFIX
+from aftercast.serving.callers import Caller, Callers
 from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.tokens import Tokens
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
+DOCS_PATHS: Final = ("/docs", "/openapi.json")
+"""Pages that a person opens in a browser; the browser's own prompt for a password may bring the key there."""
 KEY_HEADER: Final = "X-API-Key"
+BEARER_CHALLENGE: Final = 'Bearer realm="aftercast"'
+BASIC_CHALLENGE: Final = 'Basic realm="aftercast"'
+LOOKUP_THREADS: Final = 8
+"""Most keys, and most tokens, that are looked up at once: neither can take all threads, nor those of the other."""
 
 
 class Authentication:
-    """ASGI middleware: 401 for every path but the probes, unless the request carries a key that works."""
+    """ASGI middleware: 401 for every path but the probes, unless the request carries a key or token that works.
 
-    def __init__(self, app: ASGIApp, database: Callable[[], Engine]) -> None:
+    Parameters
+    ----------
+    database
+        Gives the database with the keys.
+    tokens
+        Verifies tokens; without it every token is refused.
+    """
+
+    def __init__(self, app: ASGIApp, database: Callable[[], Engine], tokens: Tokens | None = None) -> None:
         self.app = app
-        self.database = database
+        self.callers = Callers(database, None if tokens is None else tokens.verify)
+        self._for_keys = CapacityLimiter(LOOKUP_THREADS)
+        self._for_tokens = CapacityLimiter(LOOKUP_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request without a key, else hand it on."""
@@ -37,24 +57,52 @@ class Authentication:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            caller = await self._caller(Headers(scope=scope))
+            try:
+                caller = await self._caller(presented_key(scope))
+            except ProblemError as error:
+                await _unavailable(Request(scope), error)(scope, receive, send)
+                return
             if caller is None:
                 await _unauthenticated(Request(scope))(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
 
-    async def _caller(self, headers: Headers) -> ApiKey | None:
-        presented = presented_key(headers)
-        return None if presented is None else await run_in_threadpool(verify_key, self.database(), presented)
+    async def _caller(self, presented: str | None) -> Caller | None:
+        if presented is None:
+            return None
+        known = self.callers.cached(presented)
+        if known is not None:
+            return known
+        limiter = self._for_keys if presented.startswith(KEY_PREFIX) else self._for_tokens
+        return await to_thread.run_sync(self.callers.find, presented, limiter=limiter)
 
 
-def presented_key(headers: Headers) -> str | None:
-    """Return the key a request carries: ``X-API-Key``, else ``Authorization: Bearer``."""
+def presented_key(scope: Scope) -> str | None:
+    """Return the key or token a request carries.
+
+    ``X-API-Key``, else ``Authorization: Bearer``, else, for the documentation alone, the password of HTTP Basic.
+    """
+    headers = Headers(scope=scope)
     if KEY_HEADER in headers:
         return headers[KEY_HEADER].strip()
     scheme, _, value = headers.get("Authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else None
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return _password(value.strip()) if scheme.lower() == "basic" and _is_docs(scope) else None
+
+
+def _is_docs(scope: Scope) -> bool:
+    pages, document = DOCS_PATHS
+    path = scope["path"]
+    return scope["method"] == "GET" and (path in {pages, document} or path.startswith(f"{pages}/"))
+
+
+def _password(credentials: str) -> str | None:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def _unauthenticated(request: Request) -> ASGIApp:
@@ -62,10 +110,18 @@ def _unauthenticated(request: Request) -> ASGIApp:
         401,
         "unauthenticated",
         "An API key is needed",
-        "The request carries no API key that works: none was sent, or it is unknown, expired or revoked.",
+        "The request carries no API key or token that works: none was sent, or it is unknown, expired or revoked.",
         f"Send it as {KEY_HEADER}, or as Authorization: Bearer. `aftercast keys create --name NAME` makes one.",
     )
-    return problem_response(problem, request_id_of(request), {"WWW-Authenticate": 'Bearer realm="aftercast"'})
+    response = problem_response(problem, request_id_of(request), {"WWW-Authenticate": BEARER_CHALLENGE})
+    if _is_docs(request.scope):
+        response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)
+    return response
+
+
+def _unavailable(request: Request, error: ProblemError) -> ASGIApp:
+    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
+    return problem_response(problem, request_id_of(request), {"Retry-After": "1"})
 
 
 # Both schemes only describe themselves in the OpenAPI document; the middleware has already checked the key.
@@ -78,16 +134,16 @@ async def allowed(
     scopes: SecurityScopes,
     _header: Annotated[object, Security(_HEADER)],
     _bearer: Annotated[object, Security(_BEARER)],
-) -> ApiKey:
-    """Return the caller's key if it has every scope the route asks for; otherwise 403."""
-    caller: ApiKey = request.state.caller
+) -> Caller:
+    """Return the caller if it has every scope the route asks for; otherwise 403."""
+    caller: Caller = request.state.caller
     missing = [scope for scope in scopes.scopes if not caller.allows(scope)]
     if missing:
         raise ProblemError(
             403,
             "scope-missing",
-            "The key may not do this",
-            f"The key lacks the scope '{missing[0]}'.",
-            f"Make one with it: `aftercast keys create --name NAME --scope {missing[0]}`.",
+            "The caller may not do this",
+            f"The {caller.kind} lacks the scope '{missing[0]}'.",
+            f"Make a key with it: `aftercast keys create --name NAME --scope {missing[0]}`.",
         )
     return caller

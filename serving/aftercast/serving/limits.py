@@ -1,20 +1,27 @@
-"""The largest body the service reads, enforced while it arrives."""
+"""What one request may take: bytes, time for its body, time for its answer, and a place among those in flight."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import Final
 
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aftercast.serving.auth import OPEN_PATHS
 from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+
+RETRY: Final = {"Retry-After": "1"}
 
 
 class BodyLimit:
-    """ASGI middleware that refuses a body above ``limit`` bytes, announced or not."""
+    """ASGI middleware that refuses a body above ``limit`` bytes, announced or not, or slower than ``within_s``."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, within_s: float) -> None:
         self.app = app
         self.limit = limit
+        self.within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a body that is too large, else hand the request on."""
@@ -23,29 +30,87 @@ class BodyLimit:
             return
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > self.limit:
-            await self._refuse(scope, receive, send)
+            await _refuse(_too_large(self.limit), scope, receive, send)
             return
-        await self.app(scope, _counted(receive, self.limit), send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = _too_large(self.limit)
-        problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-        await problem_response(problem, request_id_of(Request(scope)))(scope, receive, send)
+        await self.app(scope, _Body(receive, self.limit, self.within_s).receive, send)
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    """Receive that stops once more than limit bytes came in."""
-    seen = 0
+class _Body:
+    """A body as it arrives: counted, and timed until its end."""
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise _too_large(limit)
+    def __init__(self, way: Receive, limit: int, within_s: float) -> None:
+        self.way = way
+        self.limit = limit
+        self.seen = 0
+        self.left_s = within_s
+        self.ended = False
+
+    async def receive(self) -> Message:
+        """Next part; stops once too much came in, or too slowly."""
+        if self.ended:
+            return await self.way()
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self.left_s):
+                message = await self.way()
+        except TimeoutError as error:
+            raise _too_slow() from error
+        self.left_s -= asyncio.get_running_loop().time() - began
+        self.seen += len(message.get("body", b""))
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
+        if self.seen > self.limit:
+            raise _too_large(self.limit)
         return message
 
-    return counted
+
+class TimeLimit:
+    """ASGI middleware that ends a request that takes longer than ``within_s``, and refuses one too many in flight.
+
+    The probes have neither limit. What a thread computes for a request that was ended goes on to its end and is lost.
+    """
+
+    def __init__(self, app: ASGIApp, within_s: float, in_flight: int) -> None:
+        self.app = app
+        self.within_s = within_s
+        self.most = in_flight
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on for as long as it may take."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self.app(scope, receive, send)
+            return
+        if self.in_flight >= self.most:
+            await _refuse(_busy(self.most), scope, receive, send, RETRY)
+            return
+        self.in_flight += 1
+        try:
+            await self._timed(scope, receive, send)
+        finally:
+            self.in_flight -= 1
+
+    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.within_s):
+                await self.app(scope, receive, sending)
+        except TimeoutError:
+            if started:
+                raise
+            await _refuse(_took_too_long(self.within_s), scope, receive, send, RETRY)
+
+
+async def _refuse(
+    error: ProblemError, scope: Scope, receive: Receive, send: Send, headers: dict[str, str] | None = None
+) -> None:
+    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
+    await problem_response(problem, request_id_of(Request(scope)), headers)(scope, receive, send)
 
 
 def _too_large(limit: int) -> ProblemError:
@@ -55,4 +120,34 @@ def _too_large(limit: int) -> ProblemError:
         "The body is too large",
         f"The body is larger than {limit} bytes.",
         "Ask for fewer devices at a time, or raise serving.max_body_bytes.",
+    )
+
+
+def _too_slow() -> ProblemError:
+    return ProblemError(
+        408,
+        "body-too-slow",
+        "The body came too slowly",
+        "The body did not arrive in time.",
+        "Send it at once, or raise serving.body_timeout_s.",
+    )
+
+
+def _took_too_long(within_s: float) -> ProblemError:
+    return ProblemError(
+        503,
+        "took-too-long",
+        "The answer takes too long",
+        f"The request was not answered within {within_s:g} s.",
+        "Ask for fewer devices at a time, or raise serving.request_timeout_s.",
+    )
+
+
+def _busy(most: int) -> ProblemError:
+    return ProblemError(
+        503,
+        "busy",
+        "The service is busy",
+        f"{most} requests are being answered already.",
+        "Ask again in a moment; serving.max_in_flight raises the limit.",
     )

@@ -1,4 +1,4 @@
-"""API keys of the service: made, listed, revoked and verified here; only a hash of each is ever stored.
+"""API keys of the service: made, listed, replaced, revoked and verified here; only a hash of each is ever stored.
 
 A key reads ``ac_<id>_<secret>``. The id names it in lists and logs; the secret is 256 random bits and shown once. Its
 SHA-256 is what is stored: a slow password hash defends guessable secrets, which 256 random bits are not, and would cost
@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Row, String, Table, insert, select, update
+from limits import parse_many
+from sqlalchemy import Column, Connection, Engine, Row, String, Table, Text, insert, select, update
 
 from aftercast.data.clocks import parse_time
 from aftercast.data.errors import NotFoundError, SettingsError
 from aftercast.data.records.database import METADATA
 
-SCOPES: Final = ("predict", "lists", "admin")
-"""predict: ask for risks; lists: read the risk list; admin: everything, now and later."""
+SCOPES: Final = ("predict", "lists", "ingest", "metrics", "admin")
+"""predict: ask for risks; lists: read the risk list; ingest: send records; metrics: read the service's measurements;
+admin: everything, now and later."""
 DEFAULT_SCOPES: Final = ("predict", "lists")
+KEY_PREFIX: Final = "ac_"
 
 API_KEYS: Final = Table(
     "api_keys",
@@ -35,6 +39,9 @@ API_KEYS: Final = Table(
     Column("created_at", String, nullable=False),
     Column("expires_at", String),
     Column("revoked_at", String),
+    Column("outlets", Text),
+    Column("rate_limit", String),
+    Column("replaced_by", String),
 )
 
 
@@ -48,6 +55,12 @@ class ApiKey:
         First instant (UTC) at which the key no longer works; None when it does not expire.
     revoked_at
         When it was revoked (UTC); None while it was not.
+    outlets
+        Outlets whose devices its callers see; None sees all, an empty set none.
+    rate_limit
+        Its own limit, as in ``600/minute``; None has the service's.
+    replaced_by
+        Id of the key that takes its place, None while it has no successor.
     """
 
     key_id: str
@@ -56,6 +69,9 @@ class ApiKey:
     created_at: pd.Timestamp
     expires_at: pd.Timestamp | None
     revoked_at: pd.Timestamp | None
+    outlets: frozenset[str] | None = None
+    rate_limit: str | None = None
+    replaced_by: str | None = None
 
     def allows(self, scope: str) -> bool:
         """Whether the key may be used for a scope; ``admin`` may everything."""
@@ -71,6 +87,9 @@ def create_key(
     name: str,
     scopes: Collection[str] = DEFAULT_SCOPES,
     expires_at: pd.Timestamp | None = None,
+    *,
+    outlets: Collection[str] | None = None,
+    rate_limit: str | None = None,
 ) -> tuple[str, str]:
     """Make a key.
 
@@ -82,6 +101,10 @@ def create_key(
         Subset of :data:`SCOPES`, at least one.
     expires_at
         First instant (UTC) at which it no longer works.
+    outlets
+        Outlets whose devices are seen; None sees all.
+    rate_limit
+        Such as ``600/minute`` or ``5 per 10 seconds``; None has the service's.
 
     Returns
     -------
@@ -91,22 +114,58 @@ def create_key(
     Raises
     ------
     SettingsError
-        If the name is empty, a scope unknown, or the expiry in the past.
+        If the name is empty, a scope unknown, the expiry in the past, an outlet blank or none named, or the rate limit
+        not understood.
     """
     now = _now()
     _check(name, scopes, expires_at, now)
-    key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
+    _check_reach(outlets, rate_limit)
     row = {
-        "key_id": key_id,
         "name": name.strip(),
         "scopes": " ".join(scope for scope in SCOPES if scope in scopes),
-        "secret_sha256": _digest(secret),
         "created_at": now.isoformat(),
-        "expires_at": None if expires_at is None else expires_at.tz_convert("UTC").isoformat(),
+        "expires_at": None if expires_at is None else _text(expires_at),
+        "outlets": None if outlets is None else json.dumps(sorted({outlet.strip() for outlet in outlets})),
+        "rate_limit": rate_limit,
     }
     with engine.begin() as connection:
-        connection.execute(insert(API_KEYS).values(**row))
-    return key_id, f"ac_{key_id}_{secret}"
+        return _add(connection, row)
+
+
+def rotate_key(
+    engine: Engine, key_id: str, *, overlap: pd.Timedelta, expires_at: pd.Timestamp | None = None
+) -> tuple[str, str]:
+    """Make the successor of a key, with its name, scopes, outlets and rate limit; both work for the overlap.
+
+    Parameters
+    ----------
+    overlap
+        How long the old key goes on working, never beyond the expiry it had; zero ends it at once.
+    expires_at
+        First instant (UTC) at which the new key no longer works; None keeps the old key's expiry, so that replacing a
+        visitor's key does not make it last.
+
+    Returns
+    -------
+    (key_id, plaintext)
+        Of the new key; the plaintext cannot be shown again.
+
+    Raises
+    ------
+    NotFoundError
+        If no key has this id.
+    SettingsError
+        If the key no longer works or has a successor, the overlap is negative or the expiry in the past.
+    """
+    now = _now()
+    with engine.begin() as connection:
+        old = _row(connection, key_id)
+        _check_rotation(_api_key(old), overlap, expires_at, now)
+        end = old.expires_at if expires_at is None else _text(expires_at)
+        same = {name: getattr(old, name) for name in ("name", "scopes", "outlets", "rate_limit")}
+        new_id, plaintext = _add(connection, {**same, "created_at": now.isoformat(), "expires_at": end})
+        _retire(connection, old, new_id, now + overlap)
+    return new_id, plaintext
 
 
 def list_keys(engine: Engine) -> list[ApiKey]:
@@ -131,16 +190,19 @@ def revoke_key(engine: Engine, key_id: str) -> ApiKey:
     )
     with engine.begin() as connection:
         connection.execute(stop)
-        row = connection.execute(select(API_KEYS).where(API_KEYS.c.key_id == key_id)).one_or_none()
-    if row is None:
-        raise NotFoundError("No API key has this id.", "`aftercast keys list` shows the ids.")
-    return _api_key(row)
+        return _api_key(_row(connection, key_id))
+
+
+def find_key(engine: Engine, key_id: str) -> ApiKey:
+    """Return the key with an id, whether it works or not; raises NotFoundError if none has it."""
+    with engine.connect() as connection:
+        return _api_key(_row(connection, key_id))
 
 
 def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = None) -> ApiKey | None:
     """Return the key a caller presented, None unless it is genuine and works at ``now`` (UTC, default the clock's).
 
-    Read from the database each time, so that a revoked key stops with the next request.
+    Read from the database each time; the service remembers the outcome for a second.
     """
     prefix, _, rest = plaintext.partition("_")
     key_id, _, secret = rest.partition("_")
@@ -148,7 +210,7 @@ def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = Non
         row = connection.execute(select(API_KEYS).where(API_KEYS.c.key_id == key_id)).one_or_none()
     stored = _NO_DIGEST if row is None else str(row.secret_sha256)
     genuine = hmac.compare_digest(_digest(secret), stored)
-    if prefix != "ac" or row is None or not genuine:
+    if f"{prefix}_" != KEY_PREFIX or row is None or not genuine:
         return None
     key = _api_key(row)
     return key if key.works_at(_now() if now is None else now) else None
@@ -165,6 +227,62 @@ def _check(name: str, scopes: Collection[str], expires_at: pd.Timestamp | None, 
         raise SettingsError("The key would have expired already.", "Choose an expiry in the future.")
 
 
+def _check_reach(outlets: Collection[str] | None, rate_limit: str | None) -> None:
+    if outlets is not None and (len(outlets) == 0 or any(outlet.strip() == "" for outlet in outlets)):
+        raise SettingsError("An outlet is blank, or none is named.", "Leave outlets out for a key that sees all.")
+    if rate_limit is not None:
+        check_rate(rate_limit)
+
+
+def check_rate(rate_limit: str) -> None:
+    """Raise SettingsError unless a rate limit is understood and lets something through."""
+    hint = "Write how many and per what, as in 600/minute or 5 per 10 seconds."
+    try:
+        rates = parse_many(rate_limit)
+    except ValueError as error:
+        raise SettingsError(f"'{rate_limit}' is not a rate limit.", hint) from error
+    if len(rates) != 1:
+        raise SettingsError(f"'{rate_limit}' is more than one rate limit.", hint)
+    if rates[0].amount < 1:
+        raise SettingsError(f"The rate limit '{rate_limit}' lets nothing through.", hint)
+
+
+def _check_rotation(old: ApiKey, overlap: pd.Timedelta, expires_at: pd.Timestamp | None, now: pd.Timestamp) -> None:
+    if not old.works_at(now):
+        raise SettingsError(f"The key {old.key_id} no longer works.", "Make a new one: `aftercast keys create`.")
+    if old.replaced_by is not None:
+        raise SettingsError(f"The key {old.key_id} has a successor.", f"Rotate that one: {old.replaced_by}.")
+    if overlap < pd.Timedelta(0):
+        raise SettingsError("The overlap is negative.", "Use 0h to end the old key at once.")
+    if expires_at is not None and expires_at <= now:
+        raise SettingsError("The new key would have expired already.", "Choose an expiry in the future.")
+
+
+def _add(connection: Connection, row: dict[str, Any]) -> tuple[str, str]:
+    key_id, secret = secrets.token_hex(4), secrets.token_hex(32)
+    connection.execute(insert(API_KEYS).values(key_id=key_id, secret_sha256=_digest(secret), **row))
+    return key_id, f"{KEY_PREFIX}{key_id}_{secret}"
+
+
+def _retire(connection: Connection, old: Row[Any], new_id: str, end: pd.Timestamp) -> None:
+    """Give a key its end and successor; only one of two rotations at the same time may."""
+    earlier = old.expires_at is not None and parse_time(old.expires_at) < end
+    retire = (
+        update(API_KEYS)
+        .where(API_KEYS.c.key_id == old.key_id, API_KEYS.c.replaced_by.is_(None), API_KEYS.c.revoked_at.is_(None))
+        .values(expires_at=old.expires_at if earlier else _text(end), replaced_by=new_id)
+    )
+    if connection.execute(retire).rowcount != 1:
+        raise SettingsError(f"The key {old.key_id} was replaced or revoked just now.", "See `aftercast keys list`.")
+
+
+def _row(connection: Connection, key_id: str) -> Row[Any]:
+    row = connection.execute(select(API_KEYS).where(API_KEYS.c.key_id == key_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("No API key has this id.", "`aftercast keys list` shows the ids.")
+    return row
+
+
 def _api_key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         key_id=row.key_id,
@@ -173,11 +291,18 @@ def _api_key(row: Row[Any]) -> ApiKey:
         created_at=parse_time(row.created_at),
         expires_at=None if row.expires_at is None else parse_time(row.expires_at),
         revoked_at=None if row.revoked_at is None else parse_time(row.revoked_at),
+        outlets=None if row.outlets is None else frozenset(json.loads(row.outlets)),
+        rate_limit=row.rate_limit,
+        replaced_by=row.replaced_by,
     )
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _text(moment: pd.Timestamp) -> str:
+    return str(moment.tz_convert("UTC").isoformat())
 
 
 def _now() -> pd.Timestamp:
