@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -215,3 +216,12 @@ def test_cells_are_read_as_written(values: list[Any], kind: str, expected: list[
 @pytest.mark.parametrize(("value", "kind"), [("maybe", "bool"), ("3.5", "int"), ("1. Feb", "date"), ("x", "float")])
 def test_cells_that_cannot_be_read_are_marked(value: str, kind: str) -> None:
     assert parse_cells(pd.Series([value]), kind).unparsable.tolist() == [True]
+
+
+@pytest.mark.parametrize("ending", ["\x85", "\u2028", "\u2029", "\x1c", "\r", "\n", "\x0b"])
+def test_a_record_with_a_character_that_ends_lines_is_quarantined_whole(ending: str) -> None:
+    """Found by fuzzing the service: some characters end a line for Python and not for JSON."""
+    text = f"before{ending}after"
+    rows = pd.DataFrame({"device_id": [text, "D"], "event_time": [None, None], "code": [text, text]})
+    checked = validate(Batch("faults", rows, "f.csv"), SPEC, {"device_id": {"D", text}}, {})
+    assert [json.loads(record)["code"] for record in checked.refused["record"]] == [text, text]

@@ -14,6 +14,7 @@ from prefect import flow
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import open_workspace
 from aftercast.models.settings_file import read_settings
+from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
@@ -25,6 +26,12 @@ def ingest_flow(workspace: str, source: str, path: str) -> dict[str, Any]:
     """Import a source into a workspace; answers with the report and whether it had been imported before."""
     done = run_ingest(open_workspace(Path(workspace)), source, Path(path))
     return {**done.result, "repeated": done.repeated}
+
+
+@flow(name="aftercast-drain", retries=0)
+def drain_flow(workspace: str) -> dict[str, Any]:
+    """Store what waits in the inbox."""
+    return run_drain(open_workspace(Path(workspace)))
 
 
 @flow(name="aftercast-train", retries=0)

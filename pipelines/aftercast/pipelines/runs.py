@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -75,9 +76,35 @@ def run_once(
             record_finish(workspace.database, flow, key, result)
             return Done(result, repeated=False)
     except Timeout as error:
-        raise WorkspaceError(
-            f"Another run of this {flow} has been working for over {patience_s:.0f} s.", "Wait for it, or end it."
-        ) from error
+        raise _still_working(flow, patience_s) from error
+
+
+@contextmanager
+def one_at_a_time(workspace: Workspace, flow: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Let one run of a flow work at a time; the operating system frees the lock of one that dies.
+
+    Raises
+    ------
+    WorkspaceError
+        If another run did not end in time.
+    """
+    folder = workspace.path("locks")
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / f"{flow}.lock", timeout=patience_s)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise _still_working(flow, patience_s) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _still_working(flow: str, patience_s: float) -> WorkspaceError:
+    return WorkspaceError(
+        f"Another run of this {flow} has been working for over {patience_s:.0f} s.", "Wait for it, or end it."
+    )
 
 
 def hash_of_files(path: Path) -> str:

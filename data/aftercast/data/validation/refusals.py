@@ -54,4 +54,5 @@ def _records(rows: pd.DataFrame, column: str) -> list[str]:
         cells = rows[column]
         rows = rows.assign(**{column: cells.astype("object").where(cells.isna(), cells.map(str))})
     lines = rows.to_json(orient="records", lines=True, date_format="iso", date_unit="us", force_ascii=False)
-    return [json.dumps(json.loads(line), ensure_ascii=False, sort_keys=True) for line in str(lines).splitlines()]
+    split = str(lines).rstrip("\n").split("\n")  # not splitlines: texts may hold other characters that end a line
+    return [json.dumps(json.loads(line), ensure_ascii=False, sort_keys=True) for line in split if line]

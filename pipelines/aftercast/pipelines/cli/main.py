@@ -18,6 +18,7 @@ from aftercast.pipelines.cli import (
     anomalies,
     backtest,
     compare,
+    drain,
     explain,
     features,
     imports,
@@ -63,6 +64,7 @@ for module in (
     anomalies,
     remaining_life,
     serve,
+    drain,
     keys,
     mlflow,
 ):

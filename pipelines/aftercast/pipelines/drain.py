@@ -1,0 +1,82 @@
+"""Drain: store what the service took into its inbox, and renew the online rows of the devices it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from aftercast.data.batches import Batch
+from aftercast.data.contract import TABLES
+from aftercast.data.errors import InputError
+from aftercast.data.ingest import ingest
+from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
+from aftercast.data.workspace import Workspace
+from aftercast.pipelines.online import renew_online
+from aftercast.pipelines.runs import one_at_a_time
+
+ROWS_AT_ONCE: Final = 200_000
+ORDER: Final = {table: place for place, table in enumerate(("customers", "devices"))}
+Progress = Callable[[str, int], None]
+
+
+def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[str, Any]:
+    """Store everything that waits.
+
+    Several drains of a workspace take turns.
+
+    Returns
+    -------
+    dict
+        ``batches``, ``read``, ``kept``, ``quarantined`` (rows), ``refused`` (batches that could not be read at all),
+        ``renewed`` (devices whose online row is newer now), ``version`` of the store.
+    """
+    total = {"batches": 0, "read": 0, "kept": 0, "quarantined": 0, "refused": 0}
+    touched: set[str] = set()
+    with one_at_a_time(workspace, "drain"):
+        while batches := waiting_batches(workspace.database, ROWS_AT_ONCE):
+            for name, count in _store(workspace, batches).items():
+                total[name] += count
+            touched |= {str(row.get("device_id")) for batch in batches for row in batch.records}
+            if progress is not None:
+                progress("inbox", total["read"])
+        renewed = renew_online(workspace, touched) if touched else 0
+    return {**total, "renewed": renewed, "version": workspace.store.version()}
+
+
+def _store(workspace: Workspace, batches: Sequence[InboxBatch]) -> dict[str, int]:
+    """Import batches together; one that cannot be read at all does not hold up the others."""
+    try:
+        report = _import(workspace, batches)
+    except InputError:
+        if len(batches) == 1:
+            mark_drained(workspace.database, [batches[0].batch_id], REFUSED)
+            return {"batches": 1, "read": len(batches[0].records), "refused": 1}
+        parts = [_store(workspace, [batch]) for batch in batches]
+        return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}
+    return report
+
+
+def _import(workspace: Workspace, batches: Sequence[InboxBatch]) -> dict[str, int]:
+    ordered = sorted(batches, key=lambda batch: ORDER.get(batch.table, len(ORDER)))
+    found = ingest(workspace.store, map(as_batch, ordered), workspace.fleet, origin="inbox")
+    mark_drained(workspace.database, [batch.batch_id for batch in batches], found.import_id)
+    reports = found.tables.values()
+    return {
+        "batches": len(batches),
+        "read": sum(report.read for report in reports),
+        "kept": sum(report.kept for report in reports),
+        "quarantined": sum(sum(report.quarantined.values()) for report in reports),
+    }
+
+
+def as_batch(batch: InboxBatch) -> Batch:
+    """Batch of the contract; columns that no record has are missing."""
+    names = list(dict.fromkeys(name for row in batch.records for name in row))
+    known = [*TABLES[batch.table].required, "available_at"]
+    columns = list(dict.fromkeys([*known, *names]))
+    frame = pd.DataFrame(
+        {name: pd.Series([row.get(name) for row in batch.records], dtype="object") for name in columns}
+    )
+    return Batch(batch.table, frame, f"inbox:{batch.batch_id}", first_row=0)

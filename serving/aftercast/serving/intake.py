@@ -1,0 +1,186 @@
+"""Taking records over HTTP: checked on arrival, committed to the inbox, stored by the next drain."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from aftercast.data.contract import TABLES
+from aftercast.data.records.inbox import InboxBatch, find_batch, put_batch
+from aftercast.data.sent import UNREADABLE, Refused, check_sent
+from aftercast.data.workspace import Workspace
+from aftercast.serving.callers import Caller
+from aftercast.serving.errors import ProblemError
+from aftercast.serving.questions import visible
+
+AHEAD: Final = pd.Timedelta(minutes=5)
+"""How far the clock of a sender may be ahead."""
+NOT_YET: Final = "available_in_future"
+HIDDEN: Final = "unknown_device"
+OWNED_BY: Final = {"device_id": "devices", "customer_id": "customers"}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A batch in the inbox, what is wrong with its records, and whether it had been there before."""
+
+    batch: InboxBatch
+    wrong: tuple[Refused, ...]
+    repeated: bool
+
+
+def take_records(
+    workspace: Workspace,
+    table: str,
+    records: Sequence[Mapping[str, Any]],
+    caller: Caller,
+    *,
+    idempotency_key: str | None = None,
+    request_id: str | None = None,
+) -> Taken:
+    """Put records into the inbox; once this returns, no crash loses them.
+
+    Parameters
+    ----------
+    idempotency_key
+        Of the caller's own choice: the same key with the same records adds nothing.
+
+    Raises
+    ------
+    ProblemError
+        422 for too many records, 409 for none that can be taken or for a key used with other records, 503 while the
+        database is away: then nothing was taken.
+    """
+    _check_size(workspace, records)
+    received_at = pd.Timestamp.now("UTC").as_unit("us")
+    try:
+        wrong, hidden = _wrong(workspace, table, records, caller, received_at)
+        taken = [_dated(row, received_at) for i, row in enumerate(records) if i not in hidden]
+        _check_any(taken, wrong)
+        batch_id = _batch_id(caller, idempotency_key)
+        batch = InboxBatch(batch_id, table, tuple(taken), received_at, caller.caller_id, request_id)
+        if put_batch(workspace.database, batch):
+            return Taken(batch, wrong, repeated=False)
+        return Taken(_same(workspace.database, batch), wrong, repeated=True)
+    except SQLAlchemyError as error:
+        detail, hint = "The operational database is away: nothing was taken.", "Send the records again in a moment."
+        raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
+
+
+def _check_size(workspace: Workspace, records: Sequence[Mapping[str, Any]]) -> None:
+    most = workspace.settings.serving.max_records
+    if len(records) > most:
+        raise ProblemError(
+            422,
+            "too-many-records",
+            "Too many records in one call",
+            f"The request brings {len(records)} records, the service takes {most} a call.",
+            "Split the request, or raise serving.max_records.",
+        )
+
+
+def _check_any(taken: Sequence[Mapping[str, Any]], wrong: Sequence[Refused]) -> None:
+    if not taken or any(each.reason == UNREADABLE for each in wrong):
+        raise ProblemError(
+            409,
+            "nothing-readable",
+            "None of the records can be taken",
+            "No record could be read, or none is about a device of the outlets of this key.",
+            "Write times with their zone (2026-01-31T06:00:00Z), and the columns as the table names them.",
+        )
+
+
+def _wrong(
+    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller, received_at: pd.Timestamp
+) -> tuple[tuple[Refused, ...], set[int]]:
+    """What is wrong with the records, and which of them the caller may not bring at all."""
+    known = _known(workspace, table, records)
+    dated = [_dated(row, received_at) for row in records]
+    checked = check_sent(table, dated, workspace.fleet, known)
+    early = set(checked.row[_after(checked.frame, received_at + AHEAD)].tolist())
+    hidden = _hidden(workspace, table, records, caller)
+    told = [
+        *checked.refused,
+        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early)),
+        *(Refused(table, i, HIDDEN, "device_id", cell_only=False) for i in sorted(hidden)),
+    ]
+    return tuple(sorted(told, key=lambda each: each.row)), hidden | early
+
+
+def _after(frame: pd.DataFrame, moment: pd.Timestamp) -> npt.NDArray[np.bool_]:
+    if len(frame) == 0:
+        return np.zeros(0, dtype=bool)
+    return np.asarray(frame["available_at"] > moment)
+
+
+def _known(workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Ids that exist already, for each id column that the table has."""
+    found = {}
+    for column, owner in OWNED_BY.items():
+        if TABLES[table].has(column) and table != owner:
+            stored = workspace.store.read(owner, columns=[column], **_only(column, records))
+            found[column] = set(stored[column])
+        else:
+            found[column] = {str(row.get(column)) for row in records}
+    return found
+
+
+def _only(column: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if column != "device_id":
+        return {}
+    return {"device_ids": sorted({str(row["device_id"]) for row in records if row.get("device_id") is not None})}
+
+
+def _hidden(workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller) -> set[int]:
+    """Records about devices that the outlets of the caller do not look after."""
+    if caller.outlets is None:
+        return set()
+    ids = sorted({str(row.get("device_id")) for row in records})
+    theirs = set(visible(workspace, "failure", ids, caller)) if TABLES[table].has("device_id") else set()
+    if table == "devices":
+        stored = set(workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
+        new = (row for row in records if str(row.get("device_id")) not in stored)
+        theirs |= {str(row.get("device_id")) for row in new if caller.sees_outlet(_text(row.get("outlet_id")))}
+        moved = {str(row.get("device_id")) for row in records if not caller.sees_outlet(_text(row.get("outlet_id")))}
+        theirs -= moved
+    return {i for i, row in enumerate(records) if str(row.get("device_id")) not in theirs}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _dated(row: Mapping[str, Any], received_at: pd.Timestamp) -> dict[str, Any]:
+    """Record that says when it became known: as sent, else when it was received."""
+    if row.get("available_at") is not None:
+        return dict(row)
+    return {**row, "available_at": received_at.isoformat()}
+
+
+def _batch_id(caller: Caller, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return uuid.uuid4().hex
+    return hashlib.sha256(f"{caller.caller_id}\n{idempotency_key}".encode()).hexdigest()[:32]
+
+
+def _same(database: Engine, batch: InboxBatch) -> InboxBatch:
+    """Return the batch that was there already, if it is the same."""
+    there = find_batch(database, batch.batch_id)
+    if there is None or there.table != batch.table or there.digest != batch.digest:
+        raise ProblemError(
+            409,
+            "idempotency-key-reused",
+            "The idempotency key was used for other records",
+            "Records sent under one Idempotency-Key must be the same every time.",
+            "Use a new key for new records.",
+        )
+    return there

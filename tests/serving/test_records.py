@@ -1,0 +1,201 @@
+"""Records over HTTP: taken for good, stored by the next drain, and the service answers from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import update
+
+from aftercast.data.records.inbox import InboxBatch, count_waiting, put_batch
+from aftercast.data.records.inbox_table import INBOX
+from aftercast.data.workspace import Workspace
+from aftercast.models.registry import load_champion
+from aftercast.models.scoring import check_features
+from aftercast.models.snapshot import snapshot_path, take_snapshot
+from aftercast.models.snapshot_file import load_snapshot
+from aftercast.pipelines.drain import run_drain
+
+HOUR = pd.Timedelta(hours=1)
+Listening = Callable[[Workspace], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def sending(
+    own_fleet: Workspace, listening: Listening, client_of: Callable[..., httpx.Client]
+) -> Iterator[httpx.Client]:
+    """Client that may bring records and ask, of a service on a workspace the test may change."""
+    with listening(own_fleet) as url, client_of(url, own_fleet, "ingest", "predict") as client:
+        yield client
+
+
+def _until(workspace: Workspace) -> pd.Timestamp:
+    until = workspace.store.observed_until()
+    assert until is not None
+    return until
+
+
+def _send(client: httpx.Client, table: str, records: list[dict[str, Any]], **headers: str) -> httpx.Response:
+    return client.post("/v1/records", json={"table": table, "records": records}, headers=headers)
+
+
+def _reading(workspace: Workspace, device_id: str, at: pd.Timestamp, value: float = 1.0) -> dict[str, Any]:
+    sensors = {sensor.name: value for sensor in workspace.fleet.sensors}
+    return {"device_id": device_id, "event_time": at.isoformat(), "available_at": at.isoformat(), **sensors}
+
+
+def test_records_are_taken_stored_by_the_drain_and_answered_from(sending: httpx.Client, own_fleet: Workspace) -> None:
+    before = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    device_id, later = str(before.ids[0]), _until(own_fleet) + 3 * HOUR
+    reading = {**_reading(own_fleet, device_id, later), own_fleet.fleet.sensors[0].name: None}
+    taken = _send(sending, "telemetry", [reading])
+    assert (taken.status_code, taken.json()["received"], taken.json()["wrong"]) == (202, 1, [])
+    assert _until(own_fleet) < later
+    assert count_waiting(own_fleet.database).rows == 1
+    report = run_drain(own_fleet)
+    assert (report["batches"], report["kept"], report["renewed"]) == (1, 1, 1)
+    assert count_waiting(own_fleet.database).rows == 0
+    assert _until(own_fleet) == later
+    after = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    row = after.of([device_id])
+    assert row.cutoff_us[0] == later.value // 1000
+    assert row.features["telemetry_age_hours"].iloc[0] == 0
+    assert after.cutoff == before.cutoff
+    others = [str(each) for each in before.ids[1:]]
+    pd.testing.assert_frame_equal(after.of(others).features, before.of(others).features)
+
+
+def test_online_rows_are_those_of_a_batch_at_their_cutoff(sending: httpx.Client, own_fleet: Workspace) -> None:
+    """Where every device sends, the rows are equal to the bit, cohort columns included."""
+    before = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    later = _until(own_fleet) + HOUR
+    sent = [_reading(own_fleet, str(each), later, value=1.0 + i) for i, each in enumerate(before.ids)]
+    taken = _send(sending, "telemetry", sent)
+    assert taken.status_code == 202, taken.text
+    run_drain(own_fleet)
+    online = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    batch = take_snapshot(own_fleet.store, own_fleet.fleet, "failure", later)
+    renewed = online.of(list(batch.ids))
+    assert (renewed.cutoff_us == later.value // 1000).all()
+    assert list(renewed.ids) == list(batch.ids)
+    for name in batch.features.columns:
+        left, right = (np.asarray(each.features[name].astype(object)) for each in (renewed, batch))
+        assert pd.Series(left).equals(pd.Series(right)), name
+    loaded = load_champion(own_fleet, "failure")
+    check_features(loaded, online)
+    expected = loaded.model.predict(batch.features)
+    kept = renewed.judged[loaded.run_id].risks
+    assert (kept.probability == expected.probability).all()
+
+
+def test_records_without_available_at_became_known_when_they_were_received(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    """Late telemetry must not look as if it had been known when it was measured."""
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    at = _until(own_fleet) - HOUR / 2
+    reading = {name: v for name, v in _reading(own_fleet, device_id, at).items() if name != "available_at"}
+    taken = _send(sending, "telemetry", [reading]).json()
+    run_drain(own_fleet)
+    rows = own_fleet.store.read("telemetry", device_ids=[device_id])
+    stored = rows[rows["event_time"] == at]
+    assert list(stored["available_at"]) == [pd.Timestamp(taken["received_at"])]
+
+
+def test_what_is_wrong_is_told_and_goes_to_quarantine_while_the_rest_is_stored(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    at = _until(own_fleet) + HOUR
+    good, stranger = _reading(own_fleet, device_id, at), _reading(own_fleet, "nobody", at)
+    impossible = {**_reading(own_fleet, device_id, at + HOUR), own_fleet.fleet.sensors[0].name: 1e30}
+    answered = _send(sending, "telemetry", [good, stranger, impossible])
+    told = [(each["row"], each["reason"], each["cell_only"]) for each in answered.json()["wrong"]]
+    assert told == [(1, "unknown_device", False), (2, "impossible_value", True)]
+    assert "1e+30" not in answered.text
+    report = run_drain(own_fleet)
+    assert (report["read"], report["kept"]) == (3, 2)
+    kept = own_fleet.store.quarantine()
+    mine = kept[kept["origin"].str.startswith("inbox:")]
+    assert sorted(mine["reason"]) == ["impossible_value", "unknown_device"]
+    assert run_drain(own_fleet)["batches"] == 0
+
+
+def test_a_device_and_then_its_telemetry_are_stored_in_any_order_of_calls(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    at = _until(own_fleet) + HOUR
+    early = _send(sending, "telemetry", [_reading(own_fleet, "brand-new", at)])
+    assert [each["reason"] for each in early.json()["wrong"]] == ["unknown_device"]
+    known = (at - 2 * HOUR).isoformat()
+    device = {"device_id": "brand-new", "device_model": "x", "installed_at": known, "available_at": known}
+    assert _send(sending, "devices", [device]).json()["wrong"] == []
+    report = run_drain(own_fleet)
+    assert (report["kept"], report["quarantined"]) == (2, 0)
+    assert "brand-new" in set(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids)
+
+
+def test_the_same_idempotency_key_adds_nothing_and_other_records_under_it_are_refused(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    reading = _reading(own_fleet, device_id, _until(own_fleet) + HOUR)
+    first, again = (_send(sending, "telemetry", [reading], **{"Idempotency-Key": "k"}).json() for _ in range(2))
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert first["batch_id"] == again["batch_id"]
+    other = _send(sending, "telemetry", [{**reading, "event_time": "2025-01-01T00:00:00Z"}], **{"Idempotency-Key": "k"})
+    assert (other.status_code, other.json()["type"]) == (409, "urn:aftercast:problem:idempotency-key-reused")
+    assert count_waiting(own_fleet.database).batches == 1
+
+
+def test_a_drain_that_died_before_it_was_recorded_stores_nothing_twice(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    taken = _send(sending, "telemetry", [_reading(own_fleet, device_id, _until(own_fleet) + HOUR)])
+    run_drain(own_fleet)
+    before = own_fleet.store.tables()
+    _wait_again(own_fleet, taken.json()["batch_id"])
+    assert run_drain(own_fleet)["kept"] == 0
+    assert own_fleet.store.tables() == before
+
+
+def _wait_again(workspace: Workspace, batch_id: str) -> None:
+    with workspace.database.begin() as connection:
+        connection.execute(update(INBOX).where(INBOX.c.batch_id == batch_id).values(drained_at=None))
+
+
+def test_records_of_the_future_and_times_without_a_zone_are_not_taken(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    ahead = pd.Timestamp.now("UTC") + pd.Timedelta(days=400)
+    good = _reading(own_fleet, device_id, _until(own_fleet) + HOUR)
+    answered = _send(sending, "telemetry", [_reading(own_fleet, device_id, ahead), good])
+    assert [each["reason"] for each in answered.json()["wrong"]] == ["available_in_future"]
+    assert answered.json()["received"] == 1
+    naive = _send(sending, "telemetry", [{**good, "event_time": "2025-01-01T00:00"}])
+    assert (naive.status_code, naive.json()["type"]) == (409, "urn:aftercast:problem:nothing-readable")
+    assert count_waiting(own_fleet.database).rows == 1
+
+
+def test_a_batch_that_cannot_be_read_does_not_hold_up_the_others(own_fleet: Workspace) -> None:
+    now = pd.Timestamp.now("UTC")
+    at = _until(own_fleet) + HOUR
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    bad = ({"device_id": device_id, "event_time": "2025-01-01T00:00", "available_at": "2025-01-01T00:00"},)
+    put_batch(own_fleet.database, InboxBatch("bad", "telemetry", bad, now))
+    put_batch(own_fleet.database, InboxBatch("good", "telemetry", (_reading(own_fleet, device_id, at),), now))
+    report = run_drain(own_fleet)
+    assert (report["batches"], report["kept"], report["refused"]) == (2, 1, 1)
+    assert count_waiting(own_fleet.database).batches == 0
+
+
+def test_a_key_without_the_scope_brings_nothing(client_of: Any, own_fleet: Workspace, listening: Listening) -> None:
+    with listening(own_fleet) as url, client_of(url, own_fleet, "predict", "lists") as client:
+        assert _send(client, "faults", [{"code": "E"}]).status_code == 403
