@@ -32,7 +32,8 @@ from aftercast.models.shift import (
     shift_of,
     window_starts,
 )
-from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, take_snapshot
+from aftercast.models.snapshot import Snapshot, take_snapshot
+from aftercast.models.snapshot_file import load_snapshot, save_snapshot
 from aftercast.models.watched import Watched, known_at
 
 DAY = pd.Timedelta(days=1)

@@ -14,7 +14,8 @@ from aftercast.data.ingest import ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.cases import build_cases
 from aftercast.models.explanation import contributions
-from aftercast.models.past_repairs import PartUse, PastRepair, parts_of, repairs_after
+from aftercast.models.parts import PartUse
+from aftercast.models.past_repairs import PastRepair, parts_of, repairs_after
 from aftercast.models.registry import Loaded, load_champion
 from aftercast.models.similar import SimilarCase, _nearest_of_each, similar_cases
 from aftercast.models.snapshot import Snapshot, take_snapshot

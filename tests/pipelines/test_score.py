@@ -13,7 +13,8 @@ from aftercast.data.records.scores import ScoreSet, newest_scores, write_scores
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.registry import CHAMPION, client, model_name, newest_version, promote
 from aftercast.models.score_records import stored_scores
-from aftercast.models.snapshot import load_snapshot, snapshot_path
+from aftercast.models.snapshot import snapshot_path
+from aftercast.models.snapshot_file import load_snapshot
 from aftercast.pipelines.score import KINDS, MOST_MISSED, missed, run_score
 
 DAY = pd.Timedelta(days=1)

@@ -116,16 +116,21 @@ def test_risk_grows_with_the_horizon_and_any_length_is_answered(client: httpx.Cl
     assert answers[0] != answers[-1]
 
 
-@pytest.mark.parametrize("horizon", ["99999d", "0d", "-7d", "soon-v3ry", "7", ""])
-def test_a_horizon_that_cannot_be_answered_is_refused_with_the_longest(
+@pytest.mark.parametrize("horizon", ["0d", "0.0001h", "-7d", "soon-v3ry", "7", "", "٧d", "1e3d"])
+def test_a_horizon_that_is_no_duration_is_refused_and_not_repeated(
     client: httpx.Client, made: RiskList, horizon: str
 ) -> None:
     body = {"devices": [{"device_id": made.rows[0].device_id}], "horizon": horizon}
     refused = client.post("/v1/failure-risk", json=body)
-    assert refused.status_code == 422
-    assert refused.json()["type"] == "urn:aftercast:problem:unknown-horizon"
-    assert "at most" in refused.json()["hint"]
+    assert (refused.status_code, refused.json()["errors"][0]["location"]) == (422, "body.horizon")
     assert "v3ry" not in refused.text
+
+
+def test_a_horizon_beyond_the_models_longest_is_refused_with_the_longest(client: httpx.Client, made: RiskList) -> None:
+    body = {"devices": [{"device_id": made.rows[0].device_id}], "horizon": "99999d"}
+    refused = client.post("/v1/failure-risk", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:unknown-horizon")
+    assert "at most 30d" in refused.json()["hint"]
 
 
 @pytest.mark.parametrize(("asked", "named"), [(False, 0), (0, 0), (1, 1), (2, 2), (True, 3)])
@@ -142,13 +147,13 @@ def test_an_instant_after_the_end_of_the_data_is_refused(
     assert until is not None
     body = {"devices": [{"device_id": made.rows[0].device_id}], "as_of": (until + DAY).isoformat()}
     refused = client.post("/v1/failure-risk", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:not-observed-yet")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:not-observed-yet")
 
 
 def test_an_instant_before_the_first_device_is_refused(client: httpx.Client, made: RiskList) -> None:
     body = {"devices": [{"device_id": made.rows[0].device_id}], "as_of": "1990-01-01T00:00:00Z"}
     refused = client.post("/v1/failure-risk", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:nothing-at-risk")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:nothing-at-risk")
 
 
 def test_more_records_than_a_call_may_have_are_refused(client: httpx.Client, fleet_workspace: Workspace) -> None:

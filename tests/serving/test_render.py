@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,7 @@ import pandas as pd
 import pytest
 
 from aftercast.models.answers import Answer, Driver, not_judged
-from aftercast.models.registry import Loaded
-from aftercast.serving.questions import Answered, Unanswered
-from aftercast.serving.render import churn_answer, failure_answer
+from aftercast.serving.render import Unanswered, fragment, whole_answer
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 LOADED: Any = SimpleNamespace(kind="failure", version="3", run_id="r")
@@ -34,8 +33,9 @@ def _answer(probability: float | None, value: float | str | None = 1.5) -> Answe
     )
 
 
-def _wire(loaded: Loaded, *results: Answer | Unanswered) -> dict[str, Any]:
-    whole = failure_answer(Answered(loaded, CUTOFF, "7d", results)).model_dump_json()
+def _wire(loaded: Any, *results: Answer | Unanswered) -> dict[str, Any]:
+    rows: Any = SimpleNamespace(loaded=loaded)
+    whole = whole_answer(rows, CUTOFF, "7d", [fragment(loaded, each) for each in results])
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
@@ -82,6 +82,7 @@ def test_records_without_an_answer_are_counted_and_keep_their_place() -> None:
 
 
 def test_a_customers_answer_has_no_component() -> None:
-    answered = churn_answer(Answered(LOADED, CUTOFF, "30d", (_answer(0.5), Unanswered("C9", "c", "m", "h"))))
-    assert "component" not in answered.results[0].model_dump()
-    assert answered.results[1].customer_id == "C9"
+    loaded: Any = SimpleNamespace(kind="churn", version="3", run_id="r")
+    answered = _wire(loaded, replace(_answer(0.5), kind="churn"), Unanswered("C9", "c", "m", "h"))
+    assert "component" not in answered["results"][0]
+    assert [each["customer_id"] for each in answered["results"]] == ["D1", "C9"]

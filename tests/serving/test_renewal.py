@@ -15,7 +15,8 @@ from aftercast.data.batches import Batch
 from aftercast.data.ingest import ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry import load_champion, promote, register
-from aftercast.models.snapshot import load_snapshot, save_snapshot, snapshot_path, take_snapshot
+from aftercast.models.snapshot import snapshot_path, take_snapshot
+from aftercast.models.snapshot_file import load_snapshot, save_snapshot
 
 DAY = pd.Timedelta(days=1)
 PATIENCE_S = 30.0

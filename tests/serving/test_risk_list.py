@@ -46,8 +46,8 @@ def test_the_csv_has_the_rows_of_the_json(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
-        ({"horizon": "soon"}, 422, "unknown-horizon"),
-        ({"horizon": "99999d"}, 422, "unknown-horizon"),
+        ({"horizon": "soon"}, 422, "invalid-request"),
+        ({"horizon": "99999d"}, 409, "unknown-horizon"),
         ({"top": 0}, 422, "invalid-request"),
         ({"format": "pdf"}, 422, "invalid-request"),
         ({"cutoff": "yesterday"}, 422, "invalid-request"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
@@ -47,3 +48,33 @@ def add_cohort_features(features: pd.DataFrame, examples: Examples, spec: FleetS
         column[order] = group_deviation(group, values[order], MINIMUM_COHORT)
         found[f"{sensor}_cohort_{window}"] = column
     return pd.concat([features, pd.DataFrame(found, index=features.index)], axis=1)
+
+
+def complete_cohort_features(
+    features: pd.DataFrame, ids: npt.NDArray[Any], fleet: pd.DataFrame, fleet_ids: npt.NDArray[Any], spec: FleetSpec
+) -> pd.DataFrame:
+    """Features of some devices with the cohort columns appended, compared with the latest rows of the whole fleet.
+
+    The rows stand in the place of the fleet's rows of the same devices. Where the fleet's rows are of the same cutoff,
+    the columns are equal to the bit with those of :func:`add_cohort_features` over the whole fleet.
+
+    Parameters
+    ----------
+    features, ids
+        Columns of the first stage, n rows, and their device ids, ascending.
+    fleet, fleet_ids
+        Rows of the fleet, at least the columns of the first stage, and their ids.
+    """
+    scope = Scope(spec)
+    window = label(scope.windows[0])
+    needed = ["device_model", *(f"{sensor}_mean_{window}" for sensor in scope.levels)]
+    models = features["device_model"].astype(object)
+    others = ~np.isin(fleet_ids, ids) & fleet["device_model"].astype(object).isin(models).to_numpy()
+    both = pd.concat([rows[needed].astype({"device_model": object}) for rows in (fleet[others], features)])
+    names = np.concatenate([fleet_ids[others], ids]).astype(np.str_)
+    order = np.argsort(names, kind="stable")
+    at_once = Examples(names[order], np.zeros(len(order), dtype=np.int64), "device_id")
+    columns = [feature.name for feature in cohort_features(scope)]
+    found = add_cohort_features(both.iloc[order].reset_index(drop=True), at_once, spec)[columns]
+    own = np.searchsorted(names[order], np.asarray(ids).astype(np.str_))
+    return pd.concat([features, found.iloc[own].set_axis(features.index)], axis=1)

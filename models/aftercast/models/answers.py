@@ -15,6 +15,8 @@ import pandas as pd
 from aftercast.data.clocks import DAY_US, format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
+from aftercast.models.next_step import NextStep, next_step
+from aftercast.models.parts import PartUse
 
 Interval = tuple[float, float]
 
@@ -55,8 +57,14 @@ class Score:
         Probability that any component fails within each horizon, shape (H,).
     any_interval
         Interval of each of these, shape (H, 2); None where there is none.
+    any_threshold
+        Probability from which a row is called failing within each horizon, shape (H,); NaN where none was learnt.
     missing
         Inputs that had no value; none was read as zero.
+    out_of_range
+        Inputs that sent impossible values in the longest window of the features; those were not read.
+    parts
+        Component -> parts that its repairs used on devices of the model.
     data_as_of
         When the newest fact used became known (UTC); None where there was none.
     """
@@ -76,6 +84,9 @@ class Score:
     drivers: tuple[Driver, ...] = ()
     missing: tuple[str, ...] = ()
     any_interval: tuple[Interval | None, ...] = ()
+    any_threshold: tuple[float, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[PartUse, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,10 @@ class Answer:
         Probability of each component within the horizon.
     reason
         Why there is no probability; None when there is one.
+    next_step
+        What to do; None without a probability.
+    parts
+        What repairs of the component used on devices of the model, the most usual first.
     """
 
     kind: Kind
@@ -135,6 +150,14 @@ class Answer:
     customer_id: str = ""
     drivers: tuple[Driver, ...] = ()
     missing: tuple[str, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+    next_step: NextStep | None = None
+    parts: tuple[PartUse, ...] = ()
+
+    @property
+    def until(self) -> pd.Timestamp:
+        """End of the horizon (UTC)."""
+        return self.cutoff + pd.Timedelta(parse_duration_us(self.horizon), unit="us")
 
 
 def answer(score: Score, horizon: str) -> Answer:
@@ -152,6 +175,10 @@ def answer(score: Score, horizon: str) -> Answer:
     components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
     probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
     top = max(components, key=lambda name: (components[name], name)) if score.kind == "failure" else None
+    parts = () if top is None else tuple(score.parts.get(top, ()))
+    until = score.cutoff + pd.Timedelta(horizon_us, unit="us")
+    threshold = threshold_within(score.horizons_us, score.any_threshold, horizon_us)
+    step = next_step(score.kind, probability, threshold, until, component=top, parts=parts, missing=score.missing)
     return Answer(
         kind=score.kind,
         entity_id=score.entity_id,
@@ -170,12 +197,33 @@ def answer(score: Score, horizon: str) -> Answer:
         customer_id=score.customer_id,
         drivers=score.drivers,
         missing=score.missing,
+        out_of_range=score.out_of_range,
+        next_step=step,
+        parts=parts,
     )
 
 
 def not_judged(kind: Kind, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
     """Answer without a probability: one that says why instead of pretending a risk of zero."""
     return Answer(kind, entity_id, cutoff, horizon, f"The risk cannot be judged: {reason}.", reason=reason)
+
+
+def threshold_within(horizons_us: Sequence[int], thresholds: Sequence[float], horizon_us: int) -> float:
+    """Threshold at a horizon; between those of the model it moves as a risk does, see :func:`risk_within`.
+
+    NaN where one of the thresholds it would be made of is NaN, or none is known.
+
+    >>> threshold_within([10, 20], [0.25, math.nan], 10), threshold_within([10, 20], [0.25, math.nan], 15)
+    (0.25, nan)
+    """
+    if len(thresholds) == 0:
+        return math.nan
+    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
+    if horizons_us[at] == horizon_us:
+        return thresholds[at]
+    start, before = (horizons_us[at - 1], _hazard(thresholds[at - 1])) if at > 0 else (0, 0.0)
+    share = (horizon_us - start) / (horizons_us[at] - start)
+    return -math.expm1(-(before + share * (_hazard(thresholds[at]) - before)))
 
 
 def risk_within(horizons_us: Sequence[int], risks: Sequence[float], horizon_us: int) -> float:
@@ -268,6 +316,12 @@ def score_to_dict(score: Score) -> dict[str, Any]:
         "customer_id": score.customer_id,
         "drivers": [[d.feature, d.value, d.unit, d.contribution, d.text, d.about] for d in score.drivers],
         "missing": list(score.missing),
+        "any_threshold": [None if math.isnan(each) else each for each in score.any_threshold],
+        "out_of_range": list(score.out_of_range),
+        "parts": {
+            component: [[part.sku, part.repairs, part.of, part.quantity] for part in parts]
+            for component, parts in score.parts.items()
+        },
     }
 
 
@@ -299,6 +353,11 @@ def score_from_dict(
         drivers=tuple(Driver(*item) for item in content["drivers"]),
         missing=tuple(content["missing"]),
         any_interval=tuple(None if ends is None else (ends[0], ends[1]) for ends in content.get("any_interval", ())),
+        any_threshold=tuple(math.nan if each is None else each for each in content.get("any_threshold", ())),
+        out_of_range=tuple(content.get("out_of_range", ())),
+        parts={
+            component: tuple(PartUse(*part) for part in parts) for component, parts in content.get("parts", {}).items()
+        },
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -29,19 +27,18 @@ def contributions(model: HazardModel, features: pd.DataFrame) -> Floats:
     return out
 
 
-def drivers(model: HazardModel, features: pd.DataFrame, top: int) -> list[list[tuple[str, Any, float]]]:
-    """Feature, value and contribution of the strongest drivers of each row, largest absolute contribution first.
+def strongest(model: HazardModel, features: pd.DataFrame, top: int) -> tuple[npt.NDArray[np.int32], Floats]:
+    """Columns of the strongest drivers of each row and their contributions, both shape (n, top).
 
-    Features that contribute nothing are left out, so a row judged by base rates alone has no drivers. A missing value
-    is NaN (numbers) or None (texts).
+    Largest absolute contribution first. Features that contribute nothing are left out, so a row judged by base rates
+    alone has no drivers: -1 and 0 fill the rest.
     """
+    if top == 0 or len(features) == 0:
+        return np.full((len(features), top), -1, dtype=np.int32), np.zeros((len(features), top))
     found = contributions(model, features)
     order = np.argsort(-np.abs(found), axis=1, kind="stable")[:, :top]
-    names = model.schema.names
-    return [
-        [(names[j], _value(features[names[j]].iloc[i]), float(found[i, j])) for j in order[i] if found[i, j] != 0.0]
-        for i in range(len(features))
-    ]
+    value = np.take_along_axis(found, order, axis=1)
+    return np.where(value != 0.0, order, -1).astype(np.int32), value
 
 
 def importance(model: HazardModel) -> dict[str, float]:
@@ -55,9 +52,3 @@ def importance(model: HazardModel) -> dict[str, float]:
         return {}
     order = np.argsort(-gain, kind="stable")
     return {model.schema.names[j]: float(gain[j] / total) for j in order if gain[j] > 0}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    return None if value is None else float(value)

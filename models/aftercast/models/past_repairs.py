@@ -10,6 +10,7 @@ import pandas as pd
 
 from aftercast.data.clocks import DAY_US
 from aftercast.data.store import Store
+from aftercast.models.parts import PartUse, count_parts
 from aftercast.models.similar import SimilarCase
 
 AFTER: Final = pd.Timedelta(days=14)  # a visit for a failure is opened by then
@@ -36,16 +37,6 @@ class PastRepair:
     outcome: str | None
     labour_hours: float | None
     parts: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class PartUse:
-    """A part that repairs of similar cases used: on how many of them, and how many at a time in the middle."""
-
-    sku: str
-    repairs: int
-    of: int
-    quantity: float
 
 
 def repairs_after(
@@ -78,11 +69,8 @@ def parts_of(repairs: Sequence[PastRepair]) -> list[PartUse]:
     [PartUse(sku='SKU-1', repairs=1, of=1, quantity=2.0)]
     """
     closed = [repair for repair in repairs if repair.outcome is not None or repair.parts]
-    used = pd.DataFrame([part for repair in closed for part in repair.parts], columns=["sku", "quantity"])
-    found = [
-        PartUse(str(sku), len(each), len(closed), float(each["quantity"].median())) for sku, each in used.groupby("sku")
-    ]
-    return sorted(found, key=lambda part: (-part.repairs, part.sku))
+    lines = pd.DataFrame([part for repair in closed for part in repair.parts], columns=["sku", "quantity"])
+    return list(count_parts(lines, len(closed)))
 
 
 def _repair(row: dict[Any, Any], used: pd.DataFrame) -> PastRepair:

@@ -161,6 +161,8 @@ def decide(workspace: Workspace, found: Version, *, champion: bool, decision: st
     mlflow.set_model_version_tag(name, found.version, "aftercast.decision", decision)
     if champion:
         mlflow.set_registered_model_alias(name, CHAMPION, found.version)
+        told = {"kind": found.kind, "version": found.version, "run_id": found.run_id, "decision": decision}
+        workspace.audit.append("model.champion", told)
     return Version(found.kind, found.version, found.run_id, champion, decision)
 
 

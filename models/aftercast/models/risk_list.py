@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import pandas as pd
 from aftercast.data.clocks import parse_duration_us, parse_time
 from aftercast.data.errors import SettingsError
 from aftercast.data.records.lists import read_list, write_list
+from aftercast.data.records.scores import ScoreSet
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, Score, answer
 from aftercast.models.score_records import stored_scores
@@ -78,7 +80,12 @@ class RiskList:
 
 
 def make_list(
-    workspace: Workspace, *, cutoff: pd.Timestamp | None = None, horizon: str = "7d", top: int | None = None
+    workspace: Workspace,
+    *,
+    cutoff: pd.Timestamp | None = None,
+    horizon: str = "7d",
+    top: int | None = None,
+    outlets: Collection[str] | None = None,
 ) -> RiskList:
     """Make the list of a scored cutoff (None: the latest) and record it; made again it is the same.
 
@@ -88,6 +95,8 @@ def make_list(
         Any length up to the model's longest.
     top
         How many devices, None for all.
+    outlets
+        Only devices that these outlets look after, as known at the cutoff; None for all devices.
 
     Raises
     ------
@@ -100,7 +109,7 @@ def make_list(
         raise SettingsError("A list needs at least one row.", "Use --top 1 or more.")
     parse_duration_us(horizon)
     found, scores = stored_scores(workspace.database, "failure", cutoff)
-    rows = ranked(scores, horizon)
+    rows = ranked(scores if outlets is None else _of_outlets(workspace, found, scores, outlets), horizon)
     made = RiskList(
         list_id="",
         cutoff=found.cutoff,
@@ -114,6 +123,15 @@ def make_list(
     list_id = hashlib.sha256(json.dumps(_content(made), sort_keys=True).encode()).hexdigest()[:16]
     write_list(workspace.database, list_id, {"list_id": list_id, **_content(made)})
     return find_list(workspace, list_id)
+
+
+def _of_outlets(workspace: Workspace, found: ScoreSet, scores: list[Score], outlets: Collection[str]) -> list[Score]:
+    devices = workspace.store.read(
+        "devices", version=found.data_version, known_at=found.cutoff, columns=["device_id", "outlet_id"]
+    )
+    last = devices.drop_duplicates("device_id", keep="last")
+    theirs = set(last.loc[last["outlet_id"].isin(list(outlets)), "device_id"])
+    return [score for score in scores if score.entity_id in theirs]
 
 
 def find_list(workspace: Workspace, list_id: str) -> RiskList:

@@ -1,30 +1,26 @@
 """A snapshot: the feature rows of a whole fleet at one cutoff, from which every answer of that cutoff is made.
 
-It is computed from the store by the same views that made the training rows, and kept as one parquet file in the
-workspace so that the service answers without reading history.
+It is computed from the store by the same views that made the training rows; rows of devices that sent something since
+can take the place of their older ones.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from aftercast.data.clocks import parse_time, timestamp_us, to_us
-from aftercast.data.errors import ModelMismatchError, NotEnoughDataError
+from aftercast.data.clocks import timestamp_us, to_us
+from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.records.scores import Kind
 from aftercast.data.store import Store
-from aftercast.features.build import build_customer_features, build_device_features
+from aftercast.features.build import build_customer_features, build_device_features, concat_features
 from aftercast.features.customer_history import load_customer_history
 from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.evidence import data_as_of, evidence_class
@@ -32,10 +28,10 @@ from aftercast.features.examples import Examples, customer_examples, device_exam
 from aftercast.features.history import load_history
 from aftercast.features.scope import Feature
 from aftercast.models.described import GRAINS, TABLES
+from aftercast.models.impossible import impossible_inputs
+from aftercast.models.judged import Judged
+from aftercast.models.parts import UsualParts, usual_parts
 from aftercast.models.shift import Shift
-
-_META: Final = b"aftercast"
-_ID, _EVIDENCE, _AS_OF, _MODEL, _CUSTOMER = "__id", "__evidence", "__data_as_of", "__device_model", "__customer_id"
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,10 @@ class Snapshot:
 
     Attributes
     ----------
+    cutoff
+        Of the whole fleet (UTC); rows renewed since have a later one of their own, see cutoff_us.
+    data_version
+        Of the whole fleet's rows.
     ids
         Text, shape (n,), ascending.
     features
@@ -54,10 +54,20 @@ class Snapshot:
         When the newest fact used became available, microseconds UTC, shape (n,); NEVER where there was none.
     device_model, customer_id
         Shape (n,), empty text where unknown or meaningless.
+    outlets
+        Outlets that look after the device, or after the devices of the customer, tuples of text, shape (n,).
+    out_of_range
+        Sensors that sent impossible values in the longest window before the cutoff, tuples of text, shape (n,).
+    cutoff_us
+        Cutoff of each row, microseconds UTC, shape (n,).
     dictionary
         The features the rows hold, in the order of the columns.
+    parts
+        Parts that repairs used, as known at the cutoff.
     shifts
         Model version -> how far the base rate has moved since that version was trained, as known at the cutoff.
+    judged
+        Run that trained a model -> what it says of the rows.
     """
 
     kind: Kind
@@ -70,7 +80,12 @@ class Snapshot:
     data_as_of: npt.NDArray[np.int64]
     device_model: npt.NDArray[Any]
     customer_id: npt.NDArray[Any]
+    outlets: npt.NDArray[Any]
+    out_of_range: npt.NDArray[Any]
+    cutoff_us: npt.NDArray[np.int64]
+    parts: UsualParts = field(default_factory=UsualParts)
     shifts: Mapping[str, Shift] = field(default_factory=dict)
+    judged: Mapping[str, Judged] = field(default_factory=dict)
 
     @property
     def dictionary_hash(self) -> str:
@@ -79,16 +94,51 @@ class Snapshot:
 
     def of(self, ids: Collection[str]) -> Snapshot:
         """Return the rows of these ids; ids without a row are left out."""
-        kept = np.flatnonzero(np.isin(self.ids, list(ids)))
-        return replace(
-            self,
-            ids=self.ids[kept],
-            features=self.features.iloc[kept].reset_index(drop=True),
-            evidence=self.evidence[kept],
-            data_as_of=self.data_as_of[kept],
-            device_model=self.device_model[kept],
-            customer_id=self.customer_id[kept],
-        )
+        return self.take(np.flatnonzero(np.isin(self.ids, list(ids))))
+
+    def take(self, rows: npt.NDArray[Any]) -> Snapshot:
+        """Return rows by their positions."""
+        aligned: dict[str, Any] = {name: getattr(self, name)[rows] for name in ALIGNED}
+        features = self.features.iloc[rows].reset_index(drop=True)
+        judged = {run_id: found.take(rows) for run_id, found in self.judged.items()}
+        return replace(self, features=features, judged=judged, **aligned)
+
+    def renewed_by(self, newer: Snapshot) -> Snapshot:
+        """Return the rows with those of some devices put in the place of their older ones, or added.
+
+        Only judgements that both have are kept.
+
+        Parameters
+        ----------
+        newer
+            Rows of the same dictionary.
+        """
+        kept = np.flatnonzero(~np.isin(self.ids, newer.ids))
+        old = self.take(kept)
+        order = np.argsort(np.concatenate([old.ids, newer.ids]).astype(np.str_), kind="stable")
+        aligned: dict[str, Any] = {
+            name: np.concatenate([getattr(old, name), getattr(newer, name)])[order] for name in ALIGNED
+        }
+        features = concat_features([old.features, newer.features]).iloc[order].reset_index(drop=True)
+        both = {
+            run_id: found.followed_by(newer.judged[run_id]).take(order)
+            for run_id, found in old.judged.items()
+            if run_id in newer.judged
+        }
+        return replace(self, features=features, judged=both, **aligned)
+
+
+ALIGNED: Final = (
+    "ids",
+    "evidence",
+    "data_as_of",
+    "device_model",
+    "customer_id",
+    "outlets",
+    "out_of_range",
+    "cutoff_us",
+)
+"""Fields of a snapshot with one value a row."""
 
 
 def take_snapshot(
@@ -125,6 +175,7 @@ def take_snapshot(
         features = build_customer_features(customers, examples)
         evidence, newest = np.full(len(features), "history"), data_as_of(customers, examples)
     standing = _standing(store, kind, version, cutoff, examples.ids)
+    failure = kind == "failure"
     return Snapshot(
         kind=kind,
         cutoff=cutoff,
@@ -136,65 +187,12 @@ def take_snapshot(
         data_as_of=to_us(newest),
         device_model=standing["device_model"],
         customer_id=standing["customer_id"],
-    )
-
-
-def save_snapshot(snapshot: Snapshot, path: Path) -> None:
-    """Write a snapshot as one parquet file, replacing the earlier one in one step."""
-    frame = snapshot.features.assign(
-        **{
-            _ID: snapshot.ids,
-            _EVIDENCE: snapshot.evidence,
-            _AS_OF: snapshot.data_as_of,
-            _MODEL: snapshot.device_model,
-            _CUSTOMER: snapshot.customer_id,
-        }
-    )
-    about = {
-        "kind": snapshot.kind,
-        "cutoff": snapshot.cutoff.isoformat(),
-        "data_version": snapshot.data_version,
-        "dictionary": [asdict(feature) for feature in snapshot.dictionary],
-        "shifts": {version: shift.to_dict() for version, shift in snapshot.shifts.items()},
-    }
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _META: json.dumps(about).encode()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, temporary)
-    temporary.replace(path)
-
-
-def load_snapshot(path: Path) -> Snapshot:
-    """Read what :func:`save_snapshot` wrote.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If nothing was scored yet.
-    ModelMismatchError
-        If the file was written by another version of aftercast.
-    """
-    if not path.is_file():
-        raise NotEnoughDataError("Nothing has been scored in this workspace yet.", "Run `aftercast score`.")
-    table = pq.read_table(path)
-    about = json.loads((table.schema.metadata or {}).get(_META, b"{}"))
-    if not about:
-        raise ModelMismatchError(f"{path.name} is not a snapshot of features.", "Run `aftercast score` again.")
-    frame = table.to_pandas()
-    extra = {name: np.asarray(frame.pop(name)) for name in (_ID, _EVIDENCE, _AS_OF, _MODEL, _CUSTOMER)}
-    return Snapshot(
-        kind=about["kind"],
-        cutoff=parse_time(about["cutoff"]),
-        data_version=about["data_version"],
-        dictionary=tuple(Feature(**feature) for feature in about["dictionary"]),
-        ids=extra[_ID].astype(object),
-        features=frame,
-        evidence=extra[_EVIDENCE].astype(object),
-        data_as_of=extra[_AS_OF].astype(np.int64),
-        device_model=extra[_MODEL].astype(object),
-        customer_id=extra[_CUSTOMER].astype(object),
-        shifts={version: Shift.from_dict(shift) for version, shift in about.get("shifts", {}).items()},
+        outlets=standing["outlets"],
+        out_of_range=impossible_inputs(store, spec, examples.ids, cutoff, version=version)
+        if failure
+        else tuples([()] * len(features)),
+        cutoff_us=np.full(len(features), at[0]),
+        parts=usual_parts(store, version=version, cutoff=cutoff) if failure else UsualParts(),
     )
 
 
@@ -245,12 +243,34 @@ def _visible(
 def _standing(
     store: Store, kind: Kind, version: int, cutoff: pd.Timestamp, ids: npt.NDArray[Any]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Device model and customer of each id, empty text where there is none."""
-    rows = _visible(store, kind, version, cutoff, None).set_index(GRAINS[kind])
-    if kind == "churn":
-        return {"device_model": np.full(len(ids), "", dtype=object), "customer_id": np.asarray(ids, dtype=object)}
-    chosen = rows.reindex(ids)
-    return {
+    """Device model, customer and outlets of each id, empty where there is none."""
+    devices = _visible(store, "failure", version, cutoff, None)
+    if kind == "failure":
+        return standing_facts(devices, ids)
+    nowhere = np.full(len(ids), "", dtype=object)
+    customers = np.asarray(ids, dtype=object)
+    return {"device_model": nowhere, "customer_id": customers, "outlets": _outlets_of_customers(devices, ids)}
+
+
+def standing_facts(devices: pd.DataFrame, ids: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Device model, customer (empty text where there is none) and outlets of devices by the last row of each."""
+    chosen = devices.drop_duplicates("device_id", keep="last").set_index("device_id").reindex(ids)
+    found = {
         name: np.asarray(chosen[name].astype(object).fillna(""), dtype=object)
-        for name in ("device_model", "customer_id")
+        for name in ("device_model", "customer_id", "outlet_id")
     }
+    found["outlets"] = tuples([(outlet,) if outlet != "" else () for outlet in found.pop("outlet_id")])
+    return found
+
+
+def _outlets_of_customers(devices: pd.DataFrame, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    known = devices[devices["outlet_id"].notna() & devices["customer_id"].notna()]
+    by_customer = {customer: tuple(sorted(set(found))) for customer, found in known.groupby("customer_id")["outlet_id"]}
+    return tuples([by_customer.get(customer, ()) for customer in ids])
+
+
+def tuples(values: Sequence[tuple[str, ...]]) -> npt.NDArray[Any]:
+    """Return tuples as an array of objects, shape (n,)."""
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out

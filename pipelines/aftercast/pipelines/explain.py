@@ -13,12 +13,14 @@ from aftercast.data.errors import NotFoundError
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, answer
 from aftercast.models.cases import usual_horizon
-from aftercast.models.past_repairs import PartUse, PastRepair, parts_of, repairs_after
+from aftercast.models.parts import PartUse
+from aftercast.models.past_repairs import PastRepair, parts_of, repairs_after
 from aftercast.models.registry import Loaded, load_champion
 from aftercast.models.scoring import check_features, judge, with_shift
 from aftercast.models.signs import Sign, signs_of
 from aftercast.models.similar import SimilarCase, similar_cases
-from aftercast.models.snapshot import Snapshot, load_snapshot, snapshot_path, take_snapshot, why_not
+from aftercast.models.snapshot import Snapshot, snapshot_path, take_snapshot, why_not
+from aftercast.models.snapshot_file import load_snapshot
 
 Progress = Callable[[str, int], None]
 COMPONENTS: Final = 3

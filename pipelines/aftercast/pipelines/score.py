@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
-from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataError, NotFoundError
+from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry import Loaded, champion_version, load_champion, newest_version
 from aftercast.models.score_records import store_scores
-from aftercast.models.scoring import judge, with_shift
-from aftercast.models.snapshot import Snapshot, load_snapshot, save_snapshot, snapshot_path, take_snapshot
+from aftercast.models.scoring import judge, with_judgement, with_shift
+from aftercast.models.snapshot import take_snapshot
+from aftercast.pipelines.online import keep_online
 from aftercast.pipelines.runs import run_key, run_once
 
 KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
@@ -116,10 +117,10 @@ def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> d
 
     def work() -> dict[str, Any]:
         taken = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
-        snapshot = with_shift(taken, loaded, workspace.store, workspace.fleet)
+        snapshot = with_judgement(with_shift(taken, loaded, workspace.store, workspace.fleet), loaded)
         scores = judge(loaded, snapshot, workspace.fleet)
         found, _ = store_scores(workspace.database, scores)
-        _keep_online(workspace, snapshot)
+        keep_online(workspace, snapshot)
         return {
             "kind": loaded.kind,
             "cutoff": cutoff.isoformat(),
@@ -132,18 +133,6 @@ def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> d
 
     done = run_once(workspace, "score", key, work)
     return {**done.result, "repeated": done.repeated}
-
-
-def _keep_online(workspace: Workspace, snapshot: Snapshot) -> None:
-    """Give the service the rows of the latest scored cutoff; an earlier cutoff leaves them as they are."""
-    path = snapshot_path(workspace.folder, snapshot.kind)
-    try:
-        there = load_snapshot(path)
-    except (NotEnoughDataError, ModelMismatchError):
-        save_snapshot(snapshot, path)
-        return
-    if (snapshot.cutoff, snapshot.data_version) >= (there.cutoff, there.data_version):
-        save_snapshot(snapshot, path)
 
 
 def _check(cutoff: pd.Timestamp | None, until: pd.Timestamp) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
+from aftercast.data.audit.settling import settling
 from aftercast.data.settings import default_workspace, quiet_libraries
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.serving.access_log import RequestLog, log_to_stderr
@@ -18,7 +19,7 @@ from aftercast.serving.auth import Authentication
 from aftercast.serving.champion import Champions
 from aftercast.serving.deps import Service
 from aftercast.serving.errors import install
-from aftercast.serving.limits import BodyLimit
+from aftercast.serving.limits import BodyLimit, TimeLimit
 from aftercast.serving.openapi import Application
 from aftercast.serving.routes import discover
 
@@ -30,20 +31,26 @@ problem details (RFC 9457). All times are UTC. Probabilities are calibrated; nul
 """
 
 
-def create_app(workspace: Workspace, *, check_every_s: float = 10.0) -> FastAPI:
+def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> FastAPI:
     """Application that answers from a workspace.
 
     Parameters
     ----------
     check_every_s
-        Seconds between looks for a newly promoted model or newly saved scores.
+        Seconds between looks for a newly promoted model or newly saved scores; None is that of the settings.
     """
     service = Service(workspace, Champions(workspace))
+
+    limits = workspace.settings.serving
+    every_s = limits.refresh_every_s if check_every_s is None else check_every_s
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.champions.refresh)
-        with service.champions.watching(check_every_s):
+        with (
+            settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
+            service.champions.watching(every_s),
+        ):
             yield
 
     app = Application(
@@ -57,8 +64,9 @@ def create_app(workspace: Workspace, *, check_every_s: float = 10.0) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
             Middleware(RequestLog),
+            Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
             Middleware(Authentication, database=lambda: workspace.database),
-            Middleware(BodyLimit, limit=workspace.settings.serving.max_body_bytes),
+            Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
         ],
     )
     app.state.service = service

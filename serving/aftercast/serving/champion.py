@@ -15,30 +15,20 @@ from typing import Final
 
 import pandas as pd
 
+from aftercast.data.clocks import parse_time
 from aftercast.data.errors import AftercastError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.mlflow_runs import run_metrics
-from aftercast.models.registry import Loaded, champion_version, load_champion
-from aftercast.models.scoring import Usual, check_features, with_shift
-from aftercast.models.snapshot import Snapshot, load_snapshot, snapshot_path, take_snapshot
+from aftercast.models.registry import Loaded, Version, champion_version, load_champion
+from aftercast.models.scoring import check_features, with_judgement, with_shift
+from aftercast.models.snapshot import snapshot_path, take_snapshot
+from aftercast.models.snapshot_file import load_snapshot
 from aftercast.serving.errors import LOG, ProblemError
+from aftercast.serving.rows import Rows
 
 KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 KEPT_CUTOFFS: Final = 4
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Feature rows of one cutoff, with what is usual among them."""
-
-    snapshot: Snapshot
-    usual: Usual
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Rows:
-        """Rows of a snapshot."""
-        return cls(snapshot, Usual.of(snapshot))
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,11 @@ class Held:
     metrics: Mapping[str, float] = field(default_factory=dict)
     saved_ns: int | None = None
 
+    @property
+    def trained_until(self) -> pd.Timestamp | None:
+        """Instant (UTC) up to which the champion learnt; None without one."""
+        return None if self.loaded is None else parse_time(self.loaded.metadata.until)
+
 
 class Champions:
     """Holder of the champion and the scored rows of each kind.
@@ -82,10 +77,16 @@ class Champions:
         self._held: dict[Kind, Held] = {kind: Held() for kind in KINDS}
         self._other_cutoffs: OrderedDict[tuple[Kind, pd.Timestamp, int, str], Rows] = OrderedDict()
         self._computing = threading.Lock()
+        self._failing: dict[Kind, str] = {}
+        self.failed_refreshes = 0
 
     def held(self, kind: Kind) -> Held:
         """Return what is held now; never waits."""
         return self._held[kind]
+
+    def failing(self, kind: Kind) -> str | None:
+        """Kind of error that keeps newer models from being looked up; None while they are."""
+        return self._failing.get(kind)
 
     def champion(self, kind: Kind) -> Loaded:
         """Return the champion; raises a 503 problem where there is none."""
@@ -94,8 +95,8 @@ class Champions:
             raise ProblemError(503, "no-model", "There is no model to answer", held.reason, held.hint)
         return held.loaded
 
-    def pair(self, kind: Kind, cutoff: pd.Timestamp | None) -> tuple[Loaded, Rows]:
-        """Champion and rows to answer from.
+    def rows(self, kind: Kind, cutoff: pd.Timestamp | None) -> Rows:
+        """Rows to answer from, with the model that judges them.
 
         Parameters
         ----------
@@ -110,20 +111,39 @@ class Champions:
         NotEnoughDataError
             If nothing was at risk at the cutoff.
         """
-        held, loaded = self._held[kind], self.champion(kind)
-        if held.rows is not None and cutoff in {None, held.rows.snapshot.cutoff}:
-            return loaded, held.rows
+        held = self._held[kind]
+        if held.rows is not None and (cutoff is None or held.rows.are_of(cutoff)):
+            return held.rows
+        loaded = self.champion(kind)
         if cutoff is None:
             raise ProblemError(503, "not-scored", "Nothing is scored", held.reason, held.hint)
-        return loaded, self._rows_at(loaded, cutoff)
+        return self._rows_at(loaded, cutoff)
 
     def refresh(self) -> None:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""
         for kind in KINDS:
             try:
-                self._held[kind] = self._newer(kind, self._held[kind])
-            except Exception:  # noqa: BLE001  # edge of a thread: the registry may be anywhere and fail in any way; the next look comes soon
-                LOG.exception("The %s model stays as it is.", kind)
+                found = self._newer(kind, self._held[kind])
+                self._record(kind, self._held[kind].loaded, found.loaded)
+                self._held[kind] = found
+                self._failing.pop(kind, None)
+            except Exception as error:  # noqa: BLE001  # edge of a thread: the registry may fail in any way
+                self.failed_refreshes += 1
+                self._tell(kind, error)
+
+    def _record(self, kind: Kind, old: Loaded | None, new: Loaded | None) -> None:
+        """Write down which model answers from now on."""
+        if (None if old is None else (old.version, old.run_id)) == (None if new is None else (new.version, new.run_id)):
+            return
+        told = {"version": None, "run_id": None} if new is None else {"version": new.version, "run_id": new.run_id}
+        before = None if old is None else old.version
+        self._workspace.audit.append("model.serving", {"kind": kind, **told, "before": before})
+
+    def _tell(self, kind: Kind, error: Exception) -> None:
+        """Log the first of a row of failures in full, the others not at all."""
+        if self._failing.get(kind) != type(error).__name__:
+            LOG.error("The %s model stays as it is.", kind, exc_info=error)
+        self._failing[kind] = type(error).__name__
 
     @contextmanager
     def watching(self, every_s: float) -> Iterator[None]:
@@ -148,37 +168,59 @@ class Champions:
             return Held(None, None, f"No {kind} model has been promoted to champion.", f"Run `aftercast train {kind}`.")
         path = snapshot_path(self._workspace.folder, kind)
         saved_ns = path.stat().st_mtime_ns if path.is_file() else None
-        same = old.loaded if old.loaded is not None and old.loaded.version == champion.version else None
+        same = old.loaded if old.loaded is not None and _is(old.loaded, champion) else None
         if same is not None and old.saved_ns == saved_ns:
-            return old
+            return self._judged(old)
         loaded = _single_threaded(load_champion(self._workspace, kind)) if same is None else same
         metrics = run_metrics(self._workspace, loaded.run_id) if same is None else old.metrics
-        rows, reason, hint = self._saved_rows(kind, loaded)
-        return Held(loaded, rows, reason, hint, champion.decision, metrics, saved_ns)
-
-    def _saved_rows(self, kind: Kind, loaded: Loaded) -> tuple[Rows | None, str, str]:
-        """Rows of the last scoring; or None, why they cannot be used, and what to do."""
         try:
-            snapshot = load_snapshot(snapshot_path(self._workspace.folder, kind))
-            check_features(loaded, snapshot)
+            rows, reason, hint = self._saved_rows(kind, loaded), "", ""
         except AftercastError as error:
-            return None, error.message, error.hint
-        return Rows.of(snapshot), "", ""
+            if same is not None and old.rows is not None:  # newer rows that cannot be used do not end the older ones
+                raise
+            rows, reason, hint = None, error.message, error.hint
+        found = Held(loaded, rows, reason, hint, champion.decision, metrics, saved_ns)
+        return found if old.rows is None else self._judged(found)
+
+    def _judged(self, held: Held) -> Held:
+        """Held with every row judged, so that an answer is looked up.
+
+        The first rows of a service answer at once and are judged at the next look; later ones replace those before
+        them once they are.
+        """
+        if held.rows is None or held.loaded is None or held.rows.judged:
+            return held
+        known = held.rows.snapshot
+        if held.loaded.version not in known.shifts:
+            known = with_shift(known, held.loaded, self._workspace.store, self._workspace.fleet)
+        snapshot = with_judgement(known, held.loaded)
+        return replace(held, rows=Rows(held.loaded, snapshot, self._workspace.fleet))
+
+    def _saved_rows(self, kind: Kind, loaded: Loaded) -> Rows:
+        """Rows of the last scoring; raises an AftercastError where there are none that fit the model."""
+        snapshot = load_snapshot(snapshot_path(self._workspace.folder, kind))
+        check_features(loaded, snapshot)
+        return Rows(loaded, snapshot, self._workspace.fleet)
 
     def _rows_at(self, loaded: Loaded, cutoff: pd.Timestamp) -> Rows:
         """Rows of any cutoff, computed one at a time so that equal questions share the work."""
         store = self._workspace.store
         version = store.version()
-        key = (loaded.kind, cutoff, version, loaded.version)
+        key = (loaded.kind, cutoff, version, loaded.run_id)
         with self._computing:
             if key not in self._other_cutoffs:
                 snapshot = take_snapshot(store, self._workspace.fleet, loaded.kind, cutoff, version=version)
                 check_features(loaded, snapshot)
-                self._other_cutoffs[key] = Rows.of(with_shift(snapshot, loaded, store, self._workspace.fleet))
+                known = with_shift(snapshot, loaded, store, self._workspace.fleet)
+                self._other_cutoffs[key] = Rows(loaded, known, self._workspace.fleet)
             self._other_cutoffs.move_to_end(key)
             while len(self._other_cutoffs) > KEPT_CUTOFFS:
                 self._other_cutoffs.popitem(last=False)
             return self._other_cutoffs[key]
+
+
+def _is(loaded: Loaded, champion: Version) -> bool:
+    return (loaded.version, loaded.run_id) == (champion.version, champion.run_id)
 
 
 def _single_threaded(loaded: Loaded) -> Loaded:

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from aftercast.data.audit.lines import AuditError
 from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError
 from aftercast.serving.wire.problem import FieldProblem, Problem
 
@@ -24,6 +25,7 @@ LOG: Final = logging.getLogger("aftercast.serving")
 STATUS_OF: Final[Mapping[type[AftercastError], tuple[int, str, str]]] = {
     NotFoundError: (404, "not-found", "It does not exist"),
     ModelMismatchError: (503, "model-mismatch", "The model does not fit the data"),
+    AuditError: (503, "audit-unavailable", "The answer cannot be recorded"),
     StoreError: (503, "store-unavailable", "The history cannot be read"),
 }
 """Status, code and title of errors that come from below; every other one is a defect of the service: 500."""
@@ -94,8 +96,9 @@ async def _on_aftercast(request: Request, error: Exception) -> JSONResponse:
         return problem_response(
             make_problem(error.status, error.code, error.title, error.message, error.hint), request_id
         )
-    LOG.error("request %s: %s", request_id, error, exc_info=error)
     known = next((answer for kind, answer in STATUS_OF.items() if isinstance(error, kind)), None)
+    if known is None or known[0] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        LOG.error("request %s failed", request_id, exc_info=error)
     if known is None or not isinstance(error, AftercastError):
         return unexpected(request_id)
     status, code, title = known

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -15,13 +15,20 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, answer, not_judged
 from aftercast.models.registry import Loaded
-from aftercast.models.scoring import judge
 from aftercast.models.snapshot import Snapshot, why_not
-from aftercast.serving.champion import Champions, Rows
+from aftercast.serving.callers import Caller
+from aftercast.serving.champion import Champions
 from aftercast.serving.errors import ProblemError
+from aftercast.serving.render import Unanswered, fragment
+from aftercast.serving.rows import Fragment, Rows
 
 USUAL_HORIZONS: Final[dict[Kind, str]] = {"failure": "7d", "churn": "30d"}
 NOUNS: Final[dict[Kind, str]] = {"failure": "device", "churn": "customer"}
+FEW: Final = 8
+"""So many answers are made without leaving the event loop; it takes less than a millisecond."""
+
+Records = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Table name -> records of one device."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Question:
         How many to name.
     as_of
         Cutoff, zone included; None is the cutoff of the last scoring.
+    sent
+        Device -> records that come along with the question.
     """
 
     kind: Kind
@@ -45,44 +54,73 @@ class Question:
     horizon: str | None
     drivers: int
     as_of: datetime | None = None
+    sent: Mapping[str, Records] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Unanswered:
-    """Why a record has no answer: a stable code, and words."""
+class Reply:
+    """Answers in the order asked, and the rows and horizon they have in common."""
 
-    entity_id: str
-    code: str
-    message: str
-    hint: str
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answers in the order asked, and the model, cutoff and horizon they have in common."""
-
-    loaded: Loaded
+    rows: Rows
     cutoff: pd.Timestamp
     horizon: str
-    results: tuple[Answer | Unanswered, ...]
+    fragments: tuple[Fragment, ...]
 
 
-def ask(workspace: Workspace, champions: Champions, question: Question) -> Answered:
-    """Answer a question.
+def ask_at_hand(champions: Champions, question: Question, caller: Caller) -> Reply | None:
+    """Reply from what is in memory, in a moment; None where something has to be read or computed.
 
     Raises
     ------
     ProblemError
-        Too many records, a horizon or cutoff that cannot be answered, no model, nothing scored.
+        As :func:`ask`.
     """
-    _check_size(workspace, question)
+    if question.as_of is not None or question.sent:
+        return None
     horizon = checked_horizon(champions.champion(question.kind), question.horizon)
-    loaded, rows = pair_at(workspace, champions, question.kind, question.as_of)
-    cutoff = rows.snapshot.cutoff
-    found = _judged(workspace, loaded, rows, question, horizon)
-    absent = sorted(set(question.ids) - set(found))
-    others = _absent(workspace, rows.snapshot, absent, horizon) if absent else {}
-    return Answered(loaded, cutoff, horizon, tuple({**found, **others}[each] for each in question.ids))
+    rows = champions.rows(question.kind, None)
+    found = [rows.fragments.get((each, horizon, question.drivers)) for each in question.ids]
+    absent = [each for each, known in zip(question.ids, found, strict=True) if known is None]
+    if not all(_sees(caller, rows, each) for each in question.ids):
+        return None
+    if absent:
+        if not rows.judged or len(absent) > FEW:
+            return None
+        made = _judged(rows, absent, question.drivers, horizon)
+        found = [known or made[each] for each, known in zip(question.ids, found, strict=True)]
+    return Reply(rows, rows.snapshot.cutoff, horizon, tuple(each for each in found if each is not None))
+
+
+def ask(workspace: Workspace, champions: Champions, question: Question, caller: Caller) -> Reply:
+    """Answer a question about what is stored.
+
+    Raises
+    ------
+    ProblemError
+        A horizon or cutoff that cannot be answered, no model, nothing scored.
+    """
+    horizon = checked_horizon(champions.champion(question.kind), question.horizon)
+    rows = rows_at(workspace, champions, question.kind, question.as_of)
+    seen = [each for each in dict.fromkeys(question.ids) if _sees(caller, rows, each)]
+    kept = {each: found for each in seen if (found := rows.fragments.get((each, horizon, question.drivers)))}
+    made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
+    absent = sorted(set(question.ids) - set(seen))
+    others = _absent(workspace, rows, absent, horizon, caller) if absent else {}
+    whole = {**kept, **made, **others}
+    return Reply(rows, rows.snapshot.cutoff, horizon, tuple(whole[each] for each in question.ids))
+
+
+def check_size(workspace: Workspace, ids: Sequence[str]) -> None:
+    """Refuse a call about more records than the service answers at once: 422."""
+    most = workspace.settings.serving.max_devices
+    if len(ids) > most:
+        raise ProblemError(
+            422,
+            "too-many-records",
+            "Too many records in one call",
+            f"The request asks about {len(ids)} records, the service answers {most} a call.",
+            "Split the request, or raise serving.max_devices.",
+        )
 
 
 @dataclass(frozen=True)
@@ -109,14 +147,14 @@ def profile(workspace: Workspace, champions: Champions, kind: Kind, entity_id: s
     ProblemError
         503 where there is no model or nothing was scored.
     """
-    loaded, rows = champions.pair(kind, None)
-    usual = checked_horizon(loaded, None)
-    scores = judge(loaded, rows.snapshot, workspace.fleet, ids={entity_id}, usual=rows.usual, top=drivers)
-    if not scores:
-        absent = _absent(workspace, rows.snapshot, [entity_id], usual)[entity_id]
-        return Profile(loaded, rows.snapshot.cutoff, absent, ())
-    every = tuple(answer(scores[0], format_duration(end)) for end in scores[0].horizons_us)
-    return Profile(loaded, rows.snapshot.cutoff, answer(scores[0], usual), every)
+    rows = champions.rows(kind, None)
+    usual = checked_horizon(rows.loaded, None)
+    score = rows.scores([entity_id], drivers).get(entity_id)
+    if score is None:
+        absent = _not_there(workspace, rows.snapshot, [entity_id], usual)[entity_id]
+        return Profile(rows.loaded, rows.snapshot.cutoff, absent, ())
+    every = tuple(answer(score, format_duration(end)) for end in score.horizons_us)
+    return Profile(rows.loaded, score.cutoff, answer(score, usual), every)
 
 
 def checked_horizon(loaded: Loaded, text: str | None) -> str:
@@ -125,7 +163,7 @@ def checked_horizon(loaded: Loaded, text: str | None) -> str:
     Raises
     ------
     ProblemError
-        422 if it is not a duration or longer than the model's longest.
+        409 if it is longer than the model's longest, or no duration.
     """
     longest = max(parse_duration_us(each) for each in loaded.metadata.horizons)
     if text is None:
@@ -140,64 +178,98 @@ def checked_horizon(loaded: Loaded, text: str | None) -> str:
     return text.strip()
 
 
-def pair_at(workspace: Workspace, champions: Champions, kind: Kind, as_of: datetime | None) -> tuple[Loaded, Rows]:
-    """Champion and feature rows at an instant; None is the last scoring.
+def rows_at(workspace: Workspace, champions: Champions, kind: Kind, as_of: datetime | None) -> Rows:
+    """Rows at an instant with the model that judges them; None is the last scoring.
 
     Raises
     ------
     ProblemError
-        422 if the instant lies after what was observed, or nothing was at risk then; 503 as :meth:`Champions.pair`.
+        409 if the instant lies after what was observed, or nothing was at risk then; 503 as :meth:`Champions.rows`.
     """
-    cutoff = None if as_of is None else pd.Timestamp(as_of).tz_convert("UTC").as_unit("us")
+    cutoff = None if as_of is None else instant(as_of)
     if cutoff is not None:
         _check_observed(workspace, cutoff)
     try:
-        return champions.pair(kind, cutoff)
+        return champions.rows(kind, cutoff)
     except NotEnoughDataError as error:
-        raise ProblemError(422, "nothing-at-risk", "Nothing can be judged", error.message, error.hint) from error
+        raise ProblemError(409, "nothing-at-risk", "Nothing can be judged", error.message, error.hint) from error
 
 
-def _check_size(workspace: Workspace, question: Question) -> None:
-    most = workspace.settings.serving.max_devices
-    if len(question.ids) > most:
-        raise ProblemError(
-            422,
-            "too-many-records",
-            "Too many records in one call",
-            f"The request asks about {len(question.ids)} records, the service answers {most} a call.",
-            "Split the request, or raise serving.max_devices.",
-        )
+def instant(moment: datetime) -> pd.Timestamp:
+    """Instant of a question, UTC with microseconds.
+
+    Raises
+    ------
+    ProblemError
+        409 for an instant no data can be of.
+    """
+    try:
+        return pd.Timestamp(moment).tz_convert("UTC").as_unit("us")
+    except (ValueError, OverflowError) as error:
+        detail, hint = "The instant is out of reach.", "Ask about an instant the data cover."
+        raise ProblemError(409, "not-observed-yet", "That instant is not observed", detail, hint) from error
+
+
+def not_observed(until: pd.Timestamp) -> ProblemError:
+    """Problem of a cutoff after the end of the data."""
+    return ProblemError(
+        409,
+        "not-observed-yet",
+        "That instant is not observed yet",
+        f"The data end at {until.isoformat()}.",
+        "Ask as of that instant or earlier, or import newer data.",
+    )
+
+
+def _sees(caller: Caller, rows: Rows, entity_id: str) -> bool:
+    """Whether a record has a row, and the caller may see it."""
+    if entity_id not in rows.position:
+        return False
+    return caller.outlets is None or any(map(caller.sees_outlet, rows.outlets(entity_id)))
 
 
 def _check_observed(workspace: Workspace, cutoff: pd.Timestamp) -> None:
     """Refuse a cutoff after the end of observation: silence there is not evidence of health."""
     until = workspace.store.observed_until()
     if until is not None and cutoff > until:
-        raise ProblemError(
-            422,
-            "not-observed-yet",
-            "That instant is not observed yet",
-            f"The data ends at {until.isoformat()}.",
-            "Ask as of that instant or earlier, or import newer data.",
-        )
+        raise not_observed(until)
 
 
 def _horizon_problem(message: str, longest_us: int) -> ProblemError:
     title, longest = "The horizon cannot be answered", format_duration(longest_us)
     hint = f"Write a number and a unit (m, h, d, w), at most {longest}."
-    return ProblemError(422, "unknown-horizon", title, f"{message}", hint)
+    return ProblemError(409, "unknown-horizon", title, f"{message}", hint)
 
 
-def _judged(
-    workspace: Workspace, loaded: Loaded, rows: Rows, question: Question, horizon: str
-) -> dict[str, Answer | Unanswered]:
-    scores = judge(
-        loaded, rows.snapshot, workspace.fleet, ids=set(question.ids), usual=rows.usual, top=question.drivers
-    )
-    return {score.entity_id: answer(score, horizon) for score in scores}
+def _judged(rows: Rows, ids: Sequence[str], drivers: int, horizon: str) -> dict[str, Fragment]:
+    """Answers about records with a row, which are kept for the next who asks."""
+    made = {}
+    for each, score in rows.scores(ids, drivers).items():
+        made[each] = fragment(rows.loaded, answer(score, horizon))
+        rows.fragments.put((each, horizon, drivers), made[each])
+    return made
 
 
-def _absent(
+def _absent(workspace: Workspace, rows: Rows, ids: Sequence[str], horizon: str, caller: Caller) -> dict[str, Fragment]:
+    kind = rows.snapshot.kind
+    theirs = ids if caller.outlets is None else visible(workspace, kind, ids, caller)
+    found = _not_there(workspace, rows.snapshot, theirs, horizon)
+    hidden = {each: _unanswered(kind, each, known_by_now=False) for each in ids if each not in found}
+    return {each: fragment(rows.loaded, said) for each, said in {**found, **hidden}.items()}
+
+
+def visible(workspace: Workspace, kind: Kind, ids: Sequence[str], caller: Caller) -> list[str]:
+    """Ids whose device (customer: one of whose devices) is looked after by an outlet the caller may see."""
+    grain = "device_id" if kind == "failure" else "customer_id"
+    only = list(ids) if kind == "failure" else None
+    rows = workspace.store.read("devices", columns=["device_id", "customer_id", "outlet_id"], device_ids=only)
+    last = rows.drop_duplicates("device_id", keep="last")
+    theirs = last[[caller.sees_outlet(None if pd.isna(each) else str(each)) for each in last["outlet_id"]]]
+    known = set(theirs[grain].dropna())
+    return [each for each in ids if each in known]
+
+
+def _not_there(
     workspace: Workspace, snapshot: Snapshot, ids: Sequence[str], horizon: str
 ) -> dict[str, Answer | Unanswered]:
     """Say what there is to say of records without a feature row: not known at all, not scored yet, or not at risk."""
@@ -205,7 +277,7 @@ def _absent(
     return {
         each: _not_at_risk(workspace, snapshot, each, horizon)
         if each in then
-        else _unanswered(snapshot.kind, each, each in now)
+        else _unanswered(snapshot.kind, each, known_by_now=each in now)
         for each in ids
     }
 
@@ -215,7 +287,7 @@ def _not_at_risk(workspace: Workspace, snapshot: Snapshot, entity_id: str, horiz
     return not_judged(snapshot.kind, entity_id, snapshot.cutoff, horizon, reason)
 
 
-def _unanswered(kind: Kind, entity_id: str, known_by_now: bool) -> Unanswered:
+def _unanswered(kind: Kind, entity_id: str, *, known_by_now: bool) -> Unanswered:
     noun = NOUNS[kind]
     if known_by_now:
         message = f"The {noun} became known only after the cutoff."

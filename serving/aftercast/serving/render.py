@@ -2,54 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+import orjson
+import pandas as pd
+
+from aftercast.data.sent import Refused
 from aftercast.models import answers
 from aftercast.models.answers import Answer
 from aftercast.models.registry import Loaded
-from aftercast.serving.questions import Answered, Unanswered
+from aftercast.serving.rows import Fragment, Rows
 from aftercast.serving.wire.common import Driver, Evidence, ModelRef, RecordProblem, finite
 from aftercast.serving.wire.risk import (
     ChurnRisk,
-    ChurnRiskAnswer,
     CustomerUnanswered,
     DeviceUnanswered,
     FailureRisk,
-    FailureRiskAnswer,
     Interval,
+    NextStep,
+    Part,
+    RefusedRecord,
     RemainingLife,
+    RiskAnswer,
 )
 
 
-def failure_answer(answered: Answered) -> FailureRiskAnswer:
-    """Answer about devices, in the order asked."""
-    model = model_ref(answered.loaded)
-    results = [
-        DeviceUnanswered(device_id=each.entity_id, error=_problem(each))
-        if isinstance(each, Unanswered)
-        else FailureRisk(
-            device_id=each.entity_id,
-            component=each.component,
-            components={name: finite(value) for name, value in each.components.items()},
-            **_common(each, model),
-        )
-        for each in answered.results
-    ]
-    return FailureRiskAnswer(results=results, **_counts(answered, model))
+@dataclass(frozen=True)
+class Unanswered:
+    """Why a record has no answer: a stable code, and words."""
+
+    entity_id: str
+    code: str
+    message: str
+    hint: str
 
 
-def churn_answer(answered: Answered) -> ChurnRiskAnswer:
-    """Answer about customers, in the order asked."""
-    model = model_ref(answered.loaded)
-    results = [
-        CustomerUnanswered(customer_id=each.entity_id, error=_problem(each))
-        if isinstance(each, Unanswered)
-        else ChurnRisk(customer_id=each.entity_id, **_common(each, model))
-        for each in answered.results
-    ]
-    return ChurnRiskAnswer(results=results, **_counts(answered, model))
+def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refused] = ()) -> Fragment:
+    """One record's part of an answer, and what the audit log keeps of it."""
+    if isinstance(said, Unanswered):
+        return Fragment(_unanswered(loaded, said), _record(said.entity_id, error=said.code), answered=False)
+    shown = _failure(loaded, said, refused) if said.kind == "failure" else _churn(loaded, said)
+    record = _record(
+        said.entity_id,
+        cutoff=said.cutoff.isoformat(),
+        probability=finite(said.probability),
+        component=said.component,
+        evidence=said.evidence,
+    )
+    return Fragment(shown.model_dump_json().encode(), record, answered=True)
+
+
+def whole_answer(rows: Rows, cutoff: pd.Timestamp, horizon: str, fragments: Sequence[Fragment]) -> bytes:
+    """JSON of an answer about several records."""
+    answered = sum(each.answered for each in fragments)
+    head = RiskAnswer(
+        horizon=horizon,
+        cutoff=cutoff,
+        answered=answered,
+        failed=len(fragments) - answered,
+        model=model_ref(rows.loaded),
+    )
+    start = head.model_dump_json().encode()[:-1]
+    return b"".join([start, b',"results":[', b",".join(each.body for each in fragments), b"]}"])
+
+
+def audit_entry(rows: Rows, horizon: str, fragments: Sequence[Fragment], body: bytes, **who: str | None) -> bytes:
+    """JSON of what the audit log keeps of an answer: who asked, what answered, and each record's figure."""
+    head = orjson.dumps(
+        {
+            **who,
+            "kind": rows.loaded.kind,
+            "model_version": rows.loaded.version,
+            "run_id": rows.loaded.run_id,
+            "data_version": rows.snapshot.data_version,
+            "horizon": horizon,
+            "answer_sha256": hashlib.sha256(body).hexdigest(),
+        }
+    )
+    return b"".join([head[:-1], b',"records":[', b",".join(each.audit for each in fragments), b"]}"])
 
 
 def model_ref(loaded: Loaded) -> ModelRef:
@@ -77,33 +110,47 @@ def evidence(text: str | None) -> Evidence | None:
     return cast(Evidence | None, text)
 
 
-def _common(each: Answer, model: ModelRef) -> dict[str, Any]:
+def _failure(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> FailureRisk:
+    return FailureRisk(
+        device_id=said.entity_id,
+        component=said.component,
+        components={name: finite(value) for name, value in said.components.items()},
+        parts=[Part(**asdict(part)) for part in said.parts],
+        refused_records=[RefusedRecord(**asdict(each)) for each in refused],
+        **_common(loaded, said),
+    )
+
+
+def _churn(loaded: Loaded, said: Answer) -> ChurnRisk:
+    return ChurnRisk(customer_id=said.entity_id, **_common(loaded, said))
+
+
+def _unanswered(loaded: Loaded, said: Unanswered) -> bytes:
+    error = RecordProblem(code=said.code, message=said.message, hint=said.hint)
+    if loaded.kind == "failure":
+        return DeviceUnanswered(device_id=said.entity_id, error=error).model_dump_json().encode()
+    return CustomerUnanswered(customer_id=said.entity_id, error=error).model_dump_json().encode()
+
+
+def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
     return {
-        "sentence": each.sentence,
-        "probability": finite(each.probability),
-        "interval": None if each.interval is None else Interval(lower=each.interval[0], upper=each.interval[1]),
-        "remaining_life": None if each.remaining_life is None else RemainingLife(**asdict(each.remaining_life)),
-        "reason": each.reason,
-        "horizon": each.horizon,
-        "drivers": drivers(each.drivers),
-        "evidence": evidence(each.evidence),
-        "missing_inputs": list(each.missing),
-        "data_as_of": each.data_as_of,
-        "cutoff": each.cutoff,
-        "model": model,
+        "sentence": said.sentence,
+        "probability": finite(said.probability),
+        "interval": None if said.interval is None else Interval(lower=said.interval[0], upper=said.interval[1]),
+        "remaining_life": None if said.remaining_life is None else RemainingLife(**asdict(said.remaining_life)),
+        "reason": said.reason,
+        "horizon": said.horizon,
+        "until": said.until,
+        "next_step": None if said.next_step is None else NextStep(**asdict(said.next_step)),
+        "drivers": drivers(said.drivers),
+        "evidence": evidence(said.evidence),
+        "missing_inputs": list(said.missing),
+        "out_of_range_inputs": list(said.out_of_range),
+        "data_as_of": said.data_as_of,
+        "cutoff": said.cutoff,
+        "model": model_ref(loaded),
     }
 
 
-def _counts(answered: Answered, model: ModelRef) -> dict[str, Any]:
-    failed = sum(isinstance(each, Unanswered) for each in answered.results)
-    return {
-        "horizon": answered.horizon,
-        "cutoff": answered.cutoff,
-        "answered": len(answered.results) - failed,
-        "failed": failed,
-        "model": model,
-    }
-
-
-def _problem(each: Unanswered) -> RecordProblem:
-    return RecordProblem(code=each.code, message=each.message, hint=each.hint)
+def _record(entity_id: str, **said: Any) -> bytes:
+    return orjson.dumps({"id": entity_id, **said})

@@ -14,12 +14,17 @@ FACTORY = "aftercast.serving.app:from_environment"
 def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port. [default: settings]")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: settings]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Answer over HTTP until it is ended; every question needs an API key.
 
+    Asked to stop (SIGTERM), it takes no new requests and answers those it has.
+
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """
+    import math
+
     import uvicorn
 
     from aftercast.data.settings import name_workspace
@@ -28,7 +33,21 @@ def serve(
     name_workspace(place.folder)
     where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
     note(f"Listening on http://{where}:{number} (documentation: /openapi.json)")
-    uvicorn.run(FACTORY, factory=True, host=where, port=number, log_level="warning", access_log=False)
+    uvicorn.run(
+        FACTORY,
+        factory=True,
+        host=where,
+        port=number,
+        workers=workers,
+        loop="auto",  # uvloop and httptools where they are installed
+        http="auto",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
+        timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
+    )
 
 
 def register(app: typer.Typer) -> None:

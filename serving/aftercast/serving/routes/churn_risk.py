@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
-from aftercast.serving.deps import MAY_PREDICT, ServiceDep, refusals
-from aftercast.serving.questions import Question, ask
-from aftercast.serving.render import churn_answer
+from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
+from aftercast.serving.errors import request_id_of
+from aftercast.serving.questions import Question
+from aftercast.serving.replies import reply_to
 from aftercast.serving.wire.risk import ChurnRiskAnswer, ChurnRiskRequest
 
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
-@router.post("/v1/churn-risk", summary="How likely do customers leave, and why?", responses=refusals(413, 422, 503))
-def churn_risk(service: ServiceDep, body: ChurnRiskRequest) -> ChurnRiskAnswer:
+@router.post(
+    "/v1/churn-risk",
+    summary="How likely do customers leave, and why?",
+    response_model=ChurnRiskAnswer,
+    responses=refusals(*WITH_BODY),
+)
+async def churn_risk(request: Request, service: ServiceDep, caller: CallerDep, body: ChurnRiskRequest) -> Response:
     """Answer for each customer; one that cannot be answered has an error of its own and the others their answers."""
     ids = [customer.customer_id for customer in body.customers]
     question = Question("churn", ids, body.horizon, body.top, body.as_of)
-    return churn_answer(ask(service.workspace, service.champions, question))
+    return await reply_to(service, question, caller, request_id_of(request))

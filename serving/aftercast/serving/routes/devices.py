@@ -12,10 +12,11 @@ from aftercast.data.contract import TABLES
 from aftercast.data.errors import NotFoundError
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer
-from aftercast.serving.deps import MAY_PREDICT, Service, ServiceDep, refusals
+from aftercast.serving.callers import Caller
+from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep, refusals
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.questions import Profile, Unanswered, profile
-from aftercast.serving.render import drivers, evidence, model_ref
+from aftercast.serving.questions import Profile, profile
+from aftercast.serving.render import Unanswered, drivers, evidence, model_ref
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
 
@@ -26,11 +27,11 @@ TOP_DRIVERS: Final = 5
 DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])]
 
 
-@router.get("/v1/devices/{device_id}", summary="What is known of a device?", responses=refusals(404, 422, 503))
-def device(service: ServiceDep, device_id: DeviceId) -> DeviceAnswer:
+@router.get("/v1/devices/{device_id:path}", summary="What is known of a device?", responses=refusals(404, 422))
+def device(service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
     """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])
-    if rows.empty:
+    if rows.empty or not _seen(caller, rows.iloc[-1]["outlet_id"]):
         raise NotFoundError("The device is not known.", "Import it, or correct the id.")
     last = rows.iloc[-1]
     facts = {str(name): _fact(value) for name, value in last.items() if name not in {"device_id", "available_at"}}
@@ -43,6 +44,10 @@ def device(service: ServiceDep, device_id: DeviceId) -> DeviceAnswer:
         risk=risk,
         risk_unavailable=unavailable,
     )
+
+
+def _seen(caller: Caller, outlet_id: Any) -> bool:
+    return caller.sees_outlet(None if pd.isna(outlet_id) else str(outlet_id))
 
 
 def _history(workspace: Workspace, device_id: str) -> dict[str, int]:

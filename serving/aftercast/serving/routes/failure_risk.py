@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Any
 
-from aftercast.serving.deps import MAY_PREDICT, ServiceDep, refusals
-from aftercast.serving.questions import Question, ask
-from aftercast.serving.render import failure_answer
-from aftercast.serving.wire.risk import FailureRiskAnswer, FailureRiskRequest
+from fastapi import APIRouter, Request, Response
+
+from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
+from aftercast.serving.errors import request_id_of
+from aftercast.serving.questions import Question
+from aftercast.serving.replies import reply_to
+from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
 
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
-@router.post("/v1/failure-risk", summary="How likely do devices fail, and why?", responses=refusals(413, 422, 503))
-def failure_risk(service: ServiceDep, body: FailureRiskRequest) -> FailureRiskAnswer:
-    """Answer for each device; one that cannot be answered has an error of its own and the others their answers."""
+@router.post(
+    "/v1/failure-risk",
+    summary="How likely do devices fail, and why?",
+    response_model=FailureRiskAnswer,
+    responses=refusals(*WITH_BODY),
+)
+async def failure_risk(request: Request, service: ServiceDep, caller: CallerDep, body: FailureRiskRequest) -> Response:
+    """Answer for each device; one that cannot be answered has an error of its own and the others their answers.
+
+    A device may bring telemetry and events that are not imported yet: they count as if they were; nothing is stored.
+    """
     ids = [device.device_id for device in body.devices]
-    question = Question("failure", ids, body.horizon, body.top, body.as_of)
-    return failure_answer(ask(service.workspace, service.champions, question))
+    sent = {device.device_id: _records(device) for device in body.devices if device.sends}
+    question = Question("failure", ids, body.horizon, body.top, body.as_of, sent)
+    return await reply_to(service, question, caller, request_id_of(request))
+
+
+def _records(device: DeviceAsked) -> dict[str, list[dict[str, Any]]]:
+    found = {table: rows for table in SENT_TABLES if (rows := getattr(device, table))}
+    return found if device.facts is None else {**found, "devices": [device.facts]}

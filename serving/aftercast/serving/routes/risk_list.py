@@ -6,14 +6,15 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 import pandas as pd
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 
 from aftercast.data.errors import ModelMismatchError, SettingsError
 from aftercast.models.list_files import to_csv
 from aftercast.models.risk_list import RiskList, make_list
-from aftercast.serving.deps import MAY_LIST, ServiceDep, refusals
-from aftercast.serving.errors import ProblemError
+from aftercast.serving.callers import Caller
+from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep, refusals
+from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.wire.common import HorizonText
 from aftercast.serving.wire.risk_list import RiskListAnswer
 
@@ -26,17 +27,22 @@ _CSV = {"text/csv": {"schema": {"type": "string"}, "example": "rank,device_id,de
     "/v1/risk-list",
     summary="Which devices are most at risk?",
     response_model=RiskListAnswer,
-    responses={200: {"content": _CSV}, **refusals(404, 422, 503)},
+    responses={200: {"content": _CSV}, **refusals(404, 409, 422)},
 )
 def risk_list(
+    *,
+    request: Request,
     service: ServiceDep,
+    caller: CallerDep,
     cutoff: Annotated[AwareDatetime | None, Query(description="A scored cutoff; default: the latest.")] = None,
     horizon: Annotated[HorizonText, Query()] = "7d",
     top: Annotated[int, Query(ge=1, le=100_000, description="How many devices.")] = 100,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
 ) -> Response | RiskListAnswer:
     """Return the list of a scored cutoff and record it as given out; asked again it is the same, under the same id."""
-    made = _made(service, cutoff, horizon, top)
+    made = _made(service, caller, cutoff, horizon, top)
+    said = {"list_id": made.list_id, "rows": len(made.rows), "model_version": made.model_version}
+    service.audit.append("risk_list", {"request_id": request_id_of(request), "key_id": caller.caller_id, **said})
     if form == "json":
         return RiskListAnswer.model_validate(asdict(made))
     name = f"risk-list-{made.cutoff:%Y%m%dT%H%M}-{made.list_id}.csv"
@@ -44,13 +50,13 @@ def risk_list(
     return Response(to_csv(made), media_type="text/csv", headers=headers)
 
 
-def _made(service: ServiceDep, cutoff: AwareDatetime | None, horizon: str, top: int) -> RiskList:
+def _made(service: Service, caller: Caller, cutoff: AwareDatetime | None, horizon: str, top: int) -> RiskList:
     at = None if cutoff is None else pd.Timestamp(cutoff).tz_convert("UTC").as_unit("us")
     try:
-        return make_list(service.workspace, cutoff=at, horizon=horizon.strip(), top=top)
+        return make_list(service.workspace, cutoff=at, horizon=horizon.strip(), top=top, outlets=caller.outlets)
     except SettingsError as error:
         detail, hint = "The horizon is not a duration.", "Write a number and a unit: 36h, 7d, 2w."
-        raise ProblemError(422, "unknown-horizon", "The horizon cannot be answered", detail, hint) from error
+        raise ProblemError(409, "unknown-horizon", "The horizon cannot be answered", detail, hint) from error
     except ModelMismatchError as error:
         title = "The horizon cannot be answered"
-        raise ProblemError(422, "unknown-horizon", title, error.message, error.hint) from error
+        raise ProblemError(409, "unknown-horizon", title, error.message, error.hint) from error

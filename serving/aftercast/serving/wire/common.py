@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+DURATION: Final = (
+    r"^ *([0-9]*[1-9][0-9]*(\.[0-9]{1,3})?|[0-9]+\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])) *(s|min|m|h|d|w) *$"
+)
 HorizonText = Annotated[
     str,
     Field(
@@ -14,6 +17,7 @@ HorizonText = Annotated[
         " longest.",
         examples=["7d", "36h"],
         max_length=20,
+        pattern=DURATION,
     ),
 ]
 Evidence = Literal["telemetry", "history", "cohort"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
 from aftercast.serving.wire.common import Cutoff, Driver, Evidence, HorizonText, ModelRef, RecordProblem, Request
 
@@ -44,10 +44,34 @@ class RiskRequest(Request):
         return self.drivers
 
 
-class DeviceRef(Request):
-    """A device asked about."""
+Value = bool | FiniteFloat | Annotated[str, Field(max_length=1000)] | None
+SentRow = Annotated[
+    dict[Annotated[str, Field(max_length=200)], Value],
+    Field(
+        description="A record of the table by its column names, without device_id. Times are text with a zone."
+        " `available_at` says when it became known; without it the rule of the fleet spec does."
+    ),
+]
+SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
+
+
+class DeviceAsked(Request):
+    """A device asked about, with what is not imported yet, if anything."""
 
     device_id: RecordId = Field(examples=["D0017"])
+    facts: SentRow | None = Field(
+        None,
+        description="Standing facts (device_model, installed_at, ...) of a device that is not imported, or newer ones.",
+    )
+    telemetry: list[SentRow] = Field([], description="event_time and sensors.")
+    faults: list[SentRow] = Field([], description="event_time and code.")
+    failures: list[SentRow] = Field([], description="event_time and component.")
+    repairs: list[SentRow] = Field([], description="work_order_id, opened_at, kind and so on.")
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything comes along."""
+        return self.facts is not None or any(getattr(self, table) for table in SENT_TABLES)
 
 
 class CustomerRef(Request):
@@ -59,11 +83,22 @@ class CustomerRef(Request):
 class FailureRiskRequest(RiskRequest):
     """Ask how likely devices are to fail."""
 
-    devices: Annotated[list[DeviceRef], Field(min_length=1, description="Up to serving.max_devices a call.")]
+    devices: Annotated[list[DeviceAsked], Field(min_length=1, description="Up to serving.max_devices a call.")]
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"devices": [{"device_id": "D0017"}, {"device_id": "D0404"}], "horizon": "7d", "drivers": 1}]
+            "examples": [
+                {"devices": [{"device_id": "D0017"}, {"device_id": "D0404"}], "horizon": "7d", "drivers": 1},
+                {
+                    "devices": [
+                        {
+                            "device_id": "D0017",
+                            "telemetry": [{"event_time": "2025-08-15T01:00:00Z", "vibration": 52.1}],
+                            "faults": [{"event_time": "2025-08-15T00:40:00Z", "code": "E21"}],
+                        }
+                    ]
+                },
+            ]
         }
     )
 
@@ -94,6 +129,35 @@ class RemainingLife(BaseModel):
     beyond_days: float = Field(description="The model's longest horizon.")
 
 
+class NextStep(BaseModel):
+    """What to do about it."""
+
+    code: Literal["visit", "contact", "reconnect", "decide", "wait"] = Field(
+        description="visit, contact: the probability reaches the model's threshold; reconnect: inputs are missing;"
+        " decide: no threshold could be learnt; wait: nothing yet."
+    )
+    text: str
+
+
+class Part(BaseModel):
+    """A part that repairs of the component used, on devices of this model where there were enough."""
+
+    sku: str
+    repairs: int = Field(description="Repairs that used it,")
+    of: int = Field(description="among so many.")
+    quantity: float = Field(description="How many at a time, in the middle.")
+
+
+class RefusedRecord(BaseModel):
+    """A record of the call that was not read, or one cell of it."""
+
+    table: str
+    row: int = Field(description="Its position in the call, from 0.")
+    reason: str = Field(description="Stable, made for machines.", examples=["impossible_value"])
+    column: str = Field(description="Empty where it is none of the contract's.")
+    cell_only: bool = Field(description="Whether the rest of the record was read.")
+
+
 class Risk(BaseModel):
     """What every answer about risk says."""
 
@@ -106,11 +170,16 @@ class Risk(BaseModel):
     remaining_life: RemainingLife | None = Field(description="By the same probabilities; null without one.")
     reason: str | None = Field(None, description="Why there is no probability; null when there is one.")
     horizon: HorizonText
+    until: AwareDatetime = Field(description="End of the horizon (UTC): by when.")
+    next_step: NextStep | None = Field(description="Null without a probability.")
     drivers: list[Driver] = Field(description="Strongest first.")
     evidence: Evidence | None = Field(
         description="What the answer rests on: fresh telemetry, the record's own history, or devices like it."
     )
-    missing_inputs: list[str] = Field(description="Features that had no value; none of them was read as zero.")
+    missing_inputs: list[str] = Field(description="Inputs that had no value; none of them was read as zero.")
+    out_of_range_inputs: list[str] = Field(
+        description="Inputs that sent impossible values lately; those values were not read."
+    )
     data_as_of: AwareDatetime | None = Field(
         description="When the newest fact used became known (UTC); null where there was none."
     )
@@ -124,6 +193,10 @@ class FailureRisk(Risk):
     device_id: str
     component: str | None = Field(description="The component most likely to fail; null without a probability.")
     components: dict[str, Probability] = Field(description="Probability for each component within the horizon.")
+    parts: list[Part] = Field(description="What repairs of the component used, the most usual first.")
+    refused_records: list[RefusedRecord] = Field(
+        [], description="Records of the call that were not read; the answer was made without them."
+    )
 
 
 class ChurnRisk(Risk):
@@ -152,7 +225,10 @@ class RiskAnswer(BaseModel):
     """What is common to all records of an answer."""
 
     horizon: HorizonText
-    cutoff: Cutoff
+    cutoff: Annotated[
+        AwareDatetime,
+        Field(description="UTC instant of the last scoring, or as_of; a device renewed since names its own."),
+    ]
     answered: int = Field(description="Records that have an answer.", examples=[1])
     failed: int = Field(description="Records that have an error.", examples=[1])
     model: ModelRef
@@ -169,8 +245,15 @@ _FAILURE: Final[dict[str, Any]] = {
     "remaining_life": {"lower_days": 5.1, "median_days": None, "upper_days": None, "beyond_days": 30.0},
     "reason": None,
     "horizon": "7d",
+    "until": "2025-08-22T00:00:00Z",
+    "next_step": {
+        "code": "visit",
+        "text": "Visit before 2025-08-22 00:00 UTC and check the compressor; bring CMP-7 (used in 14 of 16 repairs).",
+    },
     "component": "compressor",
     "components": {"compressor": 0.124, "pump": 0.008},
+    "parts": [{"sku": "CMP-7", "repairs": 14, "of": 16, "quantity": 1.0}],
+    "refused_records": [],
     "drivers": [
         {
             "feature": "vibration_mean_24h",
@@ -183,18 +266,22 @@ _FAILURE: Final[dict[str, Any]] = {
     ],
     "evidence": "telemetry",
     "missing_inputs": [],
+    "out_of_range_inputs": [],
     "data_as_of": "2025-08-14T23:00:00Z",
     "cutoff": _CUTOFF,
     "model": _MODEL,
 }
+_OF_DEVICES: Final = {"device_id", "component", "components", "parts", "refused_records"}
 _CHURN: Final[dict[str, Any]] = {
-    **{key: value for key, value in _FAILURE.items() if key not in {"device_id", "component", "components"}},
+    **{key: value for key, value in _FAILURE.items() if key not in _OF_DEVICES},
     "customer_id": "C0042",
     "sentence": "4.2 % likelihood that the customer leaves within 30 days",
     "probability": 0.042,
     "interval": {"lower": 0.031, "upper": 0.058},
     "remaining_life": {"lower_days": 64.0, "median_days": None, "upper_days": None, "beyond_days": 90.0},
     "horizon": "30d",
+    "until": "2025-09-14T00:00:00Z",
+    "next_step": {"code": "wait", "text": "No call is due by 2025-09-14 00:00 UTC; ask again after the next scoring."},
     "drivers": [],
     "evidence": "history",
     "model": {**_MODEL, "name": "churn"},

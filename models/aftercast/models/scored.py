@@ -1,0 +1,204 @@
+"""Rows of a snapshot with what a model says of them: the score of one device is looked up here, not computed."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.clocks import NEVER
+from aftercast.data.fleet import FleetSpec
+from aftercast.features.scope import Feature
+from aftercast.models.answers import Driver, Interval, Score
+from aftercast.models.judged import Judged
+from aftercast.models.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual for a device model: mean and standard deviation of each number feature, by model.
+
+    Attributes
+    ----------
+    mean, deviation
+        One row per device model, one column per number feature; NaN where no device had a value.
+    """
+
+    mean: pd.DataFrame
+    deviation: pd.DataFrame
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Usual:
+        """Statistics over all devices of each model in a snapshot (sample deviation, one device has none)."""
+        numbers = snapshot.features.select_dtypes("number").astype(np.float64)
+        groups = numbers.groupby(np.asarray(snapshot.device_model, dtype=object))
+        return cls(groups.mean(), groups.std())
+
+    def find(self, device_model: str, feature: str) -> tuple[float, float] | None:
+        """Mean and deviation of a feature among devices of a model; None where they are not known."""
+        row, column = self._places
+        if feature not in column or device_model not in row:
+            return None
+        mean, deviation = (values[row[device_model], column[feature]] for values in self._values)
+        return (float(mean), float(deviation)) if math.isfinite(mean) and math.isfinite(deviation) else None
+
+    @cached_property
+    def _places(self) -> tuple[dict[Any, int], dict[Any, int]]:
+        return (
+            {model: i for i, model in enumerate(self.mean.index)},
+            {name: i for i, name in enumerate(self.mean.columns)},
+        )
+
+    @cached_property
+    def _values(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        return self.mean.to_numpy(np.float64), self.deviation.to_numpy(np.float64)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows and their judgement.
+
+    Attributes
+    ----------
+    snapshot, judged
+        n aligned rows.
+    names
+        Columns of the features in the order that the judgement numbers them.
+    usual
+        What is usual for each device model.
+    """
+
+    snapshot: Snapshot
+    judged: Judged
+    model_version: str
+    names: tuple[str, ...]
+    usual: Usual
+    spec: FleetSpec
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Row of each device or customer id."""
+        return {str(entity_id): i for i, entity_id in enumerate(self.snapshot.ids)}
+
+    def score(self, i: int, top: int) -> Score:
+        """Score of a row, with at most so many drivers."""
+        rows, risks, newest = self.snapshot, self.judged.risks, int(self.snapshot.data_as_of[i])
+        device_model = str(rows.device_model[i])
+        return Score(
+            kind=rows.kind,
+            entity_id=str(rows.ids[i]),
+            cutoff=self._cutoff(int(rows.cutoff_us[i])),
+            model_version=self.model_version,
+            data_version=rows.data_version,
+            horizons_us=tuple(int(h) for h in risks.horizons_us),
+            risks={name: tuple(risks.probability[i, :, c].tolist()) for c, name in enumerate(risks.components)},
+            any_risk=tuple(risks.any_probability[i].tolist()),
+            evidence=str(rows.evidence[i]),
+            data_as_of=None if newest == NEVER else pd.Timestamp(newest, unit="us", tz="UTC"),
+            device_model=device_model,
+            customer_id=str(rows.customer_id[i]),
+            drivers=self._drivers(i, top, device_model),
+            missing=tuple(name for name, gone in self._missing.items() if gone[i]),
+            any_interval=_interval(self.judged.ends[i]),
+            any_threshold=tuple(self.judged.thresholds.tolist()),
+            out_of_range=tuple(rows.out_of_range[i]),
+            parts={name: found for name in risks.components if (found := rows.parts.of(name, device_model))},
+        )
+
+    def _cutoff(self, cutoff_us: int) -> pd.Timestamp:
+        at = self.snapshot.cutoff
+        return at if cutoff_us == self._cutoff_us else pd.Timestamp(cutoff_us, unit="us", tz="UTC")
+
+    @cached_property
+    def _cutoff_us(self) -> int:
+        return int(self.snapshot.cutoff.as_unit("us").value)
+
+    @cached_property
+    def _missing(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Whether each sensor has no feature with a value, for each row."""
+        absent: dict[str, npt.NDArray[np.bool_]] = {}
+        features = self.snapshot.features
+        for sensor in self.spec.sensor_names:
+            columns = [column for column in features.columns if column.startswith(f"{sensor}_")]
+            if columns:
+                absent[sensor] = np.asarray(features[columns].isna().all(axis=1), dtype=bool)
+        return absent
+
+    @cached_property
+    def _features(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.snapshot.dictionary}
+
+    @cached_property
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        return {}
+
+    def _value(self, name: str, i: int) -> Any:
+        if name not in self._columns:
+            self._columns[name] = np.asarray(self.snapshot.features[name])
+        return self._columns[name][i]
+
+    def _drivers(self, i: int, top: int, device_model: str) -> tuple[Driver, ...]:
+        chosen = zip(self.judged.driver[i, :top].tolist(), self.judged.contribution[i, :top].tolist(), strict=True)
+        return tuple(self._driver(self.names[j], i, by, device_model) for j, by in chosen if j >= 0)
+
+    def _driver(self, name: str, i: int, contribution: float, device_model: str) -> Driver:
+        feature = self._features.get(name)
+        unit, about = ("", "") if feature is None else (feature.unit, feature.about)
+        plain = _plain(self._value(name, i))
+        text = f"{readable(name)} {_shown(plain, unit)}{self._beside(name, unit, device_model)}"
+        return Driver(name, plain, unit, contribution, text, about)
+
+    def _beside(self, name: str, unit: str, device_model: str) -> str:
+        """Say what is usual for the model, nothing where that is not known or the feature is no number."""
+        found = self.usual.find(device_model, name)
+        if found is None:
+            return ""
+        noun = f"model {device_model}" if device_model else "customers"
+        return f", usual for {noun} {_digits(found[0])} ± {_digits(found[1])} {unit}".rstrip()
+
+
+def _interval(ends: npt.NDArray[np.float64]) -> tuple[Interval | None, ...]:
+    return tuple(None if np.isnan(low) else (float(low), float(high)) for low, high in ends)
+
+
+def _plain(value: Any) -> float | str | None:
+    """JSON value of a feature: text, a number, or None when missing."""
+    if isinstance(value, str):
+        return value
+    return None if value is None or pd.isna(value) or np.isinf(value) else float(value)
+
+
+def _shown(value: float | str | None, unit: str) -> str:
+    if value is None:
+        return "not known"
+    number = value if isinstance(value, str) else _digits(value)
+    return f"{number} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Return a number with about three digits and no exponent.
+
+    >>> _digits(4080.0), _digits(52.123), _digits(-0.01234), _digits(0.0), _digits(1e-8)
+    ('4,080', '52.1', '-0.0123', '0', '0')
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else "0"
+
+
+_WINDOW: Final = re.compile(r"(?<=_)(\d+)(h|d)(?=_|$)")
+
+
+def readable(name: str) -> str:
+    """Return a feature name as people read it.
+
+    >>> readable("vibration_mean_24h"), readable("days_since_repair")
+    ('vibration mean 24 h', 'days since repair')
+    """
+    return _WINDOW.sub(r"\1 \2", name).replace("_", " ")

@@ -1,0 +1,214 @@
+"""Answers about devices with records that come along in the call: features by the same views, nothing stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from aftercast.data.sent import Refused, Sent, check_sent
+from aftercast.data.workspace import Workspace
+from aftercast.features.history import AttributeKind
+from aftercast.features.views.attributes import CONTRACT
+from aftercast.models.answers import Answer, answer, not_judged
+from aftercast.models.live import live_rows
+from aftercast.models.scoring import score_rows
+from aftercast.models.snapshot import Snapshot
+from aftercast.serving.callers import Caller
+from aftercast.serving.champion import Champions
+from aftercast.serving.errors import ProblemError
+from aftercast.serving.questions import (
+    Question,
+    Reply,
+    ask,
+    checked_horizon,
+    instant,
+    not_observed,
+    rows_at,
+    visible,
+)
+from aftercast.serving.render import Unanswered, fragment
+from aftercast.serving.rows import Fragment, Rows
+
+KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
+
+
+def ask_live(workspace: Workspace, champions: Champions, question: Question, caller: Caller) -> Reply:
+    """Answer a question in which records of some devices come along; the others are answered as always.
+
+    Without ``as_of`` the cutoff of devices with records is that of the last scoring, or the instant at which the newest
+    record became known if that is later.
+
+    Raises
+    ------
+    ProblemError
+        422 for too many records, 409 for a device twice, and what :func:`ask` raises.
+    """
+    _check(workspace, question)
+    horizon = checked_horizon(champions.champion(question.kind), question.horizon)
+    sent = _checked(workspace, champions, question)
+    rows = _base(workspace, champions, question, sent)
+    cutoff = _cutoff(question, sent, rows)
+    found = _answers(workspace, rows, question, sent, cutoff=cutoff, horizon=horizon, caller=caller)
+    plain = [each for each in question.ids if each not in question.sent]
+    others: dict[str, Fragment] = {}
+    if plain:
+        asked = Question(question.kind, plain, question.horizon, question.drivers, question.as_of)
+        reply = ask(workspace, champions, asked, caller)
+        if reply.rows.loaded.run_id != rows.loaded.run_id:  # the champion changed in between
+            return ask_live(workspace, champions, question, caller)
+        others = dict(zip(plain, reply.fragments, strict=True))
+    return Reply(rows, cutoff, horizon, tuple({**found, **others}[each] for each in question.ids))
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """Checked records: contract rows by table, and what was refused of each device."""
+
+    frames: Mapping[str, pd.DataFrame]
+    refused: Mapping[str, tuple[Refused, ...]]
+    impossible: Mapping[str, tuple[str, ...]]
+
+    @property
+    def newest(self) -> pd.Timestamp | None:
+        """When the newest record became known (UTC)."""
+        known = [frame["available_at"].max() for frame in self.frames.values() if len(frame) > 0]
+        return max(known) if known else None
+
+
+def _check(workspace: Workspace, question: Question) -> None:
+    most = workspace.settings.serving.max_records
+    count = sum(len(rows) for records in question.sent.values() for rows in records.values())
+    if count > most:
+        raise ProblemError(
+            422,
+            "too-many-records",
+            "Too many records in one call",
+            f"The request brings {count} records, the service reads {most} a call.",
+            "Send fewer devices or a shorter time, or raise serving.max_records.",
+        )
+    if any(question.ids.count(each) > 1 for each in question.sent):
+        raise ProblemError(
+            409,
+            "device-twice",
+            "A device with records is asked about twice",
+            "A device that brings records may occur once in a call.",
+            "Put all its records into one item.",
+        )
+
+
+def _checked(workspace: Workspace, champions: Champions, question: Question) -> _Sent:
+    """Check the records of all devices, one table after the other."""
+    dictionary = champions.rows(question.kind, None).snapshot.dictionary
+    attributes = {
+        each.name: KINDS[each.kind] for each in dictionary if each.view == "attributes" and each.name not in CONTRACT
+    }
+    refused: dict[str, list[Refused]] = {each: [] for each in question.sent}
+    impossible: dict[str, set[str]] = {each: set() for each in question.sent}
+    frames = {}
+    for table in sorted({name for records in question.sent.values() for name in records}):
+        owners, places, rows = _pooled(question.sent, table)
+        checked = check_sent(
+            table, rows, workspace.fleet, {"device_id": set(question.sent)}, attributes if table == "devices" else None
+        )
+        frames[table] = checked.frame
+        _share_out(checked, owners, places, refused, impossible)
+    return _Sent(
+        frames,
+        {each: tuple(found) for each, found in refused.items()},
+        {each: tuple(sorted(found)) for each, found in impossible.items()},
+    )
+
+
+def _pooled(
+    sent: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]], table: str
+) -> tuple[list[str], list[int], list[dict[str, Any]]]:
+    """Records of a table of all devices: whose each is, where it stood among its own, and the record."""
+    owners, places, rows = [], [], []
+    for device_id, records in sent.items():
+        for place, row in enumerate(records.get(table, ())):
+            owners.append(device_id)
+            places.append(place)
+            rows.append({**row, "device_id": device_id})
+    return owners, places, rows
+
+
+def _share_out(
+    checked: Sent,
+    owners: Sequence[str],
+    places: Sequence[int],
+    refused: Mapping[str, list[Refused]],
+    impossible: Mapping[str, set[str]],
+) -> None:
+    for each in checked.refused:
+        owner = owners[each.row]
+        refused[owner].append(Refused(each.table, places[each.row], each.reason, each.column, each.cell_only))
+        if each.reason == "impossible_value":
+            impossible[owner].add(each.column)
+
+
+def _base(workspace: Workspace, champions: Champions, question: Question, sent: _Sent) -> Rows:
+    """Rows of the fleet to compare with: those of as_of where the data reach that far, else the last scoring's."""
+    if question.as_of is None:
+        return champions.rows(question.kind, None)
+    until, cutoff = workspace.store.observed_until(), instant(question.as_of)
+    if until is None or cutoff <= until:
+        return rows_at(workspace, champions, question.kind, question.as_of)
+    if sent.newest is None or cutoff > sent.newest:
+        raise not_observed(until)
+    return champions.rows(question.kind, None)
+
+
+def _cutoff(question: Question, sent: _Sent, rows: Rows) -> pd.Timestamp:
+    if question.as_of is not None:
+        return instant(question.as_of)
+    latest = [rows.snapshot.cutoff_us[rows.position[each]] for each in question.sent if each in rows.position]
+    known = [rows.snapshot.cutoff, *(pd.Timestamp(each, unit="us", tz="UTC") for each in latest)]
+    return max([*known, sent.newest]) if sent.newest is not None else max(known)
+
+
+def _answers(
+    workspace: Workspace,
+    rows: Rows,
+    question: Question,
+    sent: _Sent,
+    *,
+    cutoff: pd.Timestamp,
+    horizon: str,
+    caller: Caller,
+) -> dict[str, Fragment]:
+    allowed = _allowed(workspace, list(question.sent), sent, caller)
+    live = _live(workspace, rows.snapshot, allowed, sent, cutoff)
+    scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
+    out = {}
+    for each in question.sent:
+        said: Answer | Unanswered
+        if each not in allowed:
+            hint = "Import it, correct the id, or send its facts along (device_model, installed_at)."
+            said = Unanswered(each, "unknown_device", "The device is not known.", hint)
+        elif each in scored.position:
+            said = answer(scored.score(scored.position[each], question.drivers), horizon)
+        else:
+            reason = f"the device was not in the field at {cutoff:%Y-%m-%d %H:%M} UTC"
+            said = not_judged("failure", each, cutoff, horizon, reason)
+        out[each] = fragment(rows.loaded, said, sent.refused[each])
+    return out
+
+
+def _live(workspace: Workspace, fleet: Snapshot, ids: Sequence[str], sent: _Sent, cutoff: pd.Timestamp) -> Snapshot:
+    return live_rows(workspace.store, workspace.fleet, fleet, ids, cutoff, sent=sent.frames, impossible=sent.impossible)
+
+
+def _allowed(workspace: Workspace, ids: Sequence[str], sent: _Sent, caller: Caller) -> list[str]:
+    """Devices that are stored, or whose facts came along; of the outlets that the caller may see."""
+    stored = workspace.store.read("devices", columns=["device_id"], device_ids=list(ids))
+    known = set(stored["device_id"])
+    theirs = known if caller.outlets is None else set(visible(workspace, "failure", sorted(known), caller))
+    facts = sent.frames.get("devices")
+    if facts is not None and len(facts) > 0:
+        new = facts[~facts["device_id"].isin(known)]
+        seen = [caller.sees_outlet(None if pd.isna(each) else str(each)) for each in new["outlet_id"]]
+        theirs = theirs | set(new.loc[seen, "device_id"])
+    return [each for each in ids if each in theirs]

@@ -1,0 +1,41 @@
+"""From a question over HTTP to its response: at hand or computed, and in the audit log before it leaves."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from aftercast.serving.callers import Caller
+from aftercast.serving.deps import Service
+from aftercast.serving.live import ask_live
+from aftercast.serving.questions import Question, Reply, ask, ask_at_hand, check_size
+from aftercast.serving.render import audit_entry, whole_answer
+
+PREDICTION = "prediction"
+
+
+async def reply_to(service: Service, question: Question, caller: Caller, request_id: str | None) -> Response:
+    """Respond to a question.
+
+    What is in memory is answered on the event loop, in less time than a thread would take to start on it.
+
+    Raises
+    ------
+    ProblemError
+        If it cannot be answered.
+    """
+    check_size(service.workspace, question.ids)
+    reply = ask_at_hand(service.champions, question, caller)
+    if reply is None:
+        reply = await run_in_threadpool(_computed, service, question, caller)
+    body = whole_answer(reply.rows, reply.cutoff, reply.horizon, reply.fragments)
+    entry = audit_entry(
+        reply.rows, reply.horizon, reply.fragments, body, request_id=request_id, key_id=caller.caller_id
+    )
+    service.audit.append(PREDICTION, entry)
+    return Response(body, media_type="application/json")
+
+
+def _computed(service: Service, question: Question, caller: Caller) -> Reply:
+    how = ask_live if question.sent else ask
+    return how(service.workspace, service.champions, question, caller)

@@ -1,0 +1,144 @@
+"""Questions that bring telemetry and events along: answered by the same views, refused record by record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from aftercast.data.workspace import Workspace
+from aftercast.models.snapshot import Snapshot, snapshot_path
+from aftercast.models.snapshot_file import load_snapshot
+
+HOUR = pd.Timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def fleet(fleet_workspace: Workspace) -> Snapshot:
+    """Rows of the last scoring."""
+    return load_snapshot(snapshot_path(fleet_workspace.folder, "failure"))
+
+
+def _ask(client: httpx.Client, *devices: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answered = client.post("/v1/failure-risk", json={"devices": list(devices), **more})
+    assert answered.status_code == 200, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    records = frame.drop(columns="device_id").astype(object).where(frame.drop(columns="device_id").notna(), None)
+    return [
+        {str(name): value.isoformat() if isinstance(value, pd.Timestamp) else value for name, value in row.items()}
+        for row in records.to_dict("records")
+    ]
+
+
+def _telemetry(workspace: Workspace, device_id: str, days: int, until: pd.Timestamp) -> list[dict[str, Any]]:
+    rows = workspace.store.read("telemetry", device_ids=[device_id], known_at=until)
+    return _rows(rows[rows["event_time"] > until - pd.Timedelta(days=days)])
+
+
+def test_a_device_that_sends_what_is_stored_gets_the_answer_of_the_last_scoring(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id = str(fleet.ids[0])
+    sent = _telemetry(fleet_workspace, device_id, 30, fleet.cutoff)
+    assert len(sent) > 300
+    plain = _ask(client, {"device_id": device_id})["results"]
+    again = _ask(client, {"device_id": device_id, "telemetry": sent}, as_of=fleet.cutoff.isoformat())["results"]
+    assert again == plain
+
+
+def test_a_device_that_is_not_imported_is_judged_by_what_it_sends(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    """The copy of a device under another name differs from it only by counting twice in its cohort."""
+    device_id = str(fleet.ids[0])
+    facts = _rows(fleet_workspace.store.read("devices", device_ids=[device_id], known_at=fleet.cutoff))[-1]
+    whole = {
+        table: _rows(fleet_workspace.store.read(table, device_ids=[device_id], known_at=fleet.cutoff))
+        for table in ("telemetry", "faults", "failures", "repairs")
+    }
+    asked = {"device_id": "never imported", "facts": facts, **whole}
+    (copy,) = _ask(client, asked, as_of=fleet.cutoff.isoformat())["results"]
+    (known,) = _ask(client, {"device_id": device_id})["results"]
+    assert copy["refused_records"] == []
+    assert (copy["evidence"], copy["missing_inputs"]) == (known["evidence"], known["missing_inputs"])
+    assert copy["probability"] == pytest.approx(known["probability"], rel=0.5)
+    assert copy["data_as_of"] == known["data_as_of"]
+
+
+def test_newer_telemetry_moves_the_cutoff_to_when_it_became_known(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id = str(fleet.ids[0])
+    later = fleet.cutoff + 2 * HOUR
+    last = _telemetry(fleet_workspace, device_id, 2, fleet.cutoff)[-1]
+    row = {**last, "event_time": later.isoformat(), "available_at": later.isoformat()}
+    (result,) = _ask(client, {"device_id": device_id, "telemetry": [row]})["results"]
+    assert pd.Timestamp(result["cutoff"]) == later
+    assert pd.Timestamp(result["data_as_of"]) == later
+    assert pd.Timestamp(result["until"]) == later + pd.Timedelta(days=7)
+
+
+def test_records_that_break_the_contract_are_refused_one_by_one_and_never_repeated(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    at = [(fleet.cutoff + n * HOUR).isoformat() for n in range(4)]
+    rows = [
+        {"event_time": at[0], sensor: 1.0},
+        {"event_time": at[1], sensor: 9.9e30},
+        {"event_time": "sekret", sensor: 1.0},
+        {sensor: 1.0},
+    ]
+    faults = [{"event_time": at[0]}]
+    answered = client.post(
+        "/v1/failure-risk", json={"devices": [{"device_id": device_id, "telemetry": rows, "faults": faults}]}
+    )
+    assert "sekret" not in answered.text
+    assert "e+30" not in answered.text
+    (result,) = answered.json()["results"]
+    told = [(each["table"], each["row"], each["reason"], each["column"]) for each in result["refused_records"]]
+    assert told == [
+        ("faults", 0, "missing_value", "code"),
+        ("telemetry", 1, "impossible_value", sensor),
+        ("telemetry", 2, "unparsable", "event_time"),
+        ("telemetry", 3, "missing_value", "event_time"),
+    ]
+    assert result["out_of_range_inputs"] == [sensor]
+    assert result["probability"] is not None
+
+
+def test_an_unknown_device_without_facts_has_an_error_and_the_others_their_answers(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    sensor, known = fleet_workspace.fleet.sensors[0].name, str(fleet.ids[0])
+    row = {"event_time": fleet.cutoff.isoformat(), sensor: 1.0}
+    answered = _ask(client, {"device_id": "nobody", "telemetry": [row]}, {"device_id": known})
+    assert [result["status"] for result in answered["results"]] == ["error", "answered"]
+    assert answered["results"][0]["error"]["code"] == "unknown_device"
+    assert answered["results"][1] == _ask(client, {"device_id": known})["results"][0]
+
+
+def test_an_instant_after_the_newest_record_is_refused(client: httpx.Client, fleet: Snapshot) -> None:
+    asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
+    late = (fleet.cutoff + pd.Timedelta(days=30)).isoformat()
+    refused = client.post("/v1/failure-risk", json={"devices": [asked], "as_of": late})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:not-observed-yet")
+
+
+def test_a_device_with_records_may_occur_once(client: httpx.Client, fleet: Snapshot) -> None:
+    asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
+    refused = client.post("/v1/failure-risk", json={"devices": [asked, asked]})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:device-twice")
+
+
+def test_more_records_than_the_service_reads_are_refused(client: httpx.Client, fleet_workspace: Workspace) -> None:
+    most = fleet_workspace.settings.serving.max_records
+    rows = [{"code": "E"}] * (most + 1)
+    refused = client.post("/v1/failure-risk", json={"devices": [{"device_id": "D", "faults": rows}]})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
