@@ -116,7 +116,7 @@ def test_a_token_names_its_caller_scopes_and_outlets(issuer: Issuer, key: Any, a
 
 
 def _unsigned() -> str:
-    return jwt.encode(_claims(), None, "none", headers={"kid": "r1"})
+    return jwt.encode(_claims(), "", "none", headers={"kid": "r1"})
 
 
 def _confused(algorithm: str = "HS256") -> str:

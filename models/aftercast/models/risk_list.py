@@ -134,6 +134,23 @@ def _of_outlets(workspace: Workspace, found: ScoreSet, scores: list[Score], outl
     return [score for score in scores if score.entity_id in theirs]
 
 
+def give_out(workspace: Workspace, made: RiskList, **who: str | None) -> None:
+    """Put on record that a list was given out, and to whom; call it before the list leaves.
+
+    Raises
+    ------
+    AuditError
+        If it cannot be recorded.
+    """
+    records = [
+        {"id": row.device_id, "probability": row.probability, "component": row.component, "evidence": row.evidence}
+        for row in made.rows
+    ]
+    told = {name: getattr(made, name) for name in ("list_id", "horizon", "model_version", "data_version")}
+    content = {**who, "kind": "failure", **told, "cutoff": made.cutoff.isoformat(), "records": records}
+    workspace.audit.append("risk_list", content)
+
+
 def find_list(workspace: Workspace, list_id: str) -> RiskList:
     """Return a recorded list; raises NotFoundError where there is none."""
     content = read_list(workspace.database, list_id)

@@ -21,7 +21,9 @@ from aftercast.serving.deps import Service
 from aftercast.serving.errors import install
 from aftercast.serving.limits import BodyLimit, TimeLimit
 from aftercast.serving.openapi import Application
+from aftercast.serving.rate_limit import RateLimit
 from aftercast.serving.routes import discover
+from aftercast.serving.tokens import tokens_of
 
 ABOUT: Final = """
 How likely is a device to fail, a customer to leave, by when and why.
@@ -41,7 +43,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
     """
     service = Service(workspace, Champions(workspace))
 
-    limits = workspace.settings.serving
+    limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
 
     @asynccontextmanager
@@ -65,7 +67,8 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
         middleware=[  # the first is the outermost
             Middleware(RequestLog),
             Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
-            Middleware(Authentication, database=lambda: workspace.database),
+            Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
+            Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
         ],
     )

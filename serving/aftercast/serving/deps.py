@@ -35,10 +35,8 @@ async def _service(request: Request) -> Service:  # async, so that it costs no t
 
 
 async def _caller(request: Request) -> Caller:
-    caller = request.state.caller
-    return (
-        caller if isinstance(caller, Caller) else Caller(caller.key_id, caller.name, caller.scopes, None, None, "key")
-    )
+    caller: Caller = request.state.caller
+    return caller
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
@@ -47,6 +45,7 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 MAY_PREDICT: Final = Security(allowed, scopes=["predict"])
 MAY_LIST: Final = Security(allowed, scopes=["lists"])
 MAY_INGEST: Final = Security(allowed, scopes=["ingest"])
+MAY_MEASURE: Final = Security(allowed, scopes=["metrics"])
 
 _REFUSALS: Final = {
     400: "The body is no text of UTF-8",

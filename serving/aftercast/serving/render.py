@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 import pandas as pd
@@ -28,6 +28,9 @@ from aftercast.serving.wire.risk import (
     RemainingLife,
     RiskAnswer,
 )
+
+PREDICTION: Final = "prediction"
+"""Event of an answer in the audit log."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ from aftercast.serving.callers import Caller
 from aftercast.serving.deps import Service
 from aftercast.serving.live import ask_live
 from aftercast.serving.questions import Question, Reply, ask, ask_at_hand, check_size
-from aftercast.serving.render import audit_entry, whole_answer
-
-PREDICTION = "prediction"
+from aftercast.serving.render import PREDICTION, audit_entry, whole_answer
 
 
 async def reply_to(service: Service, question: Question, caller: Caller, request_id: str | None) -> Response:

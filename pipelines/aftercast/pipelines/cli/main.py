@@ -16,6 +16,7 @@ from aftercast.data.errors import AftercastError
 from aftercast.data.settings import quiet_libraries
 from aftercast.pipelines.cli import (
     anomalies,
+    audit,
     backtest,
     compare,
     drain,
@@ -66,6 +67,7 @@ for module in (
     serve,
     drain,
     keys,
+    audit,
     mlflow,
 ):
     module.register(app)

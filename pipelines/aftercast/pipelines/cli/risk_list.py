@@ -26,13 +26,15 @@ def risk_list(
     """
     from aftercast.data.errors import SettingsError
     from aftercast.models.list_files import to_csv, to_xlsx
-    from aftercast.models.risk_list import make_list
+    from aftercast.models.risk_list import give_out, make_list
 
     chosen = "json" if json_flag else form
     if chosen == "xlsx" and out is None:
         raise SettingsError("A workbook cannot be printed.", "Name a file: --out list.xlsx.")
     shown = 20 if top is None and chosen == "table" else top
-    made = make_list(opened(workspace), cutoff=instant(cutoff), horizon=horizon, top=shown)
+    place = opened(workspace)
+    made = make_list(place, cutoff=instant(cutoff), horizon=horizon, top=shown)
+    give_out(place, made, by="command line")
     if chosen == "table" and out is None:
         _show(made)
     elif chosen == "json" and out is None:

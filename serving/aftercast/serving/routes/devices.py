@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import pandas as pd
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from aftercast.data.contract import TABLES
 from aftercast.data.errors import NotFoundError
@@ -14,9 +14,9 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer
 from aftercast.serving.callers import Caller
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep, refusals
-from aftercast.serving.errors import ProblemError
+from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.questions import Profile, profile
-from aftercast.serving.render import Unanswered, drivers, evidence, model_ref
+from aftercast.serving.render import PREDICTION, Unanswered, drivers, evidence, model_ref
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
 
@@ -28,7 +28,7 @@ DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])
 
 
 @router.get("/v1/devices/{device_id:path}", summary="What is known of a device?", responses=refusals(404, 422))
-def device(service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
+def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
     """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])
     if rows.empty or not _seen(caller, rows.iloc[-1]["outlet_id"]):
@@ -36,6 +36,8 @@ def device(service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> Devic
     last = rows.iloc[-1]
     facts = {str(name): _fact(value) for name, value in last.items() if name not in {"device_id", "available_at"}}
     risk, unavailable = _risk(service, device_id)
+    if risk is not None:
+        _record(service, caller, request_id_of(request), device_id, risk)
     return DeviceAnswer(
         device_id=device_id,
         facts=facts,
@@ -68,6 +70,15 @@ def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | No
     if isinstance(found.usual, Unanswered):
         return None, f"{found.usual.message} {found.usual.hint}"
     return _device_risk(found, found.usual), None
+
+
+def _record(service: Service, caller: Caller, request_id: str | None, device_id: str, risk: DeviceRisk) -> None:
+    """Put the prediction on record before it leaves."""
+    figures = {each.horizon: each.probability for each in risk.horizons}
+    record = {"id": device_id, "cutoff": risk.cutoff.isoformat(), "probabilities": figures, "evidence": risk.evidence}
+    who = {"request_id": request_id, "key_id": caller.caller_id, "kind": "failure"}
+    model = {"model_version": risk.model.version, "run_id": risk.model.run_id}
+    service.audit.append(PREDICTION, {**who, **model, "records": [record]})
 
 
 def _device_risk(found: Profile, usual: Answer) -> DeviceRisk:

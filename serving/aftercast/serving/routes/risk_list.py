@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 
 from aftercast.data.errors import ModelMismatchError, SettingsError
 from aftercast.models.list_files import to_csv
-from aftercast.models.risk_list import RiskList, make_list
+from aftercast.models.risk_list import RiskList, give_out, make_list
 from aftercast.serving.callers import Caller
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep, refusals
 from aftercast.serving.errors import ProblemError, request_id_of
@@ -41,8 +41,7 @@ def risk_list(
 ) -> Response | RiskListAnswer:
     """Return the list of a scored cutoff and record it as given out; asked again it is the same, under the same id."""
     made = _made(service, caller, cutoff, horizon, top)
-    said = {"list_id": made.list_id, "rows": len(made.rows), "model_version": made.model_version}
-    service.audit.append("risk_list", {"request_id": request_id_of(request), "key_id": caller.caller_id, **said})
+    give_out(service.workspace, made, request_id=request_id_of(request), key_id=caller.caller_id)
     if form == "json":
         return RiskListAnswer.model_validate(asdict(made))
     name = f"risk-list-{made.cutoff:%Y%m%dT%H%M}-{made.list_id}.csv"

@@ -60,13 +60,13 @@ class DeviceAsked(Request):
 
     device_id: RecordId = Field(examples=["D0017"])
     facts: SentRow | None = Field(
-        None,
+        default=None,
         description="Standing facts (device_model, installed_at, ...) of a device that is not imported, or newer ones.",
     )
-    telemetry: list[SentRow] = Field([], description="event_time and sensors.")
-    faults: list[SentRow] = Field([], description="event_time and code.")
-    failures: list[SentRow] = Field([], description="event_time and component.")
-    repairs: list[SentRow] = Field([], description="work_order_id, opened_at, kind and so on.")
+    telemetry: list[SentRow] = Field(default=[], description="event_time and sensors.")
+    faults: list[SentRow] = Field(default=[], description="event_time and code.")
+    failures: list[SentRow] = Field(default=[], description="event_time and component.")
+    repairs: list[SentRow] = Field(default=[], description="work_order_id, opened_at, kind and so on.")
 
     @property
     def sends(self) -> bool:
@@ -195,7 +195,7 @@ class FailureRisk(Risk):
     components: dict[str, Probability] = Field(description="Probability for each component within the horizon.")
     parts: list[Part] = Field(description="What repairs of the component used, the most usual first.")
     refused_records: list[RefusedRecord] = Field(
-        [], description="Records of the call that were not read; the answer was made without them."
+        default=[], description="Records of the call that were not read; the answer was made without them."
     )
 
 
