@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 import uvicorn
+from mlflow.artifacts import download_artifacts
 
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.hazard.persistence import FILE
+from aftercast.models.registry import MODEL_FOLDER, Version, champion_version, model_name, register
+from aftercast.models.registry import client as mlflow_of
 from aftercast.serving.app import create_app
 
 PATIENCE_S = 60.0
@@ -48,6 +55,33 @@ def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
 def _client(url: str, workspace: Workspace, *scopes: str) -> httpx.Client:
     _, key = create_key(workspace.database, "test", scopes)
     return httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=PATIENCE_S)
+
+
+def _register_changed(workspace: Workspace, change: Callable[[Path], None]) -> Version:
+    champion = champion_version(workspace, "failure")
+    assert champion is not None
+    source = mlflow_of(workspace)
+    run = source.create_run(source.get_experiment_by_name(model_name("failure")).experiment_id)
+    with TemporaryDirectory() as temporary:
+        copied = Path(temporary) / "model"
+        shutil.copytree(_logged(workspace, champion), copied)
+        change(next(copied.rglob(FILE)).parent)
+        source.log_artifacts(run.info.run_id, str(copied), MODEL_FOLDER)
+    return register(workspace, "failure", run.info.run_id, key=run.info.run_id)
+
+
+def _logged(workspace: Workspace, version: Version) -> str:
+    """Folder that MLflow logged, the files of ours within."""
+    found: str = download_artifacts(
+        artifact_uri=f"runs:/{version.run_id}/{MODEL_FOLDER}", tracking_uri=workspace.mlflow_address
+    )
+    return found
+
+
+@pytest.fixture(scope="session")
+def register_changed() -> Callable[[Workspace, Callable[[Path], None]], Version]:
+    """Register a copy of the champion whose files a function changed, under a run of its own; it is not champion."""
+    return _register_changed
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,13 @@ LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # we show progress ourselves, on one line
 }
 
+SERVICE_DEFAULTS: Final[Mapping[str, str]] = {
+    # A service that holds a model goes on with it and looks again soon, so it does not wait minutes for a registry.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+
 
 class StoreSettings(StrictModel):
     """Where history lives."""
@@ -157,6 +164,13 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
 def quiet_libraries() -> None:
     """Put the library defaults into the environment where the user has not chosen otherwise."""
     for name, value in LIBRARY_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def prepare_service() -> None:
+    """Put the defaults of a service into the environment, beside those of every command."""
+    quiet_libraries()
+    for name, value in SERVICE_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 

@@ -6,9 +6,13 @@ A run that died before the last step is never champion, and its version is found
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlparse
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -166,10 +170,20 @@ def decide(workspace: Workspace, found: Version, *, champion: bool, decision: st
     return Version(found.kind, found.version, found.run_id, champion, decision)
 
 
-def champion_files(workspace: Workspace, kind: Registered) -> tuple[Version, Path] | None:
-    """Return the champion and the folder its files were fetched to, None where there is none."""
+@contextmanager
+def champion_files(workspace: Workspace, kind: Registered) -> Iterator[tuple[Version, Path] | None]:
+    """Give the champion and the folder of its files for the length of a with block, None where there is none."""
     found = _champion(workspace, kind)
-    return None if found is None else (_version(found, kind, champion=True), _fetched(workspace, found))
+    if found is None:
+        yield None
+        return
+    with _fetched(workspace, found) as folder:
+        yield _version(found, kind, champion=True), folder
+
+
+def has_registry(workspace: Workspace) -> bool:
+    """Whether there is a registry to ask: a server, or a file that a training made."""
+    return not _unused(workspace)
 
 
 def _refuse_leak(mlflow: MlflowClient, found: Version) -> None:
@@ -203,18 +217,21 @@ def _unused(workspace: Workspace) -> bool:
 
 
 def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:
-    data = _fetched(workspace, found)
-    metadata = Metadata.read(data)
-    return Loaded(kind, HazardModel.load(data), str(found.version), found.run_id, metadata)
+    with _fetched(workspace, found) as folder:
+        return Loaded(kind, HazardModel.load(folder), str(found.version), found.run_id, Metadata.read(folder))
 
 
-def _fetched(workspace: Workspace, found: ModelVersion) -> Path:
-    """Folder of the files we wrote for a version, fetched where they are elsewhere."""
+@contextmanager
+def _fetched(workspace: Workspace, found: ModelVersion) -> Iterator[Path]:
+    """Folder of the files we wrote for a version; those of another machine are fetched, and removed after the block."""
     uri = workspace.mlflow_address
-    folder = Path(download_artifacts(artifact_uri=found.source, tracking_uri=uri, registry_uri=uri))
-    flavor: dict[str, Any] = Model.load(folder).flavors["python_function"]
-    data: Path = folder / flavor["data"]
-    return data
+    here = urlparse(client(workspace).get_run(found.run_id).info.artifact_uri).scheme in {"", "file"}
+    with tempfile.TemporaryDirectory(prefix="aftercast-model-") as temporary:
+        fetched = download_artifacts(
+            artifact_uri=found.source, dst_path=None if here else temporary, tracking_uri=uri, registry_uri=uri
+        )
+        flavor: dict[str, Any] = Model.load(fetched).flavors["python_function"]
+        yield Path(fetched) / flavor["data"]
 
 
 def _version(found: ModelVersion, kind: Registered, *, champion: bool) -> Version:

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pandas as pd
+from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.clocks import parse_time
-from aftercast.data.errors import AftercastError
+from aftercast.data.errors import AftercastError, NotFoundError, WorkspaceError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.models.last_good import LastGood, find_last_good, has_last_good, keep_last_good
 from aftercast.models.mlflow_runs import run_metrics
-from aftercast.models.registry import Loaded, Version, champion_version, load_champion
+from aftercast.models.registry import Loaded, Version, champion_version, has_registry, load_champion
 from aftercast.models.scoring import check_features, with_judgement, with_shift
 from aftercast.models.snapshot import snapshot_path, take_snapshot
 from aftercast.models.snapshot_file import load_snapshot
@@ -58,6 +60,11 @@ class Held:
     saved_ns: int | None = None
 
     @property
+    def model(self) -> tuple[str, str] | None:
+        """Version and run id of the champion; None without one."""
+        return None if self.loaded is None else (self.loaded.version, self.loaded.run_id)
+
+    @property
     def trained_until(self) -> pd.Timestamp | None:
         """Instant (UTC) up to which the champion learnt; None without one."""
         return None if self.loaded is None else parse_time(self.loaded.metadata.until)
@@ -69,7 +76,16 @@ class Champions:
     Parameters
     ----------
     workspace
-        Where they are looked up; nothing in it is changed.
+        Where they are looked up; a copy of the champion that answers is kept there for times without a registry.
+
+    Attributes
+    ----------
+    failed_refreshes
+        How many looks failed since the start.
+    observed_until
+        Instant (UTC) up to which the world was observed, at the last look that could tell; None where nothing was.
+    database_away
+        Whether the operational database did not answer at the last look.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -78,7 +94,10 @@ class Champions:
         self._other_cutoffs: OrderedDict[tuple[Kind, pd.Timestamp, int, str], Rows] = OrderedDict()
         self._computing = threading.Lock()
         self._failing: dict[Kind, str] = {}
+        self._waiting: dict[Kind, Loaded] = {}
         self.failed_refreshes = 0
+        self.observed_until: pd.Timestamp | None = None
+        self.database_away = False
 
     def held(self, kind: Kind) -> Held:
         """Return what is held now; never waits."""
@@ -123,21 +142,57 @@ class Champions:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""
         for kind in KINDS:
             try:
-                found = self._newer(kind, self._held[kind])
-                self._record(kind, self._held[kind].loaded, found.loaded)
-                self._held[kind] = found
+                self._take(kind, self._newer(kind, self._held[kind]))
                 self._failing.pop(kind, None)
             except Exception as error:  # noqa: BLE001  # edge of a thread: the registry may fail in any way
                 self.failed_refreshes += 1
                 self._tell(kind, error)
+                self._go_on(kind)
+        self._look_at_data()
 
-    def _record(self, kind: Kind, old: Loaded | None, new: Loaded | None) -> None:
-        """Write down which model answers from now on."""
-        if (None if old is None else (old.version, old.run_id)) == (None if new is None else (new.version, new.run_id)):
+    def _take(self, kind: Kind, found: Held) -> None:
+        """Answer from what was found from now on, having written down which model it is."""
+        old = self._held[kind]
+        self._record(kind, old, found)
+        self._held[kind] = found
+        if found.loaded is None or found.model == old.model:
             return
-        told = {"version": None, "run_id": None} if new is None else {"version": new.version, "run_id": new.run_id}
-        before = None if old is None else old.version
-        self._workspace.audit.append("model.serving", {"kind": kind, **told, "before": before})
+        self._waiting.pop(kind, None)
+        try:
+            keep_last_good(self._workspace, LastGood(found.loaded, found.decision, found.metrics))
+        except OSError as error:
+            LOG.warning("no copy of the %s model could be kept: %s", kind, error.strerror)
+
+    def _record(self, kind: Kind, old: Held, found: Held) -> None:
+        """Write down a change of the model that answers."""
+        if old.model == found.model:
+            return
+        version, run_id = (None, None) if found.model is None else found.model
+        before = None if old.model is None else old.model[0]
+        told = {"kind": kind, "version": version, "run_id": run_id, "before": before}
+        self._workspace.audit.append("model.serving", told)
+
+    def _go_on(self, kind: Kind) -> None:
+        """Go on with what is held; where that is nothing, with the model that answered before the last stop."""
+        held = self._held[kind]
+        try:
+            if held.loaded is not None:
+                self._held[kind] = self._judged(held)
+                return
+            good = find_last_good(self._workspace, kind)
+            if good is not None:
+                found = self._with_rows(kind, _single_threaded(good.loaded), held, good.decision, good.metrics)
+                self._record(kind, held, found)
+                self._held[kind] = found
+        except Exception as error:  # noqa: BLE001  # edge of a thread; the failure that led here was told already
+            LOG.warning("the %s model that answered last cannot be used: %s", kind, type(error).__name__)
+
+    def _look_at_data(self) -> None:
+        try:
+            self.observed_until = self._workspace.store.observed_until()
+            self.database_away = False
+        except (SQLAlchemyError, WorkspaceError):
+            self.database_away = True
 
     def _tell(self, kind: Kind, error: Exception) -> None:
         """Log the first of a row of failures in full, the others not at all."""
@@ -165,22 +220,53 @@ class Champions:
     def _newer(self, kind: Kind, old: Held) -> Held:
         champion = champion_version(self._workspace, kind)
         if champion is None:
+            self._check_registry(kind, old)
             return Held(None, None, f"No {kind} model has been promoted to champion.", f"Run `aftercast train {kind}`.")
-        path = snapshot_path(self._workspace.folder, kind)
-        saved_ns = path.stat().st_mtime_ns if path.is_file() else None
-        same = old.loaded if old.loaded is not None and _is(old.loaded, champion) else None
-        if same is not None and old.saved_ns == saved_ns:
+        same = old.loaded if old.model == (champion.version, champion.run_id) else None
+        if same is not None and old.saved_ns == self._saved_ns(kind):
             return self._judged(old)
-        loaded = _single_threaded(load_champion(self._workspace, kind)) if same is None else same
+        loaded = self._loaded(kind, champion) if same is None else same
         metrics = run_metrics(self._workspace, loaded.run_id) if same is None else old.metrics
-        try:
-            rows, reason, hint = self._saved_rows(kind, loaded), "", ""
-        except AftercastError as error:
-            if same is not None and old.rows is not None:  # newer rows that cannot be used do not end the older ones
-                raise
-            rows, reason, hint = None, error.message, error.hint
-        found = Held(loaded, rows, reason, hint, champion.decision, metrics, saved_ns)
+        found = self._with_rows(kind, loaded, old, champion.decision, metrics)
         return found if old.rows is None else self._judged(found)
+
+    def _loaded(self, kind: Kind, champion: Version) -> Loaded:
+        """Champion ready to answer; one that waits for rows that fit it is loaded once."""
+        waiting = self._waiting.get(kind)
+        if waiting is None or (waiting.version, waiting.run_id) != (champion.version, champion.run_id):
+            waiting = self._waiting[kind] = _single_threaded(load_champion(self._workspace, kind))
+        return waiting
+
+    def _check_registry(self, kind: Kind, old: Held) -> None:
+        """Tell a registry that is gone from one whose champion was taken away on purpose.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none although one was answered from.
+        """
+        if not has_registry(self._workspace) and (old.loaded is not None or has_last_good(self._workspace, kind)):
+            raise NotFoundError("The registry is gone.", "Bring its database back, or correct mlflow.address.")
+
+    def _with_rows(self, kind: Kind, loaded: Loaded, old: Held, decision: str, metrics: Mapping[str, float]) -> Held:
+        """Model with the rows of the last scoring.
+
+        Raises
+        ------
+        AftercastError
+            If the rows cannot be used while older ones, or those of the model before, still answer.
+        """
+        saved_ns = self._saved_ns(kind)
+        try:
+            return Held(loaded, self._saved_rows(kind, loaded), "", "", decision, metrics, saved_ns)
+        except AftercastError as error:
+            if old.rows is not None:
+                raise
+            return Held(loaded, None, error.message, error.hint, decision, metrics, saved_ns)
+
+    def _saved_ns(self, kind: Kind) -> int | None:
+        path = snapshot_path(self._workspace.folder, kind)
+        return path.stat().st_mtime_ns if path.is_file() else None
 
     def _judged(self, held: Held) -> Held:
         """Held with every row judged, so that an answer is looked up.
@@ -217,10 +303,6 @@ class Champions:
             while len(self._other_cutoffs) > KEPT_CUTOFFS:
                 self._other_cutoffs.popitem(last=False)
             return self._other_cutoffs[key]
-
-
-def _is(loaded: Loaded, champion: Version) -> bool:
-    return (loaded.version, loaded.run_id) == (champion.version, champion.run_id)
 
 
 def _single_threaded(loaded: Loaded) -> Loaded:

@@ -13,10 +13,12 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from aftercast.data.audit.lines import AuditError
-from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError
+from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError, WorkspaceError
 from aftercast.serving.wire.problem import FieldProblem, Problem
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -27,6 +29,7 @@ STATUS_OF: Final[Mapping[type[AftercastError], tuple[int, str, str]]] = {
     ModelMismatchError: (503, "model-mismatch", "The model does not fit the data"),
     AuditError: (503, "audit-unavailable", "The answer cannot be recorded"),
     StoreError: (503, "store-unavailable", "The history cannot be read"),
+    WorkspaceError: (503, "database-unavailable", "The operational database cannot be used"),
 }
 """Status, code and title of errors that come from below; every other one is a defect of the service: 500."""
 
@@ -83,6 +86,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(AftercastError, _on_aftercast)
+    app.add_exception_handler(SQLAlchemyError, _on_database)
 
 
 def request_id_of(request: Request) -> str | None:
@@ -103,6 +107,28 @@ async def _on_aftercast(request: Request, error: Exception) -> JSONResponse:
         return unexpected(request_id)
     status, code, title = known
     return problem_response(make_problem(status, code, title, f"{title}.", error.hint), request_id)
+
+
+async def _on_database(request: Request, error: Exception) -> JSONResponse:
+    """A database that is away passes; a statement it refuses is a defect. Neither statement nor values are logged."""
+    if not is_away(error):
+        raise error
+    request_id = request_id_of(request)
+    LOG.error("request %s: the database is away: %s", request_id, type(error).__name__)
+    problem = make_problem(
+        503,
+        "database-unavailable",
+        "The operational database cannot be used",
+        "This question needs the operational database, which cannot be reached.",
+        "Ask again in a moment; the latest risks by id go on being answered.",
+    )
+    return problem_response(problem, request_id, {"Retry-After": "1"})
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error of the database means that it cannot be reached, and not that a statement is wrong."""
+    broken = isinstance(error, DBAPIError) and error.connection_invalidated
+    return broken or isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError))
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

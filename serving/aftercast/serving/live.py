@@ -47,9 +47,10 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
         422 for too many records, 409 for a device twice, and what :func:`ask` raises.
     """
     _check(workspace, question)
-    horizon = checked_horizon(champions.champion(question.kind), question.horizon)
+    checked_horizon(champions.champion(question.kind), question.horizon)  # before rows are made at some expense
     sent = _checked(workspace, champions, question)
     rows = _base(workspace, champions, question, sent)
+    horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
     cutoff = _cutoff(question, sent, rows)
     found = _answers(workspace, rows, question, sent, cutoff=cutoff, horizon=horizon, caller=caller)
     plain = [each for each in question.ids if each not in question.sent]

@@ -77,8 +77,9 @@ def ask_at_hand(champions: Champions, question: Question, caller: Caller) -> Rep
     """
     if question.as_of is not None or question.sent:
         return None
-    horizon = checked_horizon(champions.champion(question.kind), question.horizon)
+    checked_horizon(champions.champion(question.kind), question.horizon)
     rows = champions.rows(question.kind, None)
+    horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
     found = [rows.fragments.get((each, horizon, question.drivers)) for each in question.ids]
     absent = [each for each, known in zip(question.ids, found, strict=True) if known is None]
     if not all(_sees(caller, rows, each) for each in question.ids):
@@ -99,8 +100,9 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     ProblemError
         A horizon or cutoff that cannot be answered, no model, nothing scored.
     """
-    horizon = checked_horizon(champions.champion(question.kind), question.horizon)
+    checked_horizon(champions.champion(question.kind), question.horizon)  # before rows are made at some expense
     rows = rows_at(workspace, champions, question.kind, question.as_of)
+    horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
     seen = [each for each in dict.fromkeys(question.ids) if _sees(caller, rows, each)]
     kept = {each: found for each in seen if (found := rows.fragments.get((each, horizon, question.drivers)))}
     made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)

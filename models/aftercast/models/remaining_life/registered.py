@@ -129,11 +129,11 @@ def load_champion_life(workspace: Workspace) -> LoadedLife:
     ModelMismatchError
         If it cannot be read by this version of aftercast.
     """
-    found = champion_files(workspace, KIND)
-    if found is None:
-        raise NotFoundError("There is no remaining life model yet.", "Run `aftercast remaining-life train`.")
-    version, folder = found
-    return LoadedLife(RemainingLifeModel.load(folder), About.read(folder), version)
+    with champion_files(workspace, KIND) as found:
+        if found is None:
+            raise NotFoundError("There is no remaining life model yet.", "Run `aftercast remaining-life train`.")
+        version, folder = found
+        return LoadedLife(RemainingLifeModel.load(folder), About.read(folder), version)
 
 
 def _decision(judged: Judged, found: Version, before: Version | None) -> str:

@@ -21,6 +21,7 @@ class LoadedModel(BaseModel):
     version: str | None = Field(description="Null while there is no champion.")
     reason: str | None = Field(None, description="Why there is none, and what to do.")
     scored_at: AwareDatetime | None = Field(None, description="Cutoff of the saved scores it answers from (UTC).")
+    notice: str | None = Field(None, description="What fails although it answers: it goes on with what it has.")
 
 
 class Readiness(BaseModel):
@@ -29,6 +30,9 @@ class Readiness(BaseModel):
     status: Literal["ready", "not_ready"]
     models: dict[str, LoadedModel]
     data_as_of: AwareDatetime | None = Field(description="Instant up to which the world was observed (UTC).")
+    database: Literal["reachable", "away"] = Field(
+        description="Whether the operational database answered at the last look; questions by id do not need it."
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -37,6 +41,7 @@ class Readiness(BaseModel):
                     "status": "ready",
                     "models": {"failure": {"version": "3", "reason": None, "scored_at": "2025-08-15T00:00:00Z"}},
                     "data_as_of": "2025-08-15T00:00:00Z",
+                    "database": "reachable",
                 }
             ]
         }
