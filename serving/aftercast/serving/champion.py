@@ -228,7 +228,8 @@ class Champions:
         loaded = self._loaded(kind, champion) if same is None else same
         metrics = run_metrics(self._workspace, loaded.run_id) if same is None else old.metrics
         found = self._with_rows(kind, loaded, old, champion.decision, metrics)
-        return found if old.rows is None else self._judged(found)
+        at_once = old.rows is None and found.rows is not None and loaded.version in found.rows.snapshot.shifts
+        return found if at_once else self._judged(found)
 
     def _loaded(self, kind: Kind, champion: Version) -> Loaded:
         """Champion ready to answer; one that waits for rows that fit it is loaded once."""
