@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from aftercast.data.audit.settling import settling
-from aftercast.data.settings import default_workspace, quiet_libraries
+from aftercast.data.settings import default_workspace, prepare_service
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.serving.access_log import RequestLog, log_to_stderr
 from aftercast.serving.auth import Authentication
@@ -81,6 +81,6 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
 
 def from_environment() -> FastAPI:
     """Application of the workspace that AFTERCAST_WORKSPACE names; what `aftercast serve` starts."""
-    quiet_libraries()
+    prepare_service()
     log_to_stderr()
     return create_app(open_workspace(default_workspace()))

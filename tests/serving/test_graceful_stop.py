@@ -1,0 +1,96 @@
+"""Asked to stop, `aftercast serve` takes no new request, answers those it has, and ends by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPResponse
+
+import httpx
+import pytest
+
+from aftercast.data.audit.reading import newest_entries
+from aftercast.data.audit.verification import verify
+from aftercast.data.records.keys import create_key
+from aftercast.data.workspace import Workspace
+from aftercast.models.snapshot import snapshot_path
+from aftercast.models.snapshot_file import load_snapshot
+
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def _serving(workspace: Workspace, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", str(port), *options]
+    environment = {**os.environ, "AFTERCAST_SERVING__BODY_TIMEOUT_S": str(PATIENCE_S)}
+    process = subprocess.Popen([*command, "-w", str(workspace.folder)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _wait_ready(port, process)
+        yield process, port
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE_S)
+
+
+def _wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        assert process.poll() is None, "the service ended while starting"
+        assert time.monotonic() < deadline, "the service did not become ready"
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+
+
+def _wait_deaf(port: int) -> None:
+    """Wait until no new request is taken; the supervisor of several workers keeps the port open a while longer."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=1)
+        except httpx.TransportError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the service still takes requests")
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[str, ...], own_fleet: Workspace) -> None:
+    """Half of its body is sent before the signal, the rest once no other request is taken."""
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    _, key = create_key(own_fleet.database, "stopping")
+    body = json.dumps({"devices": [{"device_id": device_id}]}).encode()
+    head = (
+        f"POST /v1/failure-risk HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+    )
+    with _serving(own_fleet, *options) as (process, port):
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as line:
+            line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:10])
+            time.sleep(0.5)  # the head is read and the request has begun; were it not, it would be refused below
+            process.send_signal(signal.SIGTERM)
+            _wait_deaf(port)
+            line.sendall(body[10:])
+            answered = HTTPResponse(line)
+            answered.begin()
+            told = json.loads(answered.read())
+        ended = process.wait(PATIENCE_S)
+    assert answered.status == 200, told
+    assert told["results"][0]["device_id"] == device_id
+    assert ended in {0, -signal.SIGTERM}
+    (newest,) = newest_entries(own_fleet.path("audit"), 1)
+    assert newest["content"]["records"][0]["probability"] == told["results"][0]["probability"]
+    assert verify(own_fleet.path("audit"), own_fleet.database).whole
