@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pandas as pd
 from limits import parse_many
-from sqlalchemy import Column, Connection, Engine, Row, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Engine, Row, Select, String, Table, Text, insert, literal, select, update
 
 from aftercast.data.clocks import parse_time
 from aftercast.data.errors import NotFoundError, SettingsError
@@ -207,13 +207,19 @@ def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = Non
     prefix, _, rest = plaintext.partition("_")
     key_id, _, secret = rest.partition("_")
     with engine.connect() as connection:
-        row = connection.execute(select(API_KEYS).where(API_KEYS.c.key_id == key_id)).one_or_none()
-    stored = _NO_DIGEST if row is None else str(row.secret_sha256)
+        row = connection.execute(_always_one_row(key_id)).one()
+    stored = _NO_DIGEST if row.secret_sha256 is None else str(row.secret_sha256)
     genuine = hmac.compare_digest(_digest(secret), stored)
-    if f"{prefix}_" != KEY_PREFIX or row is None or not genuine:
+    if f"{prefix}_" != KEY_PREFIX or row.key_id is None or not genuine:
         return None
     key = _api_key(row)
     return key if key.works_at(_now() if now is None else now) else None
+
+
+def _always_one_row(key_id: str) -> Select[Any]:
+    """Look a key up; an id nobody has gives a row without values, so that it takes the time of one that somebody has."""
+    anyway = select(literal(1).label("one")).subquery()
+    return select(API_KEYS).select_from(anyway.outerjoin(API_KEYS, API_KEYS.c.key_id == key_id))
 
 
 def _check(name: str, scopes: Collection[str], expires_at: pd.Timestamp | None, now: pd.Timestamp) -> None:
