@@ -93,6 +93,39 @@ def test_online_rows_are_those_of_a_batch_at_their_cutoff(sending: httpx.Client,
     assert (kept.probability == expected.probability).all()
 
 
+def test_customers_are_renewed_by_their_contacts_and_by_the_repairs_of_their_devices(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    before = load_snapshot(snapshot_path(own_fleet.folder, "churn"))
+    devices = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    owned = next(i for i, each in enumerate(devices.customer_id) if each in set(before.ids))
+    device_id, owner = str(devices.ids[owned]), str(devices.customer_id[owned])
+    caller = next(str(each) for each in before.ids if each != owner)
+    later = _until(own_fleet) + HOUR
+    known = {"event_time": later.isoformat(), "available_at": later.isoformat()}
+    contact = {"contact_id": "c-new", "customer_id": caller, "channel": "phone", "kind": "complaint", **known}
+    opened = {"opened_at": later.isoformat(), "available_at": later.isoformat()}
+    repair = {"work_order_id": "w-new", "device_id": device_id, "kind": "corrective", **opened}
+    assert _send(sending, "contacts", [contact]).json()["wrong"] == []
+    assert _send(sending, "repairs", [repair]).json()["wrong"] == []
+    assert run_drain(own_fleet)["renewed_customers"] == 2
+    online = load_snapshot(snapshot_path(own_fleet.folder, "churn"))
+    batch = take_snapshot(own_fleet.store, own_fleet.fleet, "churn", later).of([owner, caller])
+    renewed = online.of([owner, caller])
+    assert (renewed.cutoff_us == later.value // 1000).all()
+    pd.testing.assert_frame_equal(renewed.features, batch.features, check_categorical=False, check_exact=True)
+    assert not renewed.features.equals(before.of([owner, caller]).features)
+    others = [str(each) for each in before.ids if each not in {owner, caller}]
+    pd.testing.assert_frame_equal(online.of(others).features, before.of(others).features)
+
+
+def test_telemetry_renews_no_customer(sending: httpx.Client, own_fleet: Workspace) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    _send(sending, "telemetry", [_reading(own_fleet, device_id, _until(own_fleet) + HOUR)])
+    report = run_drain(own_fleet)
+    assert (report["renewed"], report["renewed_customers"]) == (1, 0)
+
+
 def test_records_without_available_at_became_known_when_they_were_received(
     sending: httpx.Client, own_fleet: Workspace
 ) -> None:

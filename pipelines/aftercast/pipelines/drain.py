@@ -1,8 +1,9 @@
-"""Drain: store what the service took into its inbox, and renew the online rows of the devices it is about."""
+"""Drain: store what the service took into its inbox, and renew the online rows of those it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +14,8 @@ from aftercast.data.errors import InputError
 from aftercast.data.ingest import ingest
 from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.data.workspace import Workspace
-from aftercast.pipelines.online import renew_online
+from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
+from aftercast.pipelines.online import owners_of, renew_customers, renew_devices
 from aftercast.pipelines.runs import one_at_a_time
 
 ROWS_AT_ONCE: Final = 200_000
@@ -30,19 +32,50 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
     -------
     dict
         ``batches``, ``read``, ``kept``, ``quarantined`` (rows), ``refused`` (batches that could not be read at all),
-        ``renewed`` (devices whose online row is newer now), ``version`` of the store.
+        ``renewed`` (devices whose online row is newer now), ``renewed_customers``, ``version`` of the store.
     """
     total = {"batches": 0, "read": 0, "kept": 0, "quarantined": 0, "refused": 0}
-    touched: set[str] = set()
+    about = _About()
     with one_at_a_time(workspace, "drain"):
         while batches := waiting_batches(workspace.database, ROWS_AT_ONCE):
             for name, count in _store(workspace, batches).items():
                 total[name] += count
-            touched |= {str(row.get("device_id")) for batch in batches for row in batch.records}
+            about.add(batches)
             if progress is not None:
                 progress("inbox", total["read"])
-        renewed = renew_online(workspace, touched) if touched else 0
-    return {**total, "renewed": renewed, "version": workspace.store.version()}
+        renewed = renew_devices(workspace, about.devices) if about.devices else 0
+        customers = about.customers | (owners_of(workspace, about.served) if about.served else set())
+        renewed_customers = renew_customers(workspace, customers) if customers else 0
+    found = {**total, "renewed": renewed, "renewed_customers": renewed_customers}
+    return {**found, "version": workspace.store.version()}
+
+
+@dataclass(frozen=True)
+class _About:
+    """Whom records are about.
+
+    Attributes
+    ----------
+    served
+        Devices whose service their owners' features read.
+    """
+
+    devices: set[str] = field(default_factory=set)
+    served: set[str] = field(default_factory=set)
+    customers: set[str] = field(default_factory=set)
+
+    def add(self, batches: Sequence[InboxBatch]) -> None:
+        """Note whom batches are about."""
+        for batch in batches:
+            devices, customers = (
+                {str(row[name]) for row in batch.records if row.get(name) is not None}
+                for name in ("device_id", "customer_id")
+            )
+            self.devices.update(devices)
+            if batch.table in SERVICE_TABLES:
+                self.served.update(devices)
+            if batch.table in CUSTOMER_TABLES:
+                self.customers.update(customers)
 
 
 def _store(workspace: Workspace, batches: Sequence[InboxBatch]) -> dict[str, int]:

@@ -47,7 +47,8 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         return
     say(
         f"{result['batches']:,} batches, {result['read']:,} records: {result['kept']:,} stored, "
-        f"{result['quarantined']:,} findings in quarantine; {result['renewed']:,} devices renewed."
+        f"{result['quarantined']:,} findings in quarantine; {result['renewed']:,} devices and "
+        f"{result['renewed_customers']:,} customers renewed."
     )
     if result["refused"] > 0:
         note(f"{result['refused']:,} batches could not be read at all; they stay in the inbox, marked as refused.")
