@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import httpx
 import pandas as pd
+from benchmarks.harness import RESULTS, machine
 from benchmarks.operation.fleet import make_fleet
 from benchmarks.operation.processes import Part, drain, free_port, mlflow_server, postgres_server, service
 from rich.console import Console
@@ -35,6 +36,9 @@ from aftercast.data.audit.verification import verify
 from aftercast.data.records.keys import create_key
 from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.models.answers import answer
+from aftercast.models.registry import load_champion
+from aftercast.models.scoring import score_rows
 from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot
 from aftercast.pipelines.drain import run_drain
@@ -43,6 +47,9 @@ ASKERS: Final = 3
 SENDERS: Final = 2
 CODE: Final = "E-FAULTS"
 PAUSE_S: Final = (0.5, 2.0)
+HORIZON: Final = "7d"
+CALM_S: Final = 20.0
+"""Within which the service takes up the rows of the last drain."""
 
 
 @dataclass
@@ -98,9 +105,13 @@ def run(folder: Path, kills: int, chance: random.Random) -> bool:
         parts += [serving, drain(workspace.folder, folder / "drain.log")]
         for part in parts[-2:]:
             part.start()
-        seen = under_load(workspace, f"http://127.0.0.1:{service_port}", key, lambda: strike(parts, kills, chance))
+        address = f"http://127.0.0.1:{service_port}"
+        seen = under_load(workspace, address, key, lambda: strike(parts, kills, chance))
         serving.wait_ready()
-        return report(open_workspace(workspace.folder), seen, kills, names=[part.name for part in parts])
+        workspace = open_workspace(workspace.folder)
+        run_drain(workspace)
+        different = differences(workspace, address, key)
+        return report(workspace, seen, different, kills, names=[part.name for part in parts])
     finally:
         for part in reversed(parts):
             part.end()
@@ -144,19 +155,19 @@ def ask(address: str, key: str, devices: list[str], seen: Seen, stop: threading.
         while not stop.is_set():
             request_id, asked = uuid.uuid4().hex, random.sample(devices, 3)
             body = {"devices": [{"device_id": each} for each in asked], "drivers": 0}
-            answer = _sent(http, "/v1/failure-risk", body, {"X-Request-ID": request_id}, seen)
-            if answer is not None and answer.status_code == 200:
+            answered = _sent(http, "/v1/failure-risk", body, {"X-Request-ID": request_id}, seen)
+            if answered is not None and answered.status_code == 200:
                 with seen.lock:
                     seen.answered.append(request_id)
-                    seen.wrong += _wrong(answer.json(), asked)
+                    seen.wrong += _wrong(answered.json(), asked)
 
 
-def _wrong(answer: dict[str, Any], asked: list[str]) -> list[str]:
-    results = answer["results"]
+def _wrong(told: dict[str, Any], asked: list[str]) -> list[str]:
+    results = told["results"]
     found = []
     if [each["device_id"] for each in results] != asked:
         found.append("an answer about other devices")
-    if {each["model"]["run_id"] for each in results} != {answer["model"]["run_id"]}:
+    if {each["model"]["run_id"] for each in results} != {told["model"]["run_id"]}:
         found.append("an answer of two models")
     if any(each["probability"] is None or not 0 <= each["probability"] <= 1 for each in results):
         found.append("a device in the field without a probability")
@@ -172,8 +183,8 @@ def bring(address: str, key: str, devices: list[str], seen: Seen, stop: threadin
             record = {"device_id": random.choice(devices), "event_time": moment, "code": CODE}
             headers = {"Idempotency-Key": moment}
             while not stop.is_set():
-                answer = _sent(http, "/v1/records", {"table": "faults", "records": [record]}, headers, seen)
-                if answer is not None and answer.status_code == 202:
+                taken = _sent(http, "/v1/records", {"table": "faults", "records": [record]}, headers, seen)
+                if taken is not None and taken.status_code == 202:
                     with seen.lock:
                         seen.accepted.append(moment)
                     break
@@ -182,18 +193,33 @@ def bring(address: str, key: str, devices: list[str], seen: Seen, stop: threadin
 
 def _sent(http: httpx.Client, path: str, body: dict[str, Any], headers: dict[str, str], seen: Seen) -> Any:
     try:
-        answer = http.post(path, json=body, headers=headers)
+        answered = http.post(path, json=body, headers=headers)
     except httpx.TransportError:
-        answer = None
+        answered = None
         time.sleep(0.05)
     with seen.lock:
-        seen.statuses["away" if answer is None else str(answer.status_code)] += 1
-    return answer
+        seen.statuses["away" if answered is None else str(answered.status_code)] += 1
+    return answered
 
 
-def report(workspace: Workspace, seen: Seen, kills: int, names: list[str]) -> bool:
-    """Store what waits, compare, print; whether nothing was lost and nothing wrong."""
-    run_drain(workspace)
+def differences(workspace: Workspace, address: str, key: str) -> int:
+    """How many devices the service answers otherwise than the champion and the rows on disk say, once it is calm."""
+    rows = load_snapshot(snapshot_path(workspace.folder, "failure"))
+    scored = score_rows(load_champion(workspace, "failure"), rows, workspace.fleet)
+    right = {each: answer(scored.score(place, 0), HORIZON).probability for each, place in scored.position.items()}
+    body = {"devices": [{"device_id": each} for each in right], "horizon": HORIZON, "drivers": 0}
+    deadline = time.monotonic() + CALM_S
+    with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=20) as http:
+        while True:
+            results = http.post("/v1/failure-risk", json=body).raise_for_status().json()["results"]
+            found = sum(each["probability"] != right[each["device_id"]] for each in results)
+            if found == 0 or time.monotonic() > deadline:
+                return found
+            time.sleep(0.5)
+
+
+def report(workspace: Workspace, seen: Seen, different: int, kills: int, names: list[str]) -> bool:
+    """Compare, print; whether nothing was lost and nothing wrong."""
     stored = workspace.store.read("faults")
     mine = stored.loc[stored["code"] == CODE, "event_time"]
     kept = Counter(moment.isoformat() for moment in mine)
@@ -205,6 +231,7 @@ def report(workspace: Workspace, seen: Seen, kills: int, names: list[str]) -> bo
         "answers that arrived and are not in the audit log": sum(each not in recorded for each in seen.answered),
         "findings of the audit log": len(verification.findings),
         "wrong answers": len(seen.wrong),
+        "devices answered otherwise than model and rows say, at the end": different,
         "answers that were defects (500)": seen.statuses["500"],
     }
     table = Table("what", "count", title=f"{kills} kills of {', '.join(names)}")
@@ -214,7 +241,22 @@ def report(workspace: Workspace, seen: Seen, kills: int, names: list[str]) -> bo
     for what, count in findings.items():
         table.add_row(what, f"{count:,}")
     Console(width=120).print(table)
+    _keep(kills, names, seen, findings)
     return sum(findings.values()) == 0 and len(seen.accepted) > 0 and len(seen.answered) > 0
+
+
+def _keep(kills: int, names: list[str], seen: Seen, findings: dict[str, int]) -> None:
+    content = {
+        "name": "faults",
+        "machine": machine(),
+        "kills": kills,
+        "parts": names,
+        "answered": len(seen.answered),
+        "accepted": len(seen.accepted),
+        "statuses": dict(sorted(seen.statuses.items())),
+        "findings": findings,
+    }
+    (RESULTS / "faults.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _recorded(workspace: Workspace) -> set[str]:
