@@ -40,7 +40,8 @@ class Workspace:
     @cached_property
     def database(self) -> Engine:
         """The operational database."""
-        return open_database(self.settings.database.address, self.folder)
+        chosen = self.settings.database
+        return open_database(chosen.address, self.folder, upgrade=chosen.upgrade)
 
     @cached_property
     def store(self) -> Store:

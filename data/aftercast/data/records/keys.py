@@ -217,7 +217,7 @@ def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = Non
 
 
 def _always_one_row(key_id: str) -> Select[Any]:
-    """Look a key up; an id nobody has gives a row without values, so that it takes the time of one that somebody has."""
+    """Look a key up; an id nobody has gives a row without values, which takes the time of one that somebody has."""
     anyway = select(literal(1).label("one")).subquery()
     return select(API_KEYS).select_from(anyway.outerjoin(API_KEYS, API_KEYS.c.key_id == key_id))
 

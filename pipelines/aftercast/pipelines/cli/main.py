@@ -19,6 +19,7 @@ from aftercast.pipelines.cli import (
     audit,
     backtest,
     compare,
+    database,
     drain,
     explain,
     features,
@@ -68,6 +69,7 @@ for module in (
     drain,
     keys,
     audit,
+    database,
     mlflow,
 ):
     module.register(app)

@@ -1,0 +1,58 @@
+"""What migrations do to tables, leaving alone what is there already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic.operations import Operations
+from sqlalchemy import Column, Inspector, inspect
+
+from aftercast.data.errors import WorkspaceError
+
+
+def make_table(operations: Operations, name: str, *parts: Any) -> None:
+    """Create a table, unless it is there with these columns.
+
+    Parameters
+    ----------
+    parts
+        Columns and constraints.
+
+    Raises
+    ------
+    WorkspaceError
+        If a table of this name is there that lacks a column: it is not one of aftercast.
+    """
+    inspector = _inspector(operations)
+    if not inspector.has_table(name):
+        operations.create_table(name, *parts)
+        return
+    there = _columns(inspector, name)
+    lacking = [part.name for part in parts if isinstance(part, Column) and part.name not in there]
+    if lacking:
+        raise WorkspaceError(
+            f"The database has a table '{name}' without the column '{lacking[0]}': it is not one of aftercast.",
+            "Give aftercast a database of its own: database.address.",
+        )
+
+
+def make_index(operations: Operations, name: str, table: str, *columns: str) -> None:
+    """Create an index, unless one of its name is there."""
+    operations.create_index(name, table, list(columns), if_not_exists=True)
+
+
+def add_columns(operations: Operations, table: str, *columns: Column[Any]) -> None:
+    """Add columns, those that are there excepted; rows that are there have NULL in them."""
+    there = _columns(_inspector(operations), table)
+    with operations.batch_alter_table(table) as batch:
+        for column in columns:
+            if column.name not in there:
+                batch.add_column(column)
+
+
+def _inspector(operations: Operations) -> Inspector:
+    return inspect(operations.get_bind())
+
+
+def _columns(inspector: Inspector, table: str) -> set[str]:
+    return {column["name"] for column in inspector.get_columns(table)}
