@@ -47,7 +47,7 @@ def fleet_workspace(fleet_folder: Path) -> Workspace:
 def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
     """Copy of the fleet's workspace that a test may change; its models stay where they were logged."""
     folder = tmp_path / "fleet"
-    shutil.copytree(fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "*.lock", "*.db", "*.db-*"))
+    shutil.copytree(fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "last-good", "*.lock", "*.db", "*.db-*"))
     for database in fleet_folder.glob("*.db"):
         copy_database(database, folder / database.name)
     yield open_workspace(folder)

@@ -229,6 +229,7 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
         record = {"device_id": _device(fleet), "event_time": "2025-01-01T00:00:00Z", "code": "E1"}
         brought = asking.post("/v1/records", json={"table": "faults", "records": [record]})
         told = _ready_when(asking, lambda found: found["database"] == "away")
+        figures = asking.get("/metrics")
         on_postgres.come_back()
         back = _ready_when(asking, lambda found: found["database"] == "reachable")
         after = asking.get("/v1/risk-list")
@@ -237,6 +238,8 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
     assert (brought.status_code, brought.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
     assert "nothing was taken" in brought.json()["detail"]
     assert (told.status_code, told.json()["database"]) == (200, "away")
+    assert "aftercast_database_up 0.0" in figures.text.splitlines()
+    assert "aftercast_devices_silent" in figures.text
     assert (back.status_code, back.json()["database"]) == (200, "reachable")
     assert after.status_code == 200
 

@@ -12,14 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from aftercast.data.audit.settling import settling
+from aftercast.data.log_lines import log_to_stderr
 from aftercast.data.settings import default_workspace, prepare_service
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.serving.access_log import RequestLog, log_to_stderr
+from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
 from aftercast.serving.champion import Champions
 from aftercast.serving.deps import Service
-from aftercast.serving.errors import install
+from aftercast.serving.errors import LOG, install
 from aftercast.serving.limits import BodyLimit, TimeLimit
+from aftercast.serving.measures.measures import Measures
 from aftercast.serving.openapi import Application
 from aftercast.serving.rate_limit import RateLimit
 from aftercast.serving.routes import discover
@@ -41,8 +43,8 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
     check_every_s
         Seconds between looks for a newly promoted model or newly saved scores; None is that of the settings.
     """
-    service = Service(workspace, Champions(workspace))
-
+    champions = Champions(workspace)
+    service = Service(workspace, champions, Measures(workspace, champions))
     limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
 
@@ -52,8 +54,11 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
         with (
             settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
             service.champions.watching(every_s),
+            service.measures.sharing(),
         ):
+            LOG.info("takes requests, release %s", version("aftercast"))
             yield
+        LOG.info("has stopped")
 
     app = Application(
         title="aftercast",
@@ -65,7 +70,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
-            Middleware(RequestLog),
+            Middleware(RequestLog, counting=service.measures.counting),
             Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),

@@ -13,15 +13,17 @@ from aftercast.serving.auth import allowed
 from aftercast.serving.callers import Caller
 from aftercast.serving.champion import Champions
 from aftercast.serving.errors import PROBLEM_TYPE
+from aftercast.serving.measures.measures import Measures
 from aftercast.serving.wire.problem import Problem
 
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace and the models it holds."""
+    """One running service: its workspace, the models it holds, and its figures of operation."""
 
     workspace: Workspace
     champions: Champions
+    measures: Measures
 
     @property
     def audit(self) -> AuditLog:

@@ -102,7 +102,7 @@ async def _on_aftercast(request: Request, error: Exception) -> JSONResponse:
         )
     known = next((answer for kind, answer in STATUS_OF.items() if isinstance(error, kind)), None)
     if known is None or known[0] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        LOG.error("request %s failed", request_id, exc_info=error)
+        LOG.error("a request failed", exc_info=error)
     if known is None or not isinstance(error, AftercastError):
         return unexpected(request_id)
     status, code, title = known
@@ -114,7 +114,7 @@ async def _on_database(request: Request, error: Exception) -> JSONResponse:
     if not is_away(error):
         raise error
     request_id = request_id_of(request)
-    LOG.error("request %s: the database is away: %s", request_id, type(error).__name__)
+    LOG.error("a request needed the database, which is away: %s", type(error).__name__)
     problem = make_problem(
         503,
         "database-unavailable",

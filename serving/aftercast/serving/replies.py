@@ -31,6 +31,7 @@ async def reply_to(service: Service, question: Question, caller: Caller, request
         reply.rows, reply.horizon, reply.fragments, body, request_id=request_id, key_id=caller.caller_id
     )
     service.audit.append(PREDICTION, entry)
+    service.measures.counting.answered(question.kind, reply.fragments)
     return Response(body, media_type="application/json")
 
 

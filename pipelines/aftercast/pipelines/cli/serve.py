@@ -24,15 +24,19 @@ def serve(
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """
     import math
+    import sys
 
     import uvicorn
 
+    from aftercast.data.log_lines import log_to_stderr
     from aftercast.data.settings import name_workspace
 
     place = opened(workspace)
     name_workspace(place.folder)
     where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
-    note(f"Listening on http://{where}:{number} (documentation: /openapi.json)")
+    if sys.stderr.isatty():
+        note(f"Listening on http://{where}:{number}; open /docs in a browser, with any name and the key as password.")
+    log_to_stderr()
     uvicorn.run(
         FACTORY,
         factory=True,
@@ -42,7 +46,8 @@ def serve(
         loop="auto",  # uvloop and httptools where they are installed
         http="auto",
         ws="none",
-        log_level="warning",
+        log_config=None,  # its lines take our way, see log_to_stderr
+        log_level="info",
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
