@@ -26,6 +26,7 @@ from aftercast.serving.openapi import Application
 from aftercast.serving.rate_limit import RateLimit
 from aftercast.serving.routes import discover
 from aftercast.serving.tokens import tokens_of
+from aftercast.serving.tracing import Tracing, collector_of, tracing
 
 ABOUT: Final = """
 How likely is a device to fail, a customer to leave, by when and why.
@@ -46,6 +47,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
     champions = Champions(workspace)
     service = Service(workspace, champions, Measures(workspace, champions))
     limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
+    collector = collector_of(workspace.settings.tracing)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
 
     @asynccontextmanager
@@ -55,6 +57,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
             settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
             service.champions.watching(every_s),
             service.measures.sharing(),
+            tracing(collector),
         ):
             LOG.info("takes requests, release %s", version("aftercast"))
             yield
@@ -71,6 +74,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
             Middleware(RequestLog, counting=service.measures.counting),
+            Middleware(Tracing, collector=collector),
             Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),

@@ -31,6 +31,7 @@ from aftercast.serving.questions import (
 )
 from aftercast.serving.render import Unanswered, fragment
 from aftercast.serving.rows import Fragment, Rows
+from aftercast.serving.tracing import step
 
 KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
 
@@ -181,8 +182,10 @@ def _answers(
     caller: Caller,
 ) -> dict[str, Fragment]:
     allowed = _allowed(workspace, list(question.sent), sent, caller)
-    live = _live(workspace, rows.snapshot, allowed, sent, cutoff)
-    scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
+    with step("features"):
+        live = _live(workspace, rows.snapshot, allowed, sent, cutoff)
+    with step("model"):
+        scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
     out = {}
     for each in question.sent:
         said: Answer | Unanswered

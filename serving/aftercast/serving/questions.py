@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import pandas as pd
@@ -21,6 +22,7 @@ from aftercast.serving.champion import Champions
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.render import Unanswered, fragment
 from aftercast.serving.rows import Fragment, Rows
+from aftercast.serving.tracing import step
 
 USUAL_HORIZONS: Final[dict[Kind, str]] = {"failure": "7d", "churn": "30d"}
 NOUNS: Final[dict[Kind, str]] = {"failure": "device", "churn": "customer"}
@@ -105,7 +107,8 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
     seen = [each for each in dict.fromkeys(question.ids) if _sees(caller, rows, each)]
     kept = {each: found for each in seen if (found := rows.fragments.get((each, horizon, question.drivers)))}
-    made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
+    with step("model"):
+        made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
     absent = sorted(set(question.ids) - set(seen))
     others = _absent(workspace, rows, absent, horizon, caller) if absent else {}
     whole = {**kept, **made, **others}
@@ -167,9 +170,14 @@ def checked_horizon(loaded: Loaded, text: str | None) -> str:
     ProblemError
         409 if it is longer than the model's longest, or no duration.
     """
-    longest = max(parse_duration_us(each) for each in loaded.metadata.horizons)
+    return _checked_horizon(loaded.kind, tuple(loaded.metadata.horizons), text)
+
+
+@lru_cache(maxsize=1000)
+def _checked_horizon(kind: Kind, horizons: tuple[str, ...], text: str | None) -> str:
+    longest = max(parse_duration_us(each) for each in horizons)
     if text is None:
-        usual = parse_duration_us(USUAL_HORIZONS[loaded.kind])
+        usual = parse_duration_us(USUAL_HORIZONS[kind])
         return format_duration(min(usual, longest))
     try:
         asked = parse_duration_us(text)
@@ -192,7 +200,8 @@ def rows_at(workspace: Workspace, champions: Champions, kind: Kind, as_of: datet
     if cutoff is not None:
         _check_observed(workspace, cutoff)
     try:
-        return champions.rows(kind, cutoff)
+        with step("history"):
+            return champions.rows(kind, cutoff)
     except NotEnoughDataError as error:
         raise ProblemError(409, "nothing-at-risk", "Nothing can be judged", error.message, error.hint) from error
 
