@@ -212,7 +212,7 @@ def differences(workspace: Workspace, address: str, key: str) -> int:
     with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=20) as http:
         while True:
             results = http.post("/v1/failure-risk", json=body).raise_for_status().json()["results"]
-            found = sum(each["probability"] != right[each["device_id"]] for each in results)
+            found: int = sum(each["probability"] != right[each["device_id"]] for each in results)
             if found == 0 or time.monotonic() > deadline:
                 return found
             time.sleep(0.5)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -57,7 +58,8 @@ def scraping(own_fleet: Workspace, listening: Listening, client_of: ClientOf) ->
 def test_requests_are_counted_by_route_method_and_status(scraping: httpx.Client, own_fleet: Workspace) -> None:
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
     before = _samples(scraping)
-    for body in ({"devices": [{"device_id": device_id}, {"device_id": "nobody"}]}, {"devices": []}, {"wrong": 1}):
+    bodies: list[dict[str, Any]] = [{"devices": [{"device_id": device_id}, {"device_id": "nobody"}]}]
+    for body in (*bodies, {"devices": []}, {"wrong": 1}):
         scraping.post("/v1/failure-risk", json=body)
     scraping.get(f"/v1/devices/{device_id}")
     scraping.get("/nowhere", headers={"X-API-Key": "ac_00000000_wrong"})
@@ -144,7 +146,7 @@ def test_a_service_whose_database_is_away_is_ready_and_says_why_it_cannot_check_
 def test_openmetrics_is_told_to_who_accepts_it(bare_client: httpx.Client) -> None:
     answered = bare_client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
     assert answered.headers["Content-Type"].startswith("application/openmetrics-text")
-    families = {each.name for each in openmetrics_families(answered.text)}
+    families = {each.name for each in openmetrics_families(answered.text)}  # type: ignore[no-untyped-call]
     assert {"aftercast_workers", "aftercast_http_request_duration_seconds"} <= families
 
 

@@ -58,7 +58,7 @@ class Measures:
         """Text of all figures and its media type: OpenMetrics for who accepts it, else Prometheus's own."""
         found = _Found(await to_thread.run_sync(self.collect, limiter=self._limiter))
         if "application/openmetrics-text" in accept:
-            return openmetrics.generate_latest(found), OPEN
+            return bytes(openmetrics.generate_latest(found)), OPEN  # type: ignore[no-untyped-call]
         return exposition.generate_latest(found), PLAIN
 
     def collect(self) -> list[Metric]:

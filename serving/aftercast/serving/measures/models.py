@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from prometheus_client.metrics_core import Metric
 
 from aftercast.data.clocks import HOUR_US, NEVER
+from aftercast.data.records.scores import Kind
 from aftercast.models.snapshot import Snapshot
 from aftercast.serving.champion import KINDS, Champions
 from aftercast.serving.measures.catalogue import (
@@ -38,7 +41,7 @@ def model_figures(champions: Champions, now: pd.Timestamp) -> list[Metric]:
     ]
 
 
-def _ages(moments: dict[str, pd.Timestamp | None], now: pd.Timestamp) -> Values:
+def _ages(moments: Mapping[Kind, pd.Timestamp | None], now: pd.Timestamp) -> Values:
     return [((kind,), (now - moment).total_seconds()) for kind, moment in moments.items() if moment is not None]
 
 
