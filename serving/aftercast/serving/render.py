@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import orjson
 import pandas as pd
 
+from aftercast.data.records.scores import Kind
 from aftercast.data.sent import Refused
 from aftercast.models import answers
 from aftercast.models.answers import Answer
@@ -61,15 +63,18 @@ def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refuse
 def whole_answer(rows: Rows, cutoff: pd.Timestamp, horizon: str, fragments: Sequence[Fragment]) -> bytes:
     """JSON of an answer about several records."""
     answered = sum(each.answered for each in fragments)
-    head = RiskAnswer(
-        horizon=horizon,
-        cutoff=cutoff,
-        answered=answered,
-        failed=len(fragments) - answered,
-        model=model_ref(rows.loaded),
-    )
-    start = head.model_dump_json().encode()[:-1]
+    model = (rows.loaded.kind, rows.loaded.version, rows.loaded.run_id)
+    start = _head(model, cutoff, horizon, answered, len(fragments) - answered)
     return b"".join([start, b',"results":[', b",".join(each.body for each in fragments), b"]}"])
+
+
+@lru_cache(maxsize=1000)
+def _head(model: tuple[Kind, str, str], cutoff: pd.Timestamp, horizon: str, answered: int, failed: int) -> bytes:
+    """Fields that an answer has once, as an object that is still open."""
+    kind, version, run_id = model
+    which = ModelRef(name=kind, version=version, run_id=run_id)
+    head = RiskAnswer(horizon=horizon, cutoff=cutoff, answered=answered, failed=failed, model=which)
+    return head.model_dump_json().encode()[:-1]
 
 
 def audit_entry(rows: Rows, horizon: str, fragments: Sequence[Fragment], body: bytes, **who: str | None) -> bytes:

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 
 from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
 from aftercast.serving.errors import request_id_of
+from aftercast.serving.question_route import QuestionRoute
 from aftercast.serving.questions import Question
 from aftercast.serving.replies import reply_to
 from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
 
-router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
+router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT], route_class=QuestionRoute)
 
 
 @router.post(

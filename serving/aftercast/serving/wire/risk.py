@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -53,6 +53,8 @@ SentRow = Annotated[
     ),
 ]
 SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
+NOTHING: Final = cast("list[SentRow]", ())
+"""Default of lists: a list would be copied for each of a thousand devices that send nothing, a tuple is not."""
 
 
 class DeviceAsked(Request):
@@ -63,10 +65,10 @@ class DeviceAsked(Request):
         default=None,
         description="Standing facts (device_model, installed_at, ...) of a device that is not imported, or newer ones.",
     )
-    telemetry: list[SentRow] = Field(default=[], description="event_time and sensors.")
-    faults: list[SentRow] = Field(default=[], description="event_time and code.")
-    failures: list[SentRow] = Field(default=[], description="event_time and component.")
-    repairs: list[SentRow] = Field(default=[], description="work_order_id, opened_at, kind and so on.")
+    telemetry: list[SentRow] = Field(default=NOTHING, description="event_time and sensors.")
+    faults: list[SentRow] = Field(default=NOTHING, description="event_time and code.")
+    failures: list[SentRow] = Field(default=NOTHING, description="event_time and component.")
+    repairs: list[SentRow] = Field(default=NOTHING, description="work_order_id, opened_at, kind and so on.")
 
     @property
     def sends(self) -> bool:
