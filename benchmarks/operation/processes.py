@@ -139,9 +139,9 @@ def service(folder: Path, port: int, log: Path, environment: Mapping[str, str] |
     return Part("service", command, log, lambda: answers(f"http://127.0.0.1:{port}/ready"), environment or {})
 
 
-def drain(folder: Path, log: Path, environment: Mapping[str, str] | None = None) -> Part:
-    """`aftercast drain --follow` on a workspace."""
-    command = [AFTERCAST, "drain", "--follow", "--every", "0.5", "--workspace", str(folder)]
+def drain(folder: Path, log: Path, environment: Mapping[str, str] | None = None, *, every_s: float = 0.5) -> Part:
+    """`aftercast drain --follow` on a workspace, which looks every so many seconds."""
+    command = [AFTERCAST, "drain", "--follow", "--every", str(every_s), "--workspace", str(folder)]
     return Part("drain", command, log, lambda: True, environment or {})
 
 

@@ -91,14 +91,23 @@ class Runner:
             self._ask(question, connections, WARM_S)
             found = self._ask(question, connections, seconds)
         fine = len(found.latencies_ns) - sum(found.errors.values())
-        p50, p95, p99 = np.percentile(np.array(found.latencies_ns) / 1e6, [50, 95, 99]).tolist()
+        p50, p95, p99 = (float(each) for each in np.percentile(np.array(found.latencies_ns) / 1e6, [50, 95, 99]))
         difference, compared = self._compare(question, found)
         return Row(
-            *(question.what, question.server, question.devices, question.records, connections),
-            *(len(found.latencies_ns), p50, p95, p99, fine / found.seconds, fine * question.devices / found.seconds),
-            dict(found.errors),
-            difference,
-            compared,
+            what=question.what,
+            server=question.server,
+            devices=question.devices,
+            records=question.records,
+            connections=connections,
+            requests=len(found.latencies_ns),
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
+            requests_per_s=fine / found.seconds,
+            devices_per_s=fine * question.devices / found.seconds,
+            errors=dict(found.errors),
+            difference=difference,
+            compared=compared,
         )
 
     def _ask(self, question: Question, connections: int, seconds: float, most: int = NO_END) -> Measured:

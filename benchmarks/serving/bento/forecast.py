@@ -28,7 +28,7 @@ class Forecast:
         self.model = replace(model, settings=replace(model.settings, workers=1))
         self.horizon = self.model.horizons_us.tolist().index(HORIZON_US)
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, rows: list[list[float | str | None]]) -> list[float]:
         """Probability of any failure within seven days, one a row; columns in the order of training."""
         frame = pd.DataFrame(rows, columns=list(self.model.schema.names))
