@@ -46,7 +46,12 @@ class Workspace:
     @cached_property
     def store(self) -> Store:
         """The store of history."""
-        return Store(self._place(self.settings.store.address), self.database, self.settings.store.device_buckets)
+        return Store(self.store_address, self.database, self.settings.store.device_buckets)
+
+    @property
+    def store_address(self) -> str:
+        """Folder of the history's tables, absolute where it is one of the workspace."""
+        return self._place(self.settings.store.address)
 
     @cached_property
     def audit(self) -> AuditLog:

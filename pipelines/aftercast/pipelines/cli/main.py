@@ -20,6 +20,7 @@ from aftercast.pipelines.cli import (
     backtest,
     compare,
     database,
+    doctor,
     drain,
     explain,
     features,
@@ -70,6 +71,7 @@ for module in (
     keys,
     audit,
     database,
+    doctor,
     mlflow,
 ):
     module.register(app)

@@ -1,0 +1,20 @@
+"""`fleet.toml`: understood, with something to forecast and to forecast from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aftercast.pipelines.doctor.findings import Finding
+from aftercast.pipelines.doctor.patient import Patient
+
+
+def check(patient: Patient) -> Iterator[Finding]:
+    """Say whether the fleet spec can be read."""
+    fleet = patient.read_fleet()
+    yield Finding("ok", f"fleet.toml is understood: {len(fleet.components)} components, {len(fleet.sensors)} sensors.")
+    if not fleet.components:
+        yield Finding(
+            "problem", "fleet.toml names no component: nothing can be forecast.", "Add [[components]] with a name."
+        )
+    if not fleet.sensors:
+        yield Finding("warning", "fleet.toml names no sensor: risks rest on service history alone.", "Add [[sensors]].")
