@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import threading
@@ -12,22 +11,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
-from jwt import PyJWK, PyJWKClient, PyJWKSet
+from jwt import PyJWK, PyJWKSet
 
 from aftercast.data.errors import SettingsError
+from aftercast.data.issuer import check_issuer, issuer_keys
 from aftercast.data.records.keys import SCOPES
 from aftercast.data.settings import TokenSettings
 from aftercast.serving.callers import Caller, Verified
 from aftercast.serving.errors import ProblemError
 
 LOG: Final = logging.getLogger("aftercast.serving")
-ALGORITHMS: Final = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-)
-"""Those that verify with a public key: with a shared secret, who can check a token could also make one."""
 REQUIRED: Final = ("exp", "iss", "aud", "sub")
 LONGEST_SUBJECT: Final = 255
-FETCH_S: Final = 3.0
 FRESH_S: Final = 300.0
 """How long the issuer's keys are used before they are asked for again; one it withdrew ends within this time."""
 PAUSE_S: Final = 10.0
@@ -53,9 +48,9 @@ class Tokens:
     """
 
     def __init__(self, settings: TokenSettings, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
-        _check(settings)
+        check_issuer(settings)
         self._settings = settings
-        self._keys = _IssuerKeys(_source(settings, folder), clock)
+        self._keys = _IssuerKeys(issuer_keys(settings, folder), clock)
 
     def verify(self, token: str) -> Verified | None:
         """Return whom a token speaks for, None unless it is genuine, meant for this service and in its time.
@@ -158,44 +153,6 @@ class _IssuerKeys:
             self._known = {key.key_id: key for key in keys if key.public_key_use in {None, "sig"}}
             self._loaded_at, self._failed = self._clock(), False
         self._tried_at = self._clock()
-
-
-def _check(settings: TokenSettings) -> None:
-    if settings.issuer == "" or settings.audience == "":
-        raise SettingsError("Tokens need an issuer and an audience.", "Set tokens.issuer and tokens.audience.")
-    refused = sorted(set(settings.algorithms) - ALGORITHMS)
-    if refused or len(settings.algorithms) == 0:
-        found = f"tokens.algorithms has '{refused[0]}'." if refused else "tokens.algorithms is empty."
-        raise SettingsError(found, f"Choose from {', '.join(sorted(ALGORITHMS))}.")
-
-
-def _source(settings: TokenSettings, folder: Path) -> Callable[[], Mapping[str, Any]]:
-    """Where the issuer's keys come from: an address, a file, or the address its discovery document names."""
-    if settings.jwks == "":
-        return lambda: _fetch(_discovered(settings.issuer))
-    if settings.jwks.startswith(("http://", "https://")):
-        return lambda: _fetch(settings.jwks)
-    return lambda: _object(json.loads((folder / settings.jwks).read_text(encoding="utf-8")))
-
-
-def _discovered(issuer: str) -> str:
-    """Address of the keys; the document must be the issuer's own (OpenID Connect Discovery 1.0, section 4.3)."""
-    document = _fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    if document.get("issuer") != issuer or not isinstance(document.get("jwks_uri"), str):
-        raise SettingsError(
-            "The discovery document is not that of tokens.issuer.", "Compare its `issuer`, to the slash."
-        )
-    return str(document["jwks_uri"])
-
-
-def _fetch(address: str) -> Mapping[str, Any]:
-    return _object(PyJWKClient(address, cache_jwk_set=False, timeout=FETCH_S).fetch_data())
-
-
-def _object(content: Any) -> Mapping[str, Any]:
-    if not isinstance(content, dict):
-        raise SettingsError("The issuer's keys are not a JSON object.", "Check tokens.jwks.")
-    return content
 
 
 def _scopes(claim: object) -> tuple[str, ...]:
