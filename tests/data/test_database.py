@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine, insert, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.data.errors import SettingsError, WorkspaceError
 from aftercast.data.records.database import open_database
+from aftercast.data.records.keys import API_KEYS, create_key, list_keys
 
 TIMES, PROCESSES = 30, 6
+POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
+
+
+@pytest.fixture
+def on_server(tmp_path: Path) -> Iterator[Engine]:
+    """Return an opened database of our own on the local PostgreSQL."""
+    server, name = create_engine(f"{POSTGRES}/postgres", isolation_level="AUTOCOMMIT"), f"aftercast_{uuid.uuid4().hex}"
+    try:
+        server.connect().close()
+    except OperationalError:
+        pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = open_database(f"{POSTGRES}/{name}", tmp_path)
+    yield engine
+    engine.dispose()
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
 
 
 def open_and_close(folder: Path) -> None:
@@ -45,6 +72,48 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "aftercast.db").write_text("this is a text and not a database, as anyone can see\n" * 50)
     with pytest.raises(WorkspaceError, match="cannot be used: file is not a database"):
         open_database("sqlite:///aftercast.db", tmp_path)
+
+
+def test_a_server_that_takes_connections_and_never_answers_is_given_up(tmp_path: Path) -> None:
+    """Without a limit of its own the driver would wait for ever."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(WorkspaceError, match=r"cannot be reached: .*timeout"):
+            open_database(f"postgresql+psycopg://ann:hunter2@127.0.0.1:{port}/fleet", tmp_path)
+
+
+@pytest.mark.service
+def test_after_a_server_dropped_every_connection_the_next_question_is_answered(on_server: Engine) -> None:
+    create_key(on_server, "ticketing")
+    with on_server.connect() as connection:
+        kept = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    admin = create_engine(on_server.url)
+    with admin.connect() as connection:
+        assert connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": kept}).scalar_one()
+    admin.dispose()
+    assert [key.name for key in list_keys(on_server)] == ["ticketing"]
+
+
+@pytest.mark.service
+def test_who_finds_every_connection_taken_is_told_so_instead_of_waiting_for_ever(on_server: Engine) -> None:
+    taken = [on_server.connect() for _ in range(15)]
+    with pytest.raises(PoolTimeoutError):
+        list_keys(on_server)
+    for connection in taken:
+        connection.close()
+    assert list_keys(on_server) == []
+
+
+def test_an_error_of_a_statement_does_not_hold_what_was_written(tmp_path: Path) -> None:
+    engine = open_database("sqlite:///aftercast.db", tmp_path)
+    row = {"key_id": "1", "name": "hunter2", "scopes": "predict", "secret_sha256": "0", "created_at": "2026-01-01"}
+    with engine.begin() as connection:
+        connection.execute(insert(API_KEYS).values(**row))
+    with pytest.raises(IntegrityError) as refused, engine.begin() as connection:
+        connection.execute(insert(API_KEYS).values(**row))
+    engine.dispose()
+    assert "api_keys" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 if __name__ == "__main__":
