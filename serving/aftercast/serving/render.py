@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -123,8 +123,8 @@ def _failure(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> Failur
         device_id=said.entity_id,
         component=said.component,
         components={name: finite(value) for name, value in said.components.items()},
-        parts=[Part(**asdict(part)) for part in said.parts],
-        refused_records=[RefusedRecord(**asdict(each)) for each in refused],
+        parts=[Part(**vars(part)) for part in said.parts],
+        refused_records=[RefusedRecord(**vars(each)) for each in refused],
         **_common(loaded, said),
     )
 
@@ -145,11 +145,11 @@ def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
         "sentence": said.sentence,
         "probability": finite(said.probability),
         "interval": None if said.interval is None else Interval(lower=said.interval[0], upper=said.interval[1]),
-        "remaining_life": None if said.remaining_life is None else RemainingLife(**asdict(said.remaining_life)),
+        "remaining_life": None if said.remaining_life is None else RemainingLife(**vars(said.remaining_life)),
         "reason": said.reason,
         "horizon": said.horizon,
         "until": said.until,
-        "next_step": None if said.next_step is None else NextStep(**asdict(said.next_step)),
+        "next_step": None if said.next_step is None else NextStep(**vars(said.next_step)),
         "drivers": drivers(said.drivers),
         "evidence": evidence(said.evidence),
         "missing_inputs": list(said.missing),
