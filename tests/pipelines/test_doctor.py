@@ -1,0 +1,312 @@
+"""The doctor: nothing to say of a healthy workspace; each check notices what it is for, and says how to mend it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import text
+
+from aftercast.data.records.database import open_database
+from aftercast.data.records.inbox import InboxBatch, put_batch
+from aftercast.data.records.keys import create_key
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.registry import CHAMPION, client, model_name
+from aftercast.models.snapshot import snapshot_path
+from aftercast.pipelines.cli.main import run
+from aftercast.pipelines.doctor.examination import Line, about, examine, names
+from aftercast.pipelines.doctor.findings import Finding, guarded
+
+GUIDE = Path(__file__).parents[2] / "docs" / "doctor.md"
+POSTGRES_AWAY = "postgresql+psycopg://ann:secret@127.0.0.1:1/none"
+
+
+def _now(workspace: Workspace) -> pd.Timestamp:
+    """Instant just after the data of the simulated fleet end."""
+    until = workspace.store.observed_until()
+    assert until is not None
+    return until + pd.Timedelta(hours=1)
+
+
+def _lines(workspace: Workspace, now: pd.Timestamp | None = None) -> list[Line]:
+    return list(examine(workspace.folder, _now(workspace) if now is None else now))
+
+
+def _said(lines: list[Line], check: str, level: str) -> Finding:
+    """The one thing of a level that a check said."""
+    (found,) = [line.finding for line in lines if (line.check, line.finding.level) == (check, level)]
+    return found
+
+
+def _set(workspace: Workspace, section: str, **values: object) -> None:
+    """Change settings of a workspace in its file."""
+    path = workspace.path("aftercast.toml")
+    content = path.read_text()
+    for name, value in values.items():
+        shown = json.dumps(value)
+        start = content.index(f"[{section}]")
+        end = content.find("\n[", start + 1)
+        part = content[start : end if end > 0 else None]
+        assert re.search(rf"^{name} = ", part, re.MULTILINE), name
+        new = re.sub(rf"^{name} = .*$", lambda _, n=name, s=shown: f"{n} = {s}", part, flags=re.MULTILINE)
+        content = content.replace(part, new)
+    path.write_text(content)
+
+
+def test_of_a_healthy_workspace_every_check_says_that_it_is(own_fleet: Workspace) -> None:
+    create_key(own_fleet.database, "ticketing")
+    own_fleet.audit.append("key.created", {"key_id": "x"})
+    own_fleet.audit.close()
+    lines = _lines(own_fleet)
+    wrong = [line for line in lines if line.finding.level != "ok" and line.check != "audit"]
+    assert wrong == []
+    assert {line.check for line in lines} == set(names())
+
+
+def test_it_changes_nothing(own_fleet: Workspace) -> None:
+    def shown() -> dict[str, bytes]:
+        return {
+            str(path.relative_to(own_fleet.folder)): path.read_bytes()
+            for path in sorted(own_fleet.folder.rglob("*"))
+            if path.is_file() and not re.search(r"\.db(-wal|-shm)?$|\.lock$", path.name)
+        }
+
+    create_key(own_fleet.database, "ticketing")
+    before = shown()
+    _lines(own_fleet)
+    assert shown() == before
+
+
+def test_a_folder_that_is_none_is_told_without_being_made(tmp_path: Path) -> None:
+    lines = list(examine(tmp_path / "nowhere"))
+    assert "aftercast init" in _said(lines, "folder", "problem").mend
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_new_workspace_is_told_what_comes_next(tmp_path: Path, fleet_workspace: Workspace) -> None:
+    made = create_workspace(tmp_path / "new", fleet_workspace.fleet)
+    lines = list(examine(made.folder))
+    assert "There is no database yet" in _said(lines, "database", "problem").found
+    assert "aftercast train failure" in _said(lines, "mlflow", "problem").mend
+    assert not made.path("aftercast.db").exists()
+    assert not made.path("mlflow.db").exists()
+
+
+Break = Callable[[Workspace], None]
+
+
+def _unknown_setting(workspace: Workspace) -> None:
+    with workspace.path("aftercast.toml").open("a") as file:
+        file.write("\n[serving2]\nhost = 1\n")
+
+
+def _spoiled_fleet(workspace: Workspace) -> None:
+    workspace.path("fleet.toml").write_text("name = 1\n[[[")
+
+
+def _open_to_all(workspace: Workspace) -> None:
+    workspace.folder.chmod(0o777)
+
+
+def _first_release(workspace: Workspace) -> None:
+    with workspace.database.begin() as connection:
+        connection.execute(text("UPDATE aftercast_revision SET version_num = '0001'"))
+
+
+def _no_database(workspace: Workspace) -> None:
+    workspace.database.dispose()
+    _set(workspace, "database", address=POSTGRES_AWAY)
+
+
+def _no_tables(workspace: Workspace) -> None:
+    for path in workspace.path("store").rglob("*.parquet"):
+        path.unlink()
+
+
+def _no_registry(workspace: Workspace) -> None:
+    _set(workspace, "mlflow", address="http://127.0.0.1:1")
+
+
+def _no_champion(workspace: Workspace) -> None:
+    client(workspace).delete_registered_model_alias(model_name("failure"), CHAMPION)
+
+
+def _damaged_rows(workspace: Workspace) -> None:
+    snapshot_path(workspace.folder, "failure").write_bytes(b"half")
+
+
+def _altered_log(workspace: Workspace) -> None:
+    for number in range(3):
+        workspace.audit.append("key.created", {"key_id": f"{number}"})
+    workspace.audit.close()
+    (segment,) = workspace.path("audit").glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"key_id":"1"', b'"key_id":"7"'))
+
+
+def _waiting_inbox(workspace: Workspace) -> None:
+    since = _now(workspace) - pd.Timedelta(hours=5)
+    put_batch(workspace.database, InboxBatch("b", "faults", ({"code": "E"},), since.as_unit("us"), None, None))
+
+
+def _silent_issuer(workspace: Workspace) -> None:
+    _set(workspace, "tokens", issuer="http://127.0.0.1:1", jwks="no-such-file.json")
+
+
+def _no_prefect(workspace: Workspace) -> None:
+    _set(workspace, "prefect", mode="server", address="http://127.0.0.1:1/api")
+
+
+@pytest.mark.parametrize(
+    ("check", "harm", "found", "mend"),
+    [
+        ("settings", _unknown_setting, "serving2", ""),
+        ("fleet", _spoiled_fleet, "fleet.toml", ""),
+        ("folder", _open_to_all, "Everyone", "chmod"),
+        ("database", _first_release, "0002", "aftercast database upgrade"),
+        ("database", _no_database, "cannot be reached", "database.address"),
+        ("store", _no_tables, "", ""),
+        ("mlflow", _no_registry, "does not answer", "Start it"),
+        ("champion", _no_champion, "No failure model", "aftercast train failure"),
+        ("rows", _damaged_rows, "cannot be read", "aftercast score"),
+        ("audit", _altered_log, "was altered", "aftercast audit verify"),
+        ("inbox", _waiting_inbox, "5 hours", "aftercast drain"),
+        ("tokens", _silent_issuer, "FileNotFoundError", "tokens.jwks"),
+        ("prefect", _no_prefect, "does not answer", "Start it"),
+    ],
+)
+def test_each_check_notices_what_it_is_for(
+    check: str, harm: Break, found: str, mend: str, own_fleet: Workspace
+) -> None:
+    now = _now(own_fleet)
+    harm(own_fleet)
+    said = _said(_lines(own_fleet, now), check, "problem")
+    assert found in said.found
+    assert mend in said.mend
+    assert "secret" not in said.found + said.mend
+
+
+def test_keys_that_expire_or_may_everything_are_named_by_their_id(own_fleet: Workspace) -> None:
+    now = pd.Timestamp.now("UTC")
+    soon, _ = create_key(own_fleet.database, "soon", expires_at=now + pd.Timedelta(days=3))
+    mighty, secret = create_key(own_fleet.database, "mighty", ("admin",))
+    warnings = [
+        line.finding for line in _lines(own_fleet, now) if (line.check, line.finding.level) == ("keys", "warning")
+    ]
+    assert [soon in warnings[0].found, mighty in warnings[1].found] == [True, True]
+    assert f"aftercast keys rotate {soon}" in warnings[0].mend
+    assert secret.split("_")[2] not in str(warnings)
+
+
+def test_settings_that_deserve_a_second_look(own_fleet: Workspace) -> None:
+    _set(own_fleet, "serving", host="0.0.0.0", rate_limit="")
+    warnings = [line.finding for line in _lines(own_fleet) if line.check == "settings" and line.finding.level != "ok"]
+    assert ["TLS" in warnings[0].mend, "one caller" in warnings[1].found] == [True, True]
+
+
+def test_old_data_rows_and_models_are_told(own_fleet: Workspace) -> None:
+    lines = _lines(own_fleet, _now(own_fleet) + pd.Timedelta(days=200))
+    assert "200 days ago" in _said(lines, "store", "warning").found
+    assert {line.finding.level for line in lines if line.check == "champion"} == {"warning"}
+
+
+def test_data_from_the_future_are_told(own_fleet: Workspace) -> None:
+    lines = _lines(own_fleet, _now(own_fleet) - pd.Timedelta(days=9))
+    assert "in the future" in _said(lines, "store", "problem").found
+
+
+def test_a_missing_library_is_named(own_fleet: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of the counter asks for a library that this project never installs."""
+    _set(own_fleet, "serving", rate_limit_address="redis://127.0.0.1:1")
+    monkeypatch.setitem(__import__("sys").modules, "redis", None)
+    assert _said(_lines(own_fleet), "libraries", "problem").mend == "Install redis."
+
+
+@contextmanager
+def _answering(content: bytes) -> Iterator[int]:
+    """Server that answers everything with the same; its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_something_else_on_the_port_of_the_service_is_told(own_fleet: Workspace) -> None:
+    with _answering(b"hello") as port:
+        _set(own_fleet, "serving", port=port)
+        assert "Something else listens" in _said(_lines(own_fleet), "service", "problem").found
+
+
+def test_a_service_that_is_not_ready_passes_on_why(own_fleet: Workspace) -> None:
+    told = {"status": "not_ready", "models": {"failure": {"reason": "No model. Run it."}}, "database": "away"}
+    with _answering(json.dumps(told).encode()) as port:
+        _set(own_fleet, "serving", port=port)
+        said = [line.finding.found for line in _lines(own_fleet) if line.check == "service"]
+    assert said == ["The service is not ready. No model. Run it.", "The service cannot reach its database."]
+
+
+def test_a_registry_that_takes_connections_and_never_answers_holds_up_nothing(own_fleet: Workspace) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        _set(own_fleet, "mlflow", address=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        lines = _lines(own_fleet)
+    assert "ReadTimeout" in _said(lines, "mlflow", "problem").found
+    assert "See 'mlflow'" in _said(lines, "champion", "warning").mend
+
+
+def test_an_error_nobody_foresaw_is_a_finding_without_its_text() -> None:
+    def fails() -> list[Finding]:
+        raise RuntimeError("postgresql://ann:secret@host")
+
+    (found,) = guarded(fails)
+    assert found.level == "problem"
+    assert re.fullmatch(r"The check itself failed: RuntimeError at test_doctor\.py:\d+\.", found.found)
+
+
+def test_the_command_ends_with_2_where_there_is_a_problem(
+    own_fleet: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot_path(own_fleet.folder, "failure").write_bytes(b"half")
+    with pytest.raises(SystemExit) as ended:
+        run(["doctor", "--json", "--workspace", str(own_fleet.folder)])
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 2
+    assert {"check": "rows", "level": "problem"}.items() <= next(
+        each for each in told if each["check"] == "rows"
+    ).items()
+
+
+def test_the_guide_has_every_check_in_its_words() -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE) == names()
+    assert [name for name in names() if about(name).rstrip(".") not in guide] == []
+
+
+def test_a_database_of_before_revisions_is_not_changed_by_looking(tmp_path: Path) -> None:
+    """Looking must not create the table of revisions either."""
+    engine = open_database("sqlite:///aftercast.db", tmp_path)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE aftercast_revision"))
+    engine.dispose()
+    list(examine(tmp_path))
+    with open_database("sqlite:///aftercast.db", tmp_path).connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM api_keys")).scalar() == 0
