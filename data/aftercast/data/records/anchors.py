@@ -67,7 +67,7 @@ def read_anchors(engine: Engine, until: int) -> Iterator[Anchor]:
         yield from page
         if len(page) < PAGE:
             return
-        after = page[-1].seq + 1
+        after = page[-1].seq
 
 
 def _page(engine: Engine, after: int, until: int) -> list[Anchor]:
