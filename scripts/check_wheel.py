@@ -33,7 +33,8 @@ def check_content(wheel: Path) -> None:
     parts = {name.split("/")[1] for name in code}
     stray = [name for name in code if not name.startswith("aftercast/")]
     untyped = [part for part in PARTS if f"aftercast/{part}/py.typed" not in names]
-    sources = {str(p.relative_to(ROOT / part)) for part in PARTS for p in (ROOT / part / "aftercast").rglob("*.py")}
+    files = [(part, path) for part in PARTS for path in (ROOT / part / "aftercast").rglob("*") if path.is_file()]
+    sources = {str(path.relative_to(ROOT / part)) for part, path in files if path.parent.name != "__pycache__"}
     missing = sorted(sources - set(names))
     if parts != PARTS or stray or untyped or missing or "aftercast/__init__.py" in names:
         sys.exit(f"The wheel is wrong: parts {sorted(parts)}, stray {stray}, untyped {untyped}, missing {missing[:5]}.")

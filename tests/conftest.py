@@ -1,26 +1,35 @@
-"""The fleet every integration test may read: simulated, imported, trained and scored once for a test session."""
+"""The fleet every integration test may read, made once for a test session; and a real server on any workspace."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 from filelock import FileLock
 
 from aftercast.data.fleet import FleetSpec, load_fleet
+from aftercast.data.records.keys import create_key
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.registry import Version, promote
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
+from aftercast.serving.app import create_app
 
 DEVICES, DAYS, SEED = 60, 150, 5
 READY = "ready"
+PATIENCE_S = 60.0
+
+Listening = Callable[[Workspace], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +56,9 @@ def fleet_workspace(fleet_folder: Path) -> Workspace:
 def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
     """Copy of the fleet's workspace that a test may change; its models stay where they were logged."""
     folder = tmp_path / "fleet"
-    shutil.copytree(fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "last-good", "*.lock", "*.db", "*.db-*"))
+    shutil.copytree(
+        fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "last-good", "*.lock", "*.db", "*.db-*")
+    )
     for database in fleet_folder.glob("*.db"):
         copy_database(database, folder / database.name)
     yield open_workspace(folder)
@@ -89,3 +100,43 @@ def quick(fleet: FleetSpec) -> FleetSpec:
             "training": training,
         }
     )
+
+
+@contextmanager
+def _listening(workspace: Workspace) -> Iterator[str]:
+    app = create_app(workspace, check_every_s=0.2)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="service under test")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{_port(server, thread)}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE_S)
+
+
+def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
+    deadline = time.monotonic() + PATIENCE_S
+    while not server.started:
+        assert thread.is_alive(), "the service ended while starting"
+        assert time.monotonic() < deadline, "the service did not start"
+        time.sleep(0.01)
+    return int(server.servers[0].sockets[0].getsockname()[1])
+
+
+def _client(url: str, workspace: Workspace, *scopes: str) -> httpx.Client:
+    _, key = create_key(workspace.database, "test", scopes)
+    return httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=PATIENCE_S)
+
+
+@pytest.fixture(scope="session")
+def listening() -> Listening:
+    """Run the service on a workspace for the length of a with block; gives its address."""
+    return _listening
+
+
+@pytest.fixture(scope="session")
+def client_of() -> Callable[..., httpx.Client]:
+    """Client of an address and workspace whose key has the scopes named after them."""
+    return _client

@@ -3,58 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
-import uvicorn
 from mlflow.artifacts import download_artifacts
 
 from aftercast.data.fleet import Component, FleetSpec
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.hazard.persistence import FILE
 from aftercast.models.registry import MODEL_FOLDER, Version, champion_version, model_name, register
 from aftercast.models.registry import client as mlflow_of
-from aftercast.serving.app import create_app
 
 PATIENCE_S = 60.0
 
-
 Listening = Callable[[Workspace], AbstractContextManager[str]]
-
-
-@contextmanager
-def _listening(workspace: Workspace) -> Iterator[str]:
-    app = create_app(workspace, check_every_s=0.2)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="service under test")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{_port(server, thread)}"
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-
-
-def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
-    deadline = time.monotonic() + PATIENCE_S
-    while not server.started:
-        assert thread.is_alive(), "the service ended while starting"
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.01)
-    return int(server.servers[0].sockets[0].getsockname()[1])
-
-
-def _client(url: str, workspace: Workspace, *scopes: str) -> httpx.Client:
-    _, key = create_key(workspace.database, "test", scopes)
-    return httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=PATIENCE_S)
+ClientOf = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 def _register_changed(workspace: Workspace, change: Callable[[Path], None]) -> Version:
@@ -85,18 +52,6 @@ def register_changed() -> Callable[[Workspace, Callable[[Path], None]], Version]
 
 
 @pytest.fixture(scope="session")
-def listening() -> Listening:
-    """Run the service on a workspace for the length of a with block; gives its address."""
-    return _listening
-
-
-@pytest.fixture(scope="session")
-def client_of() -> Callable[..., httpx.Client]:
-    """Client of an address and workspace whose key has the scopes named after them."""
-    return _client
-
-
-@pytest.fixture(scope="session")
 def bare_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Make a workspace with neither data nor models."""
     fleet = FleetSpec(name="bare", components=(Component(name="pump"),))
@@ -104,16 +59,16 @@ def bare_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def bare_url(bare_workspace: Workspace) -> Iterator[str]:
+def bare_url(bare_workspace: Workspace, listening: Listening) -> Iterator[str]:
     """Address of the service on a workspace with neither data nor models."""
-    with _listening(bare_workspace) as url:
+    with listening(bare_workspace) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def bare_client(bare_url: str, bare_workspace: Workspace) -> Iterator[httpx.Client]:
+def bare_client(bare_url: str, bare_workspace: Workspace, client_of: ClientOf) -> Iterator[httpx.Client]:
     """Client with every scope, of the service without data."""
-    with _client(bare_url, bare_workspace, "admin") as client:
+    with client_of(bare_url, bare_workspace, "admin") as client:
         yield client
 
 
@@ -125,7 +80,7 @@ def stranger(bare_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def client(fleet_workspace: Workspace) -> Iterator[httpx.Client]:
+def client(fleet_workspace: Workspace, listening: Listening, client_of: ClientOf) -> Iterator[httpx.Client]:
     """Client with every scope, of the service on the shared simulated fleet, trained and scored."""
-    with _listening(fleet_workspace) as url, _client(url, fleet_workspace, "admin") as found:
+    with listening(fleet_workspace) as url, client_of(url, fleet_workspace, "admin") as found:
         yield found

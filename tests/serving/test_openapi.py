@@ -19,9 +19,12 @@ from pydantic import BaseModel
 
 from aftercast.data.workspace import Workspace
 from aftercast.serving.app import create_app
+from aftercast.serving.wire.problem import Problem
 
 GOLDEN = Path(__file__).parent / "golden" / "openapi.json"
 PROBES = {"/health", "/ready"}
+ALWAYS = {"401", "403", "429", "503"}
+WITH_BODY = {"400", "408", "409", "413", "422"}
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +43,47 @@ def test_paths_and_schemas_are_the_golden_ones(document: dict[str, Any]) -> None
     shown = {"paths": document["paths"], "schemas": document["components"]["schemas"]}
     if os.environ.get("UPDATE_GOLDEN") == "1":
         GOLDEN.write_text(json.dumps(shown, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    assert shown == json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert shown == json.loads(GOLDEN.read_text(encoding="utf-8")), "see above how to renew it, if it was meant"
 
 
 def _models(workspace: Workspace) -> Iterator[type[BaseModel]]:
     for found in iter_route_contexts(create_app(workspace).routes):
-        if isinstance(found.original_route, APIRoute):
-            yield found.original_route.response_model
-            if found.original_route.body_field is not None:
-                yield cast(type[BaseModel], found.original_route.body_field.field_info.annotation)
+        route = found.original_route
+        if isinstance(route, APIRoute) and route.response_model is not None:
+            yield route.response_model
+            if route.body_field is not None:
+                yield cast(type[BaseModel], route.body_field.field_info.annotation)
 
 
-def test_every_body_and_answer_has_an_example_that_fits_it(bare_workspace: Workspace) -> None:
-    models = list(_models(bare_workspace))
-    assert len(models) == 9
+def test_every_body_and_answer_has_an_example_that_fits_it(bare_workspace: Workspace, document: dict[str, Any]) -> None:
+    models = [Problem, *_models(bare_workspace)]
+    operations = [operation for _, operation in _operations(document)]
+    assert len(models) == len(operations) + sum("requestBody" in each for each in operations)  # /metrics has none
     for model in models:
         extra = cast(dict[str, Any], model.model_config["json_schema_extra"])
         for example in extra["examples"]:
-            shown = model.model_validate(example).model_dump(mode="json")
+            shown = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
             assert shown.keys() >= example.keys()
+
+
+def test_every_operation_says_what_it_is_and_has_one_answer_with_an_example(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for path, operation in _operations(document):
+        assert (bool(operation["summary"]), len(operation["tags"])) == (True, 1), path
+        [(_, answer)] = [(code, each) for code, each in operation["responses"].items() if code.startswith("2")]
+        for kind, content in answer["content"].items():
+            schema = content["schema"]
+            named = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+            assert "example" in content or named.get("examples"), (path, kind)
 
 
 def test_every_route_with_a_key_names_its_refusals_as_problems(document: dict[str, Any]) -> None:
     for path, operation in _operations(document):
-        refusals = {code: answer for code, answer in operation["responses"].items() if code != "200"}
+        refusals = {code: answer for code, answer in operation["responses"].items() if code >= "400"}
         if path not in PROBES:
-            assert {"401", "403"} <= set(refusals)
-            assert all(list(answer["content"]) == ["application/problem+json"] for answer in refusals.values())
+            needed = ALWAYS | (WITH_BODY if "requestBody" in operation else set())
+            assert needed <= set(refusals), path
+            assert all(list(answer["content"]) == ["application/problem+json"] for answer in refusals.values()), path
 
 
 def test_every_route_with_a_key_says_so(document: dict[str, Any]) -> None:

@@ -21,9 +21,9 @@ class Problem(BaseModel):
                 {
                     "type": "urn:aftercast:problem:unknown-horizon",
                     "title": "The horizon cannot be answered",
-                    "status": 422,
-                    "detail": "The horizon is longer than the model's longest, 30d.",
-                    "hint": "Ask for at most 30d.",
+                    "status": 409,
+                    "detail": "The horizon is longer than the model's longest.",
+                    "hint": "Write a number and a unit (m, h, d, w), at most 30d.",
                     "request_id": "4f6c1f0e8a7b4d0f9d0c2b6a1e5f3a7c",
                 }
             ]
