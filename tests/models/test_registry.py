@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import mlflow
@@ -181,3 +182,11 @@ def test_metadata_of_another_version_of_aftercast_is_refused(tmp_path: Path) -> 
     (tmp_path / "metadata.json").write_text('{"kind": "failure"}')
     with pytest.raises(ModelMismatchError, match="another version"):
         Metadata.read(tmp_path)
+
+
+def test_loading_leaves_no_copy_of_the_model_behind(
+    fleet_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    load_champion(fleet_workspace, "failure")
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import urlparse
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -223,13 +222,13 @@ def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:
 
 @contextmanager
 def _fetched(workspace: Workspace, found: ModelVersion) -> Iterator[Path]:
-    """Folder of the files we wrote for a version; those of another machine are fetched, and removed after the block."""
+    """Folder of a copy of the files we wrote for a version, removed after the block.
+
+    MLflow copies those that lie on this machine, too, and would leave its copy behind for ever.
+    """
     uri = workspace.mlflow_address
-    here = urlparse(client(workspace).get_run(found.run_id).info.artifact_uri).scheme in {"", "file"}
     with tempfile.TemporaryDirectory(prefix="aftercast-model-") as temporary:
-        fetched = download_artifacts(
-            artifact_uri=found.source, dst_path=None if here else temporary, tracking_uri=uri, registry_uri=uri
-        )
+        fetched = download_artifacts(artifact_uri=found.source, dst_path=temporary, tracking_uri=uri, registry_uri=uri)
         flavor: dict[str, Any] = Model.load(fetched).flavors["python_function"]
         yield Path(fetched) / flavor["data"]
 
