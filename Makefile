@@ -58,8 +58,12 @@ format: $(READY) ## put code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(READY) ## resolve the dependencies anew into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
+COMPILE := uv pip compile --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header
+
+lock: $(READY) ## resolve the dependencies anew into requirements.lock, and what the container needs of them (needs uv)
+	$(COMPILE) pyproject.toml --all-extras --upgrade -o requirements.lock
+	$(COMPILE) pyproject.toml --extra postgres --extra tracing -c requirements.lock -o deploy/serve.lock
+	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements.lock -o deploy/build.lock
 
 clean: ## remove the environment and what the demo made
 	rm -rf $(VENV) demo-workspace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
