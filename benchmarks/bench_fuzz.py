@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.operation.fleet import make_fleet
 from benchmarks.operation.processes import free_port, service
@@ -29,6 +30,7 @@ from aftercast.data.settings import quiet_libraries
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 KNOWN: Final = "D0017"
 """The device of the document's examples; the fleet has it."""
+ACCESS: Final = "aftercast.serving.access"
 MADE: Final = re.compile(r"^\s+(\d+) generated", re.MULTILINE)
 
 
@@ -85,14 +87,20 @@ def round_of(address: str, key: str, examples: int, seed: int) -> tuple[bool, in
     return done.returncode == 0, int(found[1]) if found else 1
 
 
+def requests(log: Path) -> Iterator[dict[str, Any]]:
+    """Lines of a service's log that are about a request; the others are about the service."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("logger") == ACCESS:
+            yield entry
+
+
 def report(log: Path) -> bool:
     """Print the statuses by route; whether none was a defect."""
     found: Counter[tuple[str, str, int]] = Counter()
-    for line in log.read_text(encoding="utf-8").splitlines():
-        if line.startswith("{"):
-            entry = json.loads(line)
-            method = "other" if entry["status"] == HTTPStatus.METHOD_NOT_ALLOWED else entry["method"]
-            found[method, entry["route"] or "(none)", entry["status"]] += 1
+    for entry in requests(log):
+        method = "other" if entry["status"] == HTTPStatus.METHOD_NOT_ALLOWED else entry["method"]
+        found[method, entry["route"] or "(none)", entry["status"]] += 1
     table = Table("method", "route", "statuses", title=f"{sum(found.values()):,} calls")
     for method, route in sorted({(method, route) for method, route, _ in found}):
         counts = {status: count for (m, r, status), count in sorted(found.items()) if (m, r) == (method, route)}
