@@ -9,7 +9,7 @@ SUITE := -q -n $(WORKERS) --dist worksteal -m "not statistical"
 # Used only where the machine has no OpenMP runtime of its own, see $(READY).
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help demo test lint types contracts unit wheel test-statistical bench format lock clean
+.PHONY: help demo test lint types contracts unit wheel test-statistical bench audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -53,6 +53,11 @@ bench: $(READY) ## list the benchmarks
 
 bench-%: $(READY)
 	$(BIN)/python -m benchmarks $* $(ARGS)
+
+audit: $(READY) ## hashes, versions, wheels and licences of the dependencies; known vulnerabilities where pip-audit is installed
+	$(BIN)/python scripts/audit_dependencies.py
+	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r deploy/serve.lock; \
+	else echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it fetches them, so it is no part of the lock)."; fi
 
 format: $(READY) ## put code into the project's format
 	$(BIN)/ruff check --fix .
