@@ -15,9 +15,13 @@ import pandas as pd
 from aftercast.pipelines.doctor import checks
 from aftercast.pipelines.doctor.findings import Finding, guarded
 from aftercast.pipelines.doctor.patient import Patient
+from aftercast.pipelines.doctor.reach import OverdueError, within
 
 FIRST: Final = ("settings", "fleet", "folder", "libraries", "database", "store", "mlflow", "champion", "rows")
 """The others follow in the order of their names."""
+CHECK_S: Final = 20.0
+"""Longest time of a check; what each waits for has a shorter limit of its own."""
+HANGS: Final = "Look for a disk, server or lock that hangs, and run `aftercast doctor` again."
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,27 @@ def examine(folder: Path, now: pd.Timestamp | None = None) -> Iterator[Line]:
         Instant of the examination (UTC), the clock's by default.
     """
     patient = Patient(folder, now)
-    for name in names():
-        check = _module(name).check
-        for finding in guarded(lambda check=check: check(patient)):  # type: ignore[misc]
-            yield Line(name, finding)
+    try:
+        for name in names():
+            for finding in _bounded(name, patient):
+                yield Line(name, finding)
+    finally:
+        patient.close()
+
+
+def _bounded(name: str, patient: Patient) -> list[Finding]:
+    """What a check finds until it ends, or until its time is over: a disk or server may hang in ways nobody foresaw."""
+    check, found = _module(name).check, []
+
+    def run() -> None:
+        for finding in guarded(lambda: check(patient)):
+            found.append(finding)  # noqa: PERF402  # each as it comes: what is known before the end counts
+
+    try:
+        within(CHECK_S, run, what=f"What '{name}' looks at", hint=HANGS)
+    except OverdueError as error:
+        return [*found, Finding("problem", error.message, error.hint)]
+    return found
 
 
 def _module(name: str) -> ModuleType:

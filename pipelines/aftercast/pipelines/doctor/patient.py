@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import pandas as pd
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from aftercast.data.errors import AftercastError, NotFoundError, WorkspaceError
+from aftercast.data.errors import AftercastError, NotFoundError, SettingsError, WorkspaceError
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.records.database import connect, local_address, schema_state
 from aftercast.data.records.scores import Kind
 from aftercast.data.settings import Settings, load_settings
 from aftercast.data.store import Store
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
-from aftercast.models.registry import Loaded, champion_version, load_champion
+from aftercast.models.registry import Loaded
+from aftercast.models.registry_health import find_champion
 from aftercast.pipelines.doctor.findings import MissingPartError
-from aftercast.pipelines.doctor.reach import PATIENCE_S, require_tracking
+from aftercast.pipelines.doctor.reach import PART_S, PATIENCE_S, require_tracking, within
 
 KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 PartT = TypeVar("PartT")
@@ -43,6 +44,7 @@ class Patient:
         self.folder = folder.resolve()
         self.now = pd.Timestamp.now("UTC") if now is None else now
         self._parts: dict[str, Any] = {}
+        self._engines: list[Engine] = []
 
     @property
     def settings(self) -> Settings:
@@ -69,11 +71,28 @@ class Patient:
         """Workspace whose registry answers; for the functions of the registry only."""
         return self._part("mlflow", self._reach_registry)
 
+    def require_registry(self) -> None:
+        """Raise MissingPartError where the registry cannot be asked."""
+        self._part("mlflow", self._reach_registry)
+
     def champion(self, kind: Kind) -> Loaded | None:
-        """Champion of a kind, None where there is none; raises what loading it raised."""
-        if champion_version(self.registry, kind) is None:
-            return None
-        return self._part("champion", lambda: load_champion(self.registry, kind), key=f"champion of {kind}")
+        """Champion of a kind, None where there is none."""
+        place = self.registry
+        return self._part("champion", lambda: find_champion(place, kind), key=f"champion of {kind}")
+
+    def load_champion(self, kind: Kind) -> Loaded | None:
+        """Load the champion of a kind, None where there is none; raises what is wrong with it."""
+        place = self.registry
+        return self._own("champion", lambda: find_champion(place, kind), key=f"champion of {kind}")
+
+    def reach_registry(self) -> None:
+        """Ask the registry something; raises what is wrong with it."""
+        self._own("mlflow", self._reach_registry)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for engine in self._engines:
+            engine.dispose()
 
     def read_settings(self) -> Settings:
         """Read ``aftercast.toml``; raises SettingsError for whatever is wrong with it."""
@@ -99,7 +118,9 @@ class Patient:
             raise NotFoundError(
                 "There is no database yet.", "Import something: the first command that needs it makes it."
             )
-        return connect(_impatient(address), self.folder)
+        engine = _impatient(connect(address, self.folder))
+        self._engines.append(engine)
+        return engine
 
     def _open_database(self) -> Engine:
         engine = self.connect()
@@ -126,6 +147,17 @@ class Patient:
         except MissingPartError:
             return FleetSpec(name="unread")
 
+    def _own(self, name: str, make: Callable[[], PartT], *, key: str | None = None) -> PartT:
+        """Part for the check that tells of it: raises what is wrong, which nobody after it has to find out again."""
+        key = name if key is None else key
+        if key not in self._parts:
+            try:
+                self._parts[key] = make()
+            except AftercastError:
+                self._parts[key] = MissingPartError(name)
+                raise
+        return self._part(name, make, key=key)
+
     def _part(self, name: str, make: Callable[[], PartT], *, key: str | None = None) -> PartT:
         """Part as it was made the first time; MissingPartError names the check that tells why there is none."""
         key = name if key is None else key
@@ -140,28 +172,33 @@ class Patient:
 def _read(load: Callable[[Path], PartT], path: Path) -> PartT:
     if not path.is_file():
         raise NotFoundError(f"There is no {path.name}.", "`aftercast init DIR` makes a workspace.")
-    return load(path)
+    try:
+        return load(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path.name} cannot be read ({type(error).__name__}).", "Save it as UTF-8, readable for this user."
+        ) from error
 
 
 def _made(part: str, make: Callable[[], PartT]) -> PartT | AftercastError:
     """Part, or the error that names the check which tells why there is none."""
     try:
-        return make()
+        return within(PART_S, make, what=part, hint="")
     except MissingPartError as error:
         return error
-    except Exception:  # noqa: BLE001  # a registry or driver may fail in any way; the named check tells how it did
+    except Exception:  # noqa: BLE001  # store or driver may fail in any way; the named check tells how it did
         return MissingPartError(part)
 
 
-def _impatient(address: str) -> str:
-    """Address of a server that has to answer within seconds."""
-    try:
-        url = make_url(address)
-    except ArgumentError:
-        return address
-    if not url.get_backend_name().startswith("postgresql"):
-        return address
-    return url.update_query_dict({"connect_timeout": str(PATIENCE_S)}).render_as_string(hide_password=False)
+def _impatient(engine: Engine) -> Engine:
+    """Engine whose server has to answer each question within seconds, also where a table is locked."""
+    if engine.dialect.name == "postgresql":
+
+        @event.listens_for(engine, "begin")
+        def limit(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{PATIENCE_S}s'")
+
+    return engine
 
 
 def sqlite_file(address: str, folder: Path) -> Path | None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
 
 from aftercast.data.audit.reading import newest_entries
 from aftercast.data.audit.verification import verify
+from aftercast.data.clocks import parse_time
 from aftercast.data.records.anchors import newest_anchor
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
 
+SOON = pd.Timedelta(minutes=1)
 LONG_MB = 300
 """A longer log is not verified here: it would take more than a few seconds."""
 
@@ -33,9 +38,15 @@ def check(patient: Patient) -> Iterator[Finding]:
             )
         if found.whole:
             yield Finding("ok", f"{found.entries:,} entries are whole.")
+    yield from _unanchored(patient, folder)
+
+
+def _unanchored(patient: Patient, folder: Path) -> Iterator[Finding]:
+    """Entries of which only the log itself knows; a running service anchors those of each second."""
     newest = next(newest_entries(folder, 1), None)
-    waiting = 0 if newest is None else int(newest["seq"]) - newest_anchor(patient.database)
+    if newest is None or patient.now - parse_time(newest["time"]) < SOON:
+        return
+    waiting = int(newest["seq"]) - newest_anchor(patient.database)
     if waiting > 0:
-        yield Finding(
-            "warning", f"{waiting:,} entries are not anchored yet.", "A running service anchors them; start it."
-        )
+        said = f"{waiting:,} entries are not anchored in the database: who cuts them off is not found out."
+        yield Finding("warning", said, "Start the service, which anchors them: `aftercast serve`.")

@@ -1,15 +1,17 @@
-"""The champions: there is one, it can be loaded, and it has not learnt too long ago."""
+"""The champions: there is one, it can be loaded, fits the features, and has not learnt too long ago."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
 from aftercast.data.clocks import parse_time
 from aftercast.data.records.scores import Kind
-from aftercast.models.registry import champion_version, load_champion
-from aftercast.pipelines.doctor.findings import Finding
+from aftercast.features.dictionary import dictionary_hash
+from aftercast.models.described import described
+from aftercast.pipelines.doctor.findings import Finding, guarded
 from aftercast.pipelines.doctor.patient import KINDS, Patient
 
 OLD = pd.Timedelta(days=90)
@@ -17,16 +19,16 @@ OLD = pd.Timedelta(days=90)
 
 def check(patient: Patient) -> Iterator[Finding]:
     """Say so for each kind of model."""
+    patient.require_registry()
     for kind in KINDS:
-        yield from _of(patient, kind)
+        yield from guarded(partial(_of, patient, kind))  # of a kind that fails, the other is still told
 
 
 def _of(patient: Patient, kind: Kind) -> Iterator[Finding]:
-    place, train = patient.registry, f"Run `aftercast train {kind}`."
-    if champion_version(place, kind) is None:
+    loaded, train = patient.load_champion(kind), f"Run `aftercast train {kind}`."
+    if loaded is None:
         yield Finding("problem" if kind == "failure" else "warning", f"No {kind} model is champion.", train)
         return
-    loaded = load_champion(place, kind)
     age = patient.now - parse_time(loaded.metadata.until)
     if age > OLD:
         yield Finding(
@@ -34,3 +36,6 @@ def _of(patient: Patient, kind: Kind) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Version {loaded.version} for {kind} can be loaded.")
+    if loaded.metadata.dictionary_hash != dictionary_hash(described(patient.store, patient.fleet, kind)):
+        changed = f"Version {loaded.version} for {kind} learnt from other features than fleet.toml and the data have."
+        yield Finding("problem", changed, f"{train[:-1]}, or undo the change of fleet.toml.")

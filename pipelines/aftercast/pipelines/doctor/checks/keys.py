@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from aftercast.data.records.keys import list_keys
+from aftercast.data.records.keys import ApiKey, list_keys
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
 
 SOON = pd.Timedelta(days=14)
+LATELY = pd.Timedelta(days=14)
 
 
 def check(patient: Patient) -> Iterator[Finding]:
-    """Look at the keys that work."""
-    working = [key for key in list_keys(patient.database) if key.works_at(patient.now)]
+    """Look at the keys that work, and at those that ended without a successor."""
+    keys = list_keys(patient.database)
+    working = [key for key in keys if key.works_at(patient.now)]
+    yield from _ended([key for key in keys if key not in working], patient.now)
     if not working:
         yield Finding(
             "warning", "No key works: nobody can ask the service.", "Run `aftercast keys create --name NAME`."
@@ -36,3 +39,12 @@ def check(patient: Patient) -> Iterator[Finding]:
                 f"Key {key.key_id} ({key.name}) may everything and never expires.",
                 "Give out keys with fewer scopes, or with an expiry.",
             )
+
+
+def _ended(keys: list[ApiKey], now: pd.Timestamp) -> Iterator[Finding]:
+    """Keys that expired lately and that nobody revoked or replaced: their holders are refused, and may not know why."""
+    for key in keys:
+        forgotten = key.revoked_at is None and key.replaced_by is None
+        if forgotten and key.expires_at is not None and now - key.expires_at < LATELY:
+            said = f"Key {key.key_id} ({key.name}) expired on {key.expires_at:%Y-%m-%d} and has no successor."
+            yield Finding("warning", said, f"Run `aftercast keys create --name NAME`, or `keys revoke {key.key_id}`.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
+from aftercast.data.records.scores import Kind
 from aftercast.models.scoring import check_features
 from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot
-from aftercast.pipelines.doctor.findings import Finding, about
+from aftercast.pipelines.doctor.findings import Finding, about, guarded
 from aftercast.pipelines.doctor.patient import KINDS, Patient
 
 OLD = pd.Timedelta(days=2)
@@ -17,21 +19,26 @@ OLD = pd.Timedelta(days=2)
 
 def check(patient: Patient) -> Iterator[Finding]:
     """Say so for each kind that has a champion."""
+    patient.require_registry()
     for kind in KINDS:
-        loaded = patient.champion(kind)
-        if loaded is None:
-            continue
-        rows = load_snapshot(snapshot_path(patient.folder, kind))
-        check_features(loaded, rows)
-        late = patient.store.observed_until()
-        if late is not None and late - rows.cutoff > OLD:
-            old = Finding(
-                "warning",
-                f"the last scoring is {(late - rows.cutoff).days} days older than the data.",
-                "Run `aftercast score`.",
-            )
-            yield from about(kind, [old])
-        else:
-            yield from about(
-                kind, [Finding("ok", f"{len(rows.ids):,} scored rows of {rows.cutoff:%Y-%m-%d %H:%M} UTC.")]
-            )
+        yield from about(kind, guarded(partial(_of, patient, kind)))
+
+
+def _of(patient: Patient, kind: Kind) -> Iterator[Finding]:
+    loaded = patient.champion(kind)
+    if loaded is None:
+        return
+    rows = load_snapshot(snapshot_path(patient.folder, kind))
+    check_features(loaded, rows)
+    until = patient.store.observed_until()
+    if until is not None and until - rows.cutoff > OLD:
+        late = f"The last scoring is {(until - rows.cutoff).days} days older than the data."
+        yield Finding("warning", late, "Run `aftercast score`.")
+    else:
+        yield Finding("ok", f"{len(rows.ids):,} scored rows of {rows.cutoff:%Y-%m-%d %H:%M} UTC.")
+    if loaded.run_id not in rows.judged:
+        yield Finding(
+            "warning",
+            f"Version {loaded.version} has not judged them yet; each service has to.",
+            "Run `aftercast score`.",
+        )

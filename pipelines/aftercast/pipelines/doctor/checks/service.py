@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from aftercast.data.errors import WorkspaceError
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
-from aftercast.pipelines.doctor.reach import get
+from aftercast.pipelines.doctor.reach import NobodyThereError, OverdueError, get
+
+RESTART = "End that process, and run `aftercast serve` again; its log says what it waits for."
 
 
 def check(patient: Patient) -> Iterator[Finding]:
@@ -17,12 +19,15 @@ def check(patient: Patient) -> Iterator[Finding]:
     try:
         answered = get(f"http://{host}:{serving.port}/ready")
         told = answered.json()
-    except WorkspaceError:
+    except NobodyThereError:
         yield Finding("ok", f"Nothing listens on {host}:{serving.port}.")
+        return
+    except (WorkspaceError, OverdueError):
+        yield Finding("problem", f"What listens on {host}:{serving.port} does not answer.", RESTART)
         return
     except ValueError:
         told = {}
-    if not {"status", "models"} <= set(told):
+    if not (isinstance(told, dict) and {"status", "models"} <= set(told)):
         yield Finding("problem", f"Something else listens on {host}:{serving.port}.", "Choose another serving.port.")
         return
     if told["status"] != "ready":

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from aftercast.data.store.damage import find_damage, find_early
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
 
+RESTORE = "Bring the folder of the store back from a backup; or begin a new workspace and import again."
 OLD = pd.Timedelta(days=2)
 AHEAD = pd.Timedelta(minutes=5)
 
@@ -17,8 +19,13 @@ def check(patient: Patient) -> Iterator[Finding]:
     """Say how old the data are."""
     store = patient.store
     rows, until = store.tables(), store.observed_until()
-    store.read("devices", columns=["device_id"])
-    yield Finding("ok", f"The store is at version {store.version()} with {sum(rows.values()):,} rows.")
+    damage = list(find_damage(store))
+    if damage:
+        more = "" if len(damage) == 1 else f" So are {len(damage) - 1} more tables damaged."
+        yield Finding("problem", f"The table {damage[0].table} {damage[0].reason}.{more}", RESTORE)
+    else:
+        yield Finding("ok", f"The store is at version {store.version()} with {sum(rows.values()):,} rows.")
+        yield from _early(patient)
     if until is None:
         yield Finding(
             "problem", "The store has no events: there is nothing to learn from.", "Import failures or repairs."
@@ -35,3 +42,10 @@ def check(patient: Patient) -> Iterator[Finding]:
             f"The data end {(patient.now - until).days} days ago.",
             "Import newer data, or run `aftercast drain`.",
         )
+
+
+def _early(patient: Patient) -> Iterator[Finding]:
+    """Facts that claim to be known only in the future: no feature reads them until then."""
+    for one in find_early(patient.store, patient.now + AHEAD):
+        said = f"{one.rows:,} rows of {one.table} became known in the future: they are not read until then."
+        yield Finding("warning", said, "Correct the clocks or zones of the source, and import again.")

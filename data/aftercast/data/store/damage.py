@@ -1,0 +1,72 @@
+"""What of a published version can no longer be read, and what of it claims to be known only in the future."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
+
+from aftercast.data.quarantine import QUARANTINE
+from aftercast.data.records.versions import TableState, newest_version
+from aftercast.data.store.history import Store
+from aftercast.data.store.layout import stored_table
+from aftercast.data.store.reading import history_of
+
+
+@dataclass(frozen=True)
+class TableDamage:
+    """A table of the newest version that is not as it was published.
+
+    Attributes
+    ----------
+    reason
+        What is wrong, the end of a sentence that begins with the table.
+    """
+
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EarlyRows:
+    """Rows of a table whose ``available_at`` is later than an instant."""
+
+    table: str
+    rows: int
+
+
+def find_damage(store: Store) -> Iterator[TableDamage]:
+    """Tables of the newest version whose files are gone, damaged, or hold another number of rows; quarantine included.
+
+    Of each file only the end is read, where parquet says how many rows it has.
+    """
+    for name, state in sorted(newest_version(store.database).tables.items()):
+        reason = _damage(store, name, state)
+        if reason is not None:
+            yield TableDamage(name, reason)
+
+
+def find_early(store: Store, now: pd.Timestamp) -> Iterator[EarlyRows]:
+    """Tables of the newest version with rows that became known later than now (UTC, itself excluded).
+
+    Statistics of the files say where such rows may be, so that hardly any file is read. The quarantine is left out: its
+    times are those of imports.
+    """
+    late = pc.field("available_at") > pa.scalar(now.as_unit("us").to_pydatetime(), pa.timestamp("us", tz="UTC"))
+    tables = newest_version(store.database).tables
+    for name in sorted(tables.keys() - {QUARANTINE.name}):
+        rows = history_of(store.address, stored_table(name)).scan(tables[name].delta).count_rows(filter=late)
+        if rows > 0:
+            yield EarlyRows(name, rows)
+
+
+def _damage(store: Store, name: str, state: TableState) -> str | None:
+    try:
+        rows = history_of(store.address, stored_table(name)).scan(state.delta).count_rows()
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        return f"cannot be read ({type(error).__name__})"
+    return None if rows == state.rows else f"has {rows:,} rows instead of {state.rows:,}"
