@@ -132,10 +132,16 @@ def test_while_the_collector_is_away_requests_are_answered_and_the_service_stops
     if address == "silent":
         receiver.shutdown()
     traced = _traced(own_fleet, receiver.address if address == "silent" else address)
+    before = _services()
     with listening(traced) as url, client_of(url, traced, "predict") as asking:
         statuses = {asking.get("/v1/model").status_code for _ in range(50)}
     assert statuses == {200}
-    assert not any(thread.name == "service under test" for thread in threading.enumerate())
+    assert _services() == before
+
+
+def _services() -> int:
+    """How many services run in this process; other fixtures keep theirs."""
+    return sum(thread.name == "service under test" for thread in threading.enumerate())
 
 
 def test_without_an_address_nothing_is_loaded_and_a_step_is_nothing() -> None:

@@ -76,6 +76,8 @@ def log_to_stderr() -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    for unused in ("_srcfile", "logThreads", "logMultiprocessing", "logProcesses", "logAsyncioTasks"):
+        setattr(logging, unused, None)  # what no line shows is not looked up either (Python's logging HOWTO)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -6,13 +6,13 @@ The line names the route, not the path: paths and queries hold the caller's ids.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.data.log_lines import FIELDS, REQUEST
@@ -21,6 +21,7 @@ from aftercast.serving.measures.counting import Counting
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
 REQUEST_ID: Final = "X-Request-ID"
+_RAW_ID: Final = REQUEST_ID.lower().encode()
 BAD: Final = 400
 LOOKED_AT: Final = 200
 """Bytes of a refusal in which its code stands."""
@@ -43,7 +44,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _ACCEPTED_ID.fullmatch(given) else os.urandom(16).hex()
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST.set(request_id)
         answer = _Answer(send, request_id)
@@ -75,7 +76,7 @@ class _Answer:
         """Send on, with the id in the header."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)[REQUEST_ID] = self.request_id
+            message["headers"] = [*message["headers"], (_RAW_ID, self.request_id.encode())]
         elif self.status is not None and self.status >= BAD and not self.refusal:
             self.refusal = message.get("body", b"")[:LOOKED_AT]
         await self.way(message)

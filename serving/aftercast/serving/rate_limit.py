@@ -19,7 +19,6 @@ from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.errors import ConfigurationError, StorageError
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.data.errors import SettingsError
@@ -145,7 +144,7 @@ def _telling(send: Send, rate: RateLimitItem, remaining: int) -> Send:
 
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(_headers(rate, remaining))
+            message["headers"] = [*message["headers"], *_raw_headers(rate, remaining)]
         await send(message)
 
     return tell
@@ -159,8 +158,17 @@ def _headers(rate: RateLimitItem, remaining: int) -> dict[str, str]:
     }
 
 
+def _raw_headers(rate: RateLimitItem, remaining: int) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in _headers(rate, remaining).items()]
+
+
 def _key(caller: Caller, rate: RateLimitItem) -> str:
-    return rate.key_for("aftercast", caller.caller_id)
+    return _kept_key(caller.caller_id, rate)
+
+
+@lru_cache(maxsize=1000)
+def _kept_key(caller_id: str, rate: RateLimitItem) -> str:
+    return rate.key_for("aftercast", caller_id)
 
 
 @lru_cache(maxsize=1000)

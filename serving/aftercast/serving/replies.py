@@ -22,17 +22,35 @@ async def reply_to(service: Service, question: Question, caller: Caller, request
     ProblemError
         If it cannot be answered.
     """
+    body = reply_at_hand(service, question, caller, request_id)
+    if body is None:
+        reply = await run_in_threadpool(_computed, service, question, caller)
+        body = _recorded(service, reply, caller, request_id)
+    return Response(body, media_type="application/json")
+
+
+def reply_at_hand(service: Service, question: Question, caller: Caller, request_id: str | None) -> bytes | None:
+    """Answer from what is in memory, recorded; None where something has to be read or computed.
+
+    Raises
+    ------
+    ProblemError
+        If it cannot be answered.
+    """
     check_size(service.workspace, question.ids)
     reply = ask_at_hand(service.champions, question, caller)
-    if reply is None:
-        reply = await run_in_threadpool(_computed, service, question, caller)
+    return None if reply is None else _recorded(service, reply, caller, request_id)
+
+
+def _recorded(service: Service, reply: Reply, caller: Caller, request_id: str | None) -> bytes:
+    """Body of a reply, which is in the audit log from here on."""
     body = whole_answer(reply.rows, reply.cutoff, reply.horizon, reply.fragments)
     entry = audit_entry(
         reply.rows, reply.horizon, reply.fragments, body, request_id=request_id, key_id=caller.caller_id
     )
     service.audit.append(PREDICTION, entry)
-    service.measures.counting.answered(question.kind, reply.fragments)
-    return Response(body, media_type="application/json")
+    service.measures.counting.answered(reply.rows.snapshot.kind, reply.fragments)
+    return body
 
 
 def _computed(service: Service, question: Question, caller: Caller) -> Reply:

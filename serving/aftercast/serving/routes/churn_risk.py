@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
 from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
 from aftercast.serving.errors import request_id_of
-from aftercast.serving.question_route import QuestionRoute
 from aftercast.serving.questions import Question
+from aftercast.serving.quick_path import Plain
 from aftercast.serving.replies import reply_to
 from aftercast.serving.wire.risk import ChurnRiskAnswer, ChurnRiskRequest
 
-router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT], route_class=QuestionRoute)
+PATH: Final = "/v1/churn-risk"
+
+
+def question(body: ChurnRiskRequest) -> Question:
+    """Question that a body asks."""
+    ids = [customer.customer_id for customer in body.customers]
+    return Question("churn", ids, body.horizon, body.top, body.as_of)
+
+
+PLAIN: Final = Plain(PATH, ChurnRiskRequest, question)
+router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
 @router.post(
-    "/v1/churn-risk",
+    PATH,
     summary="How likely do customers leave, and why?",
     response_model=ChurnRiskAnswer,
     responses=refusals(*WITH_BODY),
 )
 async def churn_risk(request: Request, service: ServiceDep, caller: CallerDep, body: ChurnRiskRequest) -> Response:
     """Answer for each customer; one that cannot be answered has an error of its own and the others their answers."""
-    ids = [customer.customer_id for customer in body.customers]
-    question = Question("churn", ids, body.horizon, body.top, body.as_of)
-    return await reply_to(service, question, caller, request_id_of(request))
+    return await reply_to(service, question(body), caller, request_id_of(request))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
 from aftercast.serving.errors import request_id_of
-from aftercast.serving.question_route import QuestionRoute
 from aftercast.serving.questions import Question
+from aftercast.serving.quick_path import Plain
 from aftercast.serving.replies import reply_to
 from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
 
-router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT], route_class=QuestionRoute)
+PATH: Final = "/v1/failure-risk"
+
+
+def question(body: FailureRiskRequest) -> Question:
+    """Question that a body asks."""
+    ids = [device.device_id for device in body.devices]
+    sent = {device.device_id: _records(device) for device in body.devices if device.sends}
+    return Question("failure", ids, body.horizon, body.top, body.as_of, sent)
+
+
+PLAIN: Final = Plain(PATH, FailureRiskRequest, question)
+router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
 @router.post(
-    "/v1/failure-risk",
+    PATH,
     summary="How likely do devices fail, and why?",
     response_model=FailureRiskAnswer,
     responses=refusals(*WITH_BODY),
@@ -27,10 +38,7 @@ async def failure_risk(request: Request, service: ServiceDep, caller: CallerDep,
 
     A device may bring telemetry and events that are not imported yet: they count as if they were; nothing is stored.
     """
-    ids = [device.device_id for device in body.devices]
-    sent = {device.device_id: _records(device) for device in body.devices if device.sends}
-    question = Question("failure", ids, body.horizon, body.top, body.as_of, sent)
-    return await reply_to(service, question, caller, request_id_of(request))
+    return await reply_to(service, question(body), caller, request_id_of(request))
 
 
 def _records(device: DeviceAsked) -> dict[str, list[dict[str, Any]]]:

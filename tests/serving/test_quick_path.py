@@ -1,4 +1,4 @@
-"""Plain questions take a shorter way through the framework; it must lead to the same answers and the same refusals."""
+"""Plain questions take a way past the framework; it must lead to the same answers and the same refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aftercast.data.workspace import Workspace
 
 SHORT = {"Content-Type": "application/json"}
 LONG = {"Content-Type": "application/json; charset=utf-8"}
-"""The framework reads both as JSON; only the first one is plain enough for the shorter way."""
+"""The framework reads both as JSON; only the first is plain enough to pass it by."""
 PATHS = ("/v1/failure-risk", "/v1/churn-risk")
 
 
