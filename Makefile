@@ -59,11 +59,6 @@ audit: $(READY) ## hashes, versions, wheels and licences of the dependencies; kn
 	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r deploy/serve.lock; \
 	else echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it fetches them, so it is no part of the lock)."; fi
 
-audit: $(READY) ## dependencies: hashed, as locked, from wheels, licensed as we allow; known vulnerabilities where pip-audit is installed
-	@$(BIN)/python scripts/audit_dependencies.py
-	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r deploy/serve.lock -r requirements.lock; \
-	else echo "Known vulnerabilities were not looked up: that needs pip-audit (pipx install pip-audit) and the internet."; fi
-
 format: $(READY) ## put code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
