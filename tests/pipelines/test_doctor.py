@@ -94,6 +94,7 @@ def test_a_new_workspace_is_told_what_comes_next(tmp_path: Path, fleet_workspace
     made = create_workspace(tmp_path / "new", fleet_workspace.fleet)
     lines = list(examine(made.folder))
     assert "There is no database yet" in _said(lines, "database", "problem").found
+    assert "aftercast import" in _said(lines, "database", "problem").mend
     assert "aftercast train failure" in _said(lines, "mlflow", "problem").mend
     assert not made.path("aftercast.db").exists()
     assert not made.path("mlflow.db").exists()

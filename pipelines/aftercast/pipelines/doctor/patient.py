@@ -115,9 +115,7 @@ class Patient:
         address = self.settings.database.address
         file = sqlite_file(address, self.folder)
         if file is not None and not file.exists():
-            raise NotFoundError(
-                "There is no database yet.", "Import something: the first command that needs it makes it."
-            )
+            raise NotFoundError("There is no database yet.", "Run `aftercast import SOURCE PATH`, which makes it.")
         engine = _impatient(connect(address, self.folder))
         self._engines.append(engine)
         return engine

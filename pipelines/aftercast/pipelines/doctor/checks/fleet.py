@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
 
+IMPORT = "Run `aftercast import SOURCE PATH`, which drafts it from the data; or add [[components]] with a name."
+
 
 def check(patient: Patient) -> Iterator[Finding]:
     """Say whether the fleet spec can be read."""
     fleet = patient.read_fleet()
     yield Finding("ok", f"fleet.toml is understood: {len(fleet.components)} components, {len(fleet.sensors)} sensors.")
     if not fleet.components:
-        yield Finding(
-            "problem", "fleet.toml names no component: nothing can be forecast.", "Add [[components]] with a name."
-        )
+        yield Finding("problem", "fleet.toml names no component: nothing can be forecast.", IMPORT)
     if not fleet.sensors:
         yield Finding("warning", "fleet.toml names no sensor: risks rest on service history alone.", "Add [[sensors]].")
