@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 ROOT: Final = Path(__file__).parents[1]
 LOCK: Final = ROOT / "requirements.lock"
@@ -132,7 +132,7 @@ def check_licences(found: Sequence[Distribution], shipped: Mapping[str, Pin]) ->
     for each in found:
         name = normalise(each.name)
         if name in shipped:
-            licence = licence_of(name, each.metadata)
+            licence = licence_of(name, _metadata(each))
             if licence == "":
                 yield Finding(name, each.version, "does not say its licence: read it and add it to READ")
             elif not is_allowed(licence):
@@ -183,10 +183,14 @@ def audit(found: Sequence[Distribution]) -> list[Finding]:
 
 def table(found: Sequence[Distribution], shipped: Mapping[str, Pin]) -> str:
     """Shipped distributions with version and licence, one a line."""
-    rows = [(normalise(d.name), d.version, licence_of(normalise(d.name), d.metadata)) for d in found]
+    rows = [(normalise(d.name), d.version, licence_of(normalise(d.name), _metadata(d))) for d in found]
     kept = sorted(row for row in rows if row[0] in shipped)
     widths = [max((len(row[column]) for row in kept), default=0) for column in range(2)]
     return "".join(f"{name:<{widths[0]}}  {version:<{widths[1]}}  {licence}\n" for name, version, licence in kept)
+
+
+def _metadata(found: Distribution) -> Message:
+    return cast(Message, found.metadata)  # which it is; the declared type is a part of it
 
 
 def _spdx(text: str) -> str:

@@ -105,9 +105,9 @@ def test_our_commands_and_their_settings_are_understood(name: str, tmp_path: Pat
 
 def test_the_command_of_mlflow_is_understood() -> None:
     service = SERVICES["mlflow"]
-    program, *words = [*service["entrypoint"], *service["command"]]
-    assert program == "mlflow"
-    understand([str(word) for word in words], mlflow.cli.cli)
+    words = [str(word) for word in service["entrypoint"] + service["command"]]
+    assert words[0] == "mlflow"
+    understand(words[1:], mlflow.cli.cli)
 
 
 def test_the_service_is_given_longer_to_stop_than_its_requests() -> None:
