@@ -54,13 +54,17 @@ def fleet_workspace(fleet_folder: Path) -> Workspace:
 
 @pytest.fixture
 def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """Copy of the fleet's workspace that a test may change; its models stay where they were logged."""
+    """Copy of the fleet's workspace that a test may change; its models stay where they were logged.
+
+    It begins an audit log of its own: a service of another test may be writing to that of the fleet.
+    """
     folder = tmp_path / "fleet"
-    shutil.copytree(
-        fleet_folder, folder, ignore=shutil.ignore_patterns("simulated", "last-good", "*.lock", "*.db", "*.db-*")
-    )
+    left_out = shutil.ignore_patterns("simulated", "last-good", "audit", "*.lock", "*.db", "*.db-*")
+    shutil.copytree(fleet_folder, folder, ignore=left_out)
     for database in fleet_folder.glob("*.db"):
         copy_database(database, folder / database.name)
+    with closing(sqlite3.connect(folder / "aftercast.db")) as connection, connection:
+        connection.execute("DELETE FROM audit_anchors")
     yield open_workspace(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
