@@ -48,6 +48,10 @@ REFUSED: list[tuple[str, Row, Row, str, str]] = [
     ("repairs", repair(), repair(device_id=" "), "missing_value", "device_id"),
     ("repairs", repair(), repair(available_at=None), "missing_value", "available_at"),
     ("telemetry", reading(), reading(volt=None, heat=None), "missing_value", ""),
+    ("telemetry", reading(), reading(event_time="1899-12-31T23:59:59Z"), "impossible_time", "event_time"),
+    ("telemetry", reading(), reading(event_time="0001-01-01T00:00:00+14:00"), "impossible_time", "event_time"),
+    ("telemetry", reading(), reading(available_at="9999-12-31T23:59:59-14:00"), "impossible_time", "available_at"),
+    ("repairs", repair(), repair(closed_at="9999-12-31T00:00:00Z"), "impossible_time", "closed_at"),
     ("repairs", repair(), repair(kind="mend"), "unknown_choice", "kind"),
     ("repairs", repair(), repair(outcome="fine"), "unknown_choice", "outcome"),
     ("repairs", repair(), repair(opened_at="2024-02-02T00:00:01Z"), "event_after_availability", "opened_at"),
@@ -104,6 +108,32 @@ def test_an_unreadable_sensor_cell_leaves_the_rest_of_its_row() -> None:
     checked = check("telemetry", reading(volt="n/a?"))
     assert checked.frame["heat"].tolist() == [2.0]
     assert checked.refused["reason"].tolist() == ["unparsable"]
+
+
+def test_an_end_that_stands_for_never_is_taken_out_and_its_row_stays() -> None:
+    device = {"device_id": "d1", "device_model": "m", "installed_at": MOMENT, "retired_at": "9999-12-31T00:00:00Z"}
+    checked = check("devices", device, device | {"retired_at": None})
+    assert len(checked.frame) == 2
+    assert checked.frame["retired_at"].isna().all()
+    assert checked.frame["available_at"].max() == pd.Timestamp(MOMENT)
+    assert checked.refused[["reason", "column"]].to_numpy().tolist() == [["impossible_time", "retired_at"]]
+
+
+def test_the_times_that_facts_may_have_include_the_first_and_not_the_last() -> None:
+    first, end = "1900-01-01T00:00:00Z", "2200-01-01T00:00:00Z"
+    kept = [reading(event_time=first, available_at=first), reading(available_at="2199-12-31T23:59:59.999999Z")]
+    checked = check("telemetry", *kept, reading(available_at=end))
+    assert len(checked.frame) == 2
+    assert checked.refused["reason"].tolist() == ["impossible_time"]
+
+
+@pytest.mark.parametrize("delay", ["0h", "2h"])
+def test_available_at_is_filled_by_the_rule_beside_a_time_out_of_reach(delay: str) -> None:
+    spec = FleetSpec(name="test", sensors=SPEC.sensors, available_after=delay)
+    rows = [{name: value for name, value in reading().items() if name != "available_at"} for _ in range(2)]
+    checked = check("telemetry", rows[0], rows[1] | {"event_time": "9999-12-31T23:59:59Z"}, spec=spec)
+    assert checked.frame["available_at"].tolist() == [pd.Timestamp(MOMENT) + pd.Timedelta(delay)]
+    assert checked.refused["reason"].tolist() == ["impossible_time"]
 
 
 def test_a_row_is_refused_for_its_first_reason_only() -> None:

@@ -56,7 +56,7 @@ def _models(workspace: Workspace) -> Iterator[type[BaseModel]]:
 
 
 def test_every_body_and_answer_has_an_example_that_fits_it(bare_workspace: Workspace, document: dict[str, Any]) -> None:
-    models = [Problem, *_models(bare_workspace)]
+    models: list[type[BaseModel]] = [Problem, *_models(bare_workspace)]
     operations = [operation for _, operation in _operations(document)]
     assert len(models) == len(operations) + sum("requestBody" in each for each in operations)  # /metrics has none
     for model in models:

@@ -19,6 +19,9 @@ TIME_DTYPE: Final = "datetime64[us, UTC]"
 NEVER: Final = np.iinfo(np.int64).max
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
+EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
+LATEST: Final = pd.Timestamp("2200-01-01", tz="UTC")
+"""Facts lie in [EARLIEST, LATEST): other times are slips or stand for "never", and arithmetic may overflow on them."""
 
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "min": 60_000_000, "h": HOUR_US, "d": DAY_US, "w": 7 * DAY_US}
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")

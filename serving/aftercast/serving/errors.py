@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 
 from aftercast.data.audit.lines import AuditError
 from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError, WorkspaceError
-from aftercast.serving.wire.problem import FieldProblem, Problem
+from aftercast.serving.places import field_problem
+from aftercast.serving.wire.problem import Problem
 
 PROBLEM_TYPE: Final = "application/problem+json"
 LOG: Final = logging.getLogger("aftercast.serving")
@@ -32,6 +33,12 @@ STATUS_OF: Final[Mapping[type[AftercastError], tuple[int, str, str]]] = {
     WorkspaceError: (503, "database-unavailable", "The operational database cannot be used"),
 }
 """Status, code and title of errors that come from below; every other one is a defect of the service: 500."""
+HINTS: Final[Mapping[int, str]] = {
+    400: "Send JSON as text of UTF-8, not nested hundreds of levels deep, without numbers of thousands of digits.",
+    404: "/openapi.json has the paths.",
+    405: "/openapi.json has the methods of each path.",
+}
+"""What to do about a refusal of the framework."""
 
 
 class ProblemError(AftercastError):
@@ -136,15 +143,15 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         raise error
     if isinstance(error.__cause__, ProblemError):  # FastAPI wraps what is raised while it reads a body
         return await _on_aftercast(request, error.__cause__)
-    title = HTTPStatus(error.status_code).phrase
-    problem = make_problem(error.status_code, title.lower().replace(" ", "-"), title, f"{error.detail}")
+    title, hint = HTTPStatus(error.status_code).phrase, HINTS.get(error.status_code, "")
+    problem = make_problem(error.status_code, title.lower().replace(" ", "-"), title, f"{error.detail}", hint)
     return problem_response(problem, request_id_of(request), error.headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    found = tuple(_field(item) for item in error.errors())
+    found = tuple(field_problem(request, item) for item in error.errors())
     problem = make_problem(
         422,
         "invalid-request",
@@ -154,17 +161,3 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         errors=found,
     )
     return problem_response(problem, request_id_of(request))
-
-
-def _field(item: Mapping[str, Any]) -> FieldProblem:
-    """Place and reason of one finding; a name the caller invented is not repeated, only where it stood."""
-    location = tuple(item["loc"])
-    if item["type"] == "extra_forbidden":
-        return FieldProblem(location=_dotted(location[:-1]), message="Holds a field that is not known here")
-    if item["type"] == "json_invalid":
-        return FieldProblem(location=location[0], message=f"Is not JSON, see character {location[-1]}")
-    return FieldProblem(location=_dotted(location), message=str(item["msg"]))
-
-
-def _dotted(location: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in location)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.clocks import format_duration, parse_duration_us
+from aftercast.data.clocks import EARLIEST, LATEST, format_duration, parse_duration_us
 from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
@@ -212,13 +212,12 @@ def instant(moment: datetime) -> pd.Timestamp:
     Raises
     ------
     ProblemError
-        409 for an instant no data can be of.
+        409 for an instant no data can be of: before 1900, or from 2200 on.
     """
-    try:
-        return pd.Timestamp(moment).tz_convert("UTC").as_unit("us")
-    except (ValueError, OverflowError) as error:
+    if not EARLIEST <= moment < LATEST:
         detail, hint = "The instant is out of reach.", "Ask about an instant the data cover."
-        raise ProblemError(409, "not-observed-yet", "That instant is not observed", detail, hint) from error
+        raise ProblemError(409, "not-observed-yet", "That instant is not observed", detail, hint)
+    return pd.Timestamp(moment).tz_convert("UTC").as_unit("us")
 
 
 def not_observed(until: pd.Timestamp) -> ProblemError:

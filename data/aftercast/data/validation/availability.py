@@ -69,5 +69,5 @@ def split_ends(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _delay(spec: FleetSpec) -> pd.Timedelta:
     if spec.available_after == "0h":
-        return pd.Timedelta(0)
-    return pd.Timedelta(parse_duration_us(spec.available_after), unit="us")
+        return pd.Timedelta(0).as_unit("us")
+    return pd.Timedelta(parse_duration_us(spec.available_after), unit="us").as_unit("us")

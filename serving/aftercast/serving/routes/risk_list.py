@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Literal
 
-import pandas as pd
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
 
 from aftercast.data.errors import ModelMismatchError, SettingsError
 from aftercast.models.list_files import to_csv
@@ -15,7 +14,8 @@ from aftercast.models.risk_list import RiskList, give_out, make_list
 from aftercast.serving.callers import Caller
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep, refusals
 from aftercast.serving.errors import ProblemError, request_id_of
-from aftercast.serving.wire.common import HorizonText
+from aftercast.serving.questions import instant
+from aftercast.serving.wire.common import HorizonText, Instant
 from aftercast.serving.wire.risk_list import RiskListAnswer
 
 router = APIRouter(tags=["lists"], dependencies=[MAY_LIST])
@@ -34,7 +34,7 @@ def risk_list(
     request: Request,
     service: ServiceDep,
     caller: CallerDep,
-    cutoff: Annotated[AwareDatetime | None, Query(description="A scored cutoff; default: the latest.")] = None,
+    cutoff: Annotated[Instant | None, Query(description="A scored cutoff; default: the latest.")] = None,
     horizon: Annotated[HorizonText, Query()] = "7d",
     top: Annotated[int, Query(ge=1, le=100_000, description="How many devices.")] = 100,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
@@ -49,8 +49,8 @@ def risk_list(
     return Response(to_csv(made), media_type="text/csv", headers=headers)
 
 
-def _made(service: Service, caller: Caller, cutoff: AwareDatetime | None, horizon: str, top: int) -> RiskList:
-    at = None if cutoff is None else pd.Timestamp(cutoff).tz_convert("UTC").as_unit("us")
+def _made(service: Service, caller: Caller, cutoff: datetime | None, horizon: str, top: int) -> RiskList:
+    at = None if cutoff is None else instant(cutoff)
     try:
         return make_list(service.workspace, cutoff=at, horizon=horizon.strip(), top=top, outlets=caller.outlets)
     except SettingsError as error:

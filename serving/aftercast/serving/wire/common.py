@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Final, Literal
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 DURATION: Final = (
     r"^ *([0-9]*[1-9][0-9]*(\.[0-9]{1,3})?|[0-9]+\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])) *(s|min|m|h|d|w) *$"
@@ -21,6 +24,18 @@ HorizonText = Annotated[
     ),
 ]
 Evidence = Literal["telemetry", "history", "cohort"]
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _written_out(value: Any) -> Any:
+    """Refuse numbers, which pydantic would read as seconds since 1970, or as milliseconds where they are large."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    raise PydanticCustomError("instant", "Input should be a date and time with its zone, as in 2026-01-31T06:00:00Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""An instant that a caller names: text with a zone."""
 Cutoff = Annotated[
     AwareDatetime,
     Field(description="UTC instant asked about: only what was known then was used.", examples=["2025-08-15T00:00:00Z"]),

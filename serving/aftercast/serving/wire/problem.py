@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 class FieldProblem(BaseModel):
     """One field of a request that is missing or wrong."""
 
-    location: str = Field(examples=["body.devices.0.device_id"])
+    location: str = Field(
+        description="Where it stands; * for a field that the interface does not name, such as a sensor.",
+        examples=["body.devices.0.device_id"],
+    )
     message: str = Field(examples=["Field required"])
 
 

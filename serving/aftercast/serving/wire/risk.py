@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic_core import PydanticCustomError
 
-from aftercast.serving.wire.common import Cutoff, Driver, Evidence, HorizonText, ModelRef, RecordProblem, Request
+from aftercast.serving.wire.common import (
+    Cutoff,
+    Driver,
+    Evidence,
+    HorizonText,
+    Instant,
+    ModelRef,
+    RecordProblem,
+    Request,
+)
 
 DEFAULT_DRIVERS: Final = 3
 MOST_DRIVERS: Final = 20
@@ -24,14 +34,24 @@ Probability = Annotated[
 ]
 
 
+def _no_text(value: Any) -> Any:
+    """Refuse text, which pydantic would read where it spells a number, or a word such as ``yes``."""
+    if isinstance(value, str):
+        raise PydanticCustomError("drivers", "Input should be a number, true or false")
+    return value
+
+
+Drivers = Annotated[Annotated[int, Field(ge=0, le=MOST_DRIVERS)] | bool, BeforeValidator(_no_text)]
+
+
 class RiskRequest(Request):
     """What every question about risk may say."""
 
     horizon: HorizonText | None = Field(None, description="Default: 7d, or the model's longest if that is shorter.")
-    drivers: Annotated[int, Field(ge=0, le=MOST_DRIVERS)] | bool = Field(
+    drivers: Drivers = Field(
         DEFAULT_DRIVERS, description=f"How many drivers to name, 0 to {MOST_DRIVERS}; true is {DEFAULT_DRIVERS}."
     )
-    as_of: AwareDatetime | None = Field(
+    as_of: Instant | None = Field(
         None,
         description="Judge from what was known at this instant, zone included. Default: the last scoring's cutoff.",
     )
