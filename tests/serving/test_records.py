@@ -20,6 +20,7 @@ from aftercast.models.scoring import check_features
 from aftercast.models.snapshot import snapshot_path, take_snapshot
 from aftercast.models.snapshot_file import load_snapshot
 from aftercast.pipelines.drain import run_drain
+from aftercast.pipelines.score import run_score
 
 HOUR = pd.Timedelta(hours=1)
 Listening = Callable[[Workspace], AbstractContextManager[str]]
@@ -227,6 +228,28 @@ def test_a_batch_that_cannot_be_read_does_not_hold_up_the_others(own_fleet: Work
     report = run_drain(own_fleet)
     assert (report["batches"], report["kept"], report["refused"]) == (2, 1, 1)
     assert count_waiting(own_fleet.database).batches == 0
+
+
+def test_an_attribute_that_no_import_brought_is_left_out_and_told_and_scoring_goes_on(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    """As a feature it would fit no champion; one that is known already is taken."""
+    row = own_fleet.store.read("devices").iloc[0].dropna()
+    facts = {name: value.isoformat() if isinstance(value, pd.Timestamp) else value for name, value in row.items()}
+    later = (_until(own_fleet) + HOUR).isoformat()
+    sent = {**facts, "available_at": later, "firmware": "9.9", "colour": "red"}
+    taken = _send(sending, "devices", [sent])
+    assert taken.status_code == 202, taken.text
+    told = [(each["row"], each["reason"], each["cell_only"]) for each in taken.json()["wrong"]]
+    assert told == [(0, "unknown_column", True)]
+    assert "colour" not in taken.text
+    assert run_drain(own_fleet)["kept"] == 1
+    stored = own_fleet.store.read("devices", device_ids=[str(row["device_id"])])
+    assert stored["firmware"].iloc[-1] == "9.9"
+    assert "colour" not in stored.columns
+    run_score(own_fleet)
+    as_of = {"devices": [{"device_id": str(row["device_id"])}], "as_of": later}
+    assert sending.post("/v1/failure-risk", json=as_of).status_code == 200
 
 
 def test_a_key_without_the_scope_brings_nothing(client_of: Any, own_fleet: Workspace, listening: Listening) -> None:

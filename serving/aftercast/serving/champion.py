@@ -6,11 +6,13 @@ the rows it judges are one object, so that no answer mixes an old model with new
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 import pandas as pd
@@ -95,6 +97,7 @@ class Champions:
         self._computing = threading.Lock()
         self._failing: dict[Kind, str] = {}
         self._waiting: dict[Kind, Loaded] = {}
+        self._settled: tuple[Held, ...] = ()
         self.failed_refreshes = 0
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
@@ -149,6 +152,20 @@ class Champions:
                 self._tell(kind, error)
                 self._go_on(kind)
         self._look_at_data()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Let the collection of garbage pass by what is held now, whenever that has changed.
+
+        Models and rows are hundreds of thousands of objects that stay; looking through them again and again, while
+        answers about a thousand devices are made, would take longer than making those.
+        """
+        held = tuple(self._held.values())
+        if any(new is not old for new, old in zip_longest(held, self._settled)):
+            self._settled = held
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     def _take(self, kind: Kind, found: Held) -> None:
         """Answer from what was found from now on, having written down which model it is."""

@@ -26,6 +26,7 @@ AHEAD: Final = pd.Timedelta(minutes=5)
 """How far the clock of a sender may be ahead."""
 NOT_YET: Final = "available_in_future"
 HIDDEN: Final = "unknown_device"
+NO_COLUMN: Final = "unknown_column"
 OWNED_BY: Final = {"device_id": "devices", "customer_id": "customers"}
 
 
@@ -63,8 +64,10 @@ def take_records(
     _check_size(workspace, records)
     received_at = pd.Timestamp.now("UTC").as_unit("us")
     try:
-        wrong, hidden = _wrong(workspace, table, records, caller, received_at)
-        taken = [_dated(row, received_at) for i, row in enumerate(records) if i not in hidden]
+        known, strange = _without_strange_columns(workspace, table, records)
+        wrong, hidden = _wrong(workspace, table, known, caller, received_at)
+        wrong = tuple(sorted([*wrong, *strange], key=lambda each: each.row))
+        taken = [_dated(row, received_at) for i, row in enumerate(known) if i not in hidden]
         _check_any(taken, wrong)
         batch_id = _batch_id(caller, idempotency_key)
         batch = InboxBatch(batch_id, table, tuple(taken), received_at, caller.caller_id, request_id)
@@ -74,6 +77,26 @@ def take_records(
     except SQLAlchemyError as error:
         detail, hint = "The operational database is away: nothing was taken.", "Send the records again in a moment."
         raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
+
+
+def _without_strange_columns(
+    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], list[Refused]]:
+    """Records without attributes that no import ever brought, and where there were any.
+
+    An attribute is a feature: a column that is new, or only misspelt, would be one that no model has learnt from, and
+    nothing could be scored until one has. Whoever wants it imports it with the history, and trains.
+    """
+    contract = TABLES[table]
+    beside = {name for row in records for name in row if not contract.has(name)}
+    if not contract.open or not beside or table not in workspace.store.tables():
+        return list(records), []
+    ids = {"device_ids": [""]} if contract.has("device_id") else {}
+    strange = beside - set(workspace.store.read(table, **ids).columns)
+    found = [
+        Refused(table, i, NO_COLUMN, "", cell_only=True) for i, row in enumerate(records) if not strange.isdisjoint(row)
+    ]
+    return [{name: value for name, value in row.items() if name not in strange} for row in records], found
 
 
 def _check_size(workspace: Workspace, records: Sequence[Mapping[str, Any]]) -> None:

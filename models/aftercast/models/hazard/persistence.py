@@ -86,5 +86,13 @@ def _save_cell(cell: Cell, folder: Path, name: str) -> dict[str, Any]:
 
 
 def _load_cell(content: dict[str, Any], folder: Path) -> Cell:
-    boosters = (lgb.Booster(model_str=(folder / file).read_text(encoding="utf-8")) for file in content["boosters"])
+    files = [folder / _plain(name) for name in content["boosters"]]
+    boosters = (lgb.Booster(model_str=file.read_text(encoding="utf-8")) for file in files)
     return Cell(tuple(boosters), content["prior"], Calibrator(**content["calibrator"]))
+
+
+def _plain(name: str) -> str:
+    """Name of a file within the model's folder; raises ValueError for one that leads elsewhere."""
+    if Path(name).name != name:
+        raise ValueError("a booster's file lies outside of the model's folder")
+    return name

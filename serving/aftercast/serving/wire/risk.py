@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
@@ -73,8 +73,11 @@ SentRow = Annotated[
     ),
 ]
 SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
-NOTHING: Final = cast("list[SentRow]", ())
-"""Default of lists: a list would be copied for each of a thousand devices that send nothing, a tuple is not."""
+
+
+def _sent(about: str) -> Any:
+    """List that need not be sent; one made for each device costs less than a default that is copied for it."""
+    return Field(default_factory=list, json_schema_extra={"default": []}, description=about)
 
 
 class DeviceAsked(Request):
@@ -85,10 +88,10 @@ class DeviceAsked(Request):
         default=None,
         description="Standing facts (device_model, installed_at, ...) of a device that is not imported, or newer ones.",
     )
-    telemetry: list[SentRow] = Field(default=NOTHING, description="event_time and sensors.")
-    faults: list[SentRow] = Field(default=NOTHING, description="event_time and code.")
-    failures: list[SentRow] = Field(default=NOTHING, description="event_time and component.")
-    repairs: list[SentRow] = Field(default=NOTHING, description="work_order_id, opened_at, kind and so on.")
+    telemetry: list[SentRow] = _sent("event_time and sensors.")
+    faults: list[SentRow] = _sent("event_time and code.")
+    failures: list[SentRow] = _sent("event_time and component.")
+    repairs: list[SentRow] = _sent("work_order_id, opened_at, kind and so on.")
 
     @property
     def sends(self) -> bool:
