@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,11 +43,11 @@ def _app() -> FastAPI:
     return app
 
 
-def _get(path: str, headers: dict[bytes, bytes] | None = None) -> httpx.Response:
+def _get(path: str, headers: dict[bytes, bytes] | None = None, method: str = "GET") -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(_app())
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return await client.get(path, headers=headers)
+            return await client.request(method, path, headers=headers)
 
     return asyncio.run(ask())
 
@@ -103,6 +104,12 @@ def test_an_id_that_could_harm_a_log_is_replaced(access_log: Log, given: bytes) 
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
 
+def test_a_method_that_is_any_word_is_not_repeated(access_log: Log) -> None:
+    assert _get("/things/a", method="D0017").status_code == 405
+    assert access_log.requests[0]["method"] == "_OTHER"
+    assert "D0017" not in access_log.text
+
+
 def test_what_nobody_foresaw_is_a_problem_and_its_cause_stays_in_the_log(access_log: Log) -> None:
     answer = _get("/things/broken")
     assert answer.status_code == 500
@@ -129,12 +136,12 @@ def test_an_error_outside_a_request_is_quoted_without_who_logs_in() -> None:
     assert re.fullmatch(r"test_request_log\.py:\d+ test_an_error_\w+", found["at"][0])
 
 
-def test_every_line_of_the_command_is_json_and_none_holds_what_was_sent(own_fleet: Workspace) -> None:
+def test_every_line_of_the_command_is_json_and_none_holds_what_was_sent(own_fleet: Workspace, log: Path) -> None:
     """Uvicorn's lines, warnings of libraries and failures, too; the rows are made unreadable to provoke one."""
     _, key = create_key(own_fleet.database, "log", ("predict",))
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
-    log = _run_and_ask(own_fleet, key, device_id)
-    lines = [json.loads(line) for line in log.splitlines()]
+    text = _run_and_ask(own_fleet, log, key, device_id)
+    lines = [json.loads(line) for line in text.splitlines()]
     assert all({"time", "level", "logger"} <= set(line) for line in lines)
     messages = [line.get("message", "") for line in lines]
     assert any(each.startswith("takes requests") for each in messages)
@@ -145,25 +152,63 @@ def test_every_line_of_the_command_is_json_and_none_holds_what_was_sent(own_flee
     answered = {line["request_id"]: line["status"] for line in lines if "status" in line}
     assert (answered["asked-1"], answered["asked-2"], answered["asked-3"]) == (200, 401, 404)
     for sent in (key, key.split("_")[2], device_id, "ac_00000000_wrong", "hidden-query"):
-        assert sent not in log
+        assert sent not in text
 
 
-def _run_and_ask(workspace: Workspace, key: str, device_id: str) -> str:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_that_cannot_start_says_why_in_its_log(workers: str, bare_workspace: Workspace, log: Path) -> None:
+    """What is wrong is seen where the application is made: in the one process, or in every worker."""
+    settings = {"AFTERCAST_TOKENS__ISSUER": "https://issuer.example", "AFTERCAST_TOKENS__AUDIENCE": ""}
+    process = _start(bare_workspace, log, "--workers", workers, **settings)
+    try:
+        _logged(log, "cannot start.*\n")
+    finally:
+        if workers != "1":  # the others are started again and again
+            process.terminate()
+        process.wait(PATIENCE_S)
+    told_of = [line for line in map(json.loads, log.read_text().splitlines()) if line["level"] == "critical"]
+    assert {(each["message"], each["error"]["kind"]) for each in told_of} == {("cannot start", "SettingsError")}
+    assert "tokens.audience" in told_of[0]["error"]["message"]
+    assert workers != "1" or process.returncode == 2
+
+
+def test_what_nobody_caught_is_a_line_too() -> None:
+    script = """
+import threading
+from aftercast.data.log_lines import log_to_stderr
+log_to_stderr()
+thread = threading.Thread(target=lambda: [][1])
+thread.start()
+thread.join()
+raise RuntimeError("the end")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [line["error"]["kind"] for line in lines] == ["IndexError", "RuntimeError"]
+    assert lines[1]["error"]["message"] == "the end"
+    assert ended.returncode == 1
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where a process of the service writes its standard error."""
+    return tmp_path / "service.log"
+
+
+def _start(workspace: Workspace, log: Path, *options: str, **settings: str) -> subprocess.Popen[bytes]:
+    command = (sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options)
+    with log.open("w") as out:
+        return subprocess.Popen(
+            [*command, "-w", str(workspace.folder)],
+            env=os.environ | settings,
+            stderr=out,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def _run_and_ask(workspace: Workspace, path: Path, key: str, device_id: str) -> str:
     """Standard error of `aftercast serve` that was asked a few things and lost its rows."""
-    command = [
-        sys.executable,
-        "-m",
-        "aftercast.pipelines.cli.main",
-        "serve",
-        "--port",
-        "0",
-        "-w",
-        str(workspace.folder),
-    ]
-    environment = {**os.environ, "AFTERCAST_SERVING__REFRESH_EVERY_S": "0.2"}
-    path = workspace.path("service.log")
-    with path.open("w") as out:
-        process = subprocess.Popen(command, env=environment, stderr=out, stdout=subprocess.DEVNULL)
+    process = _start(workspace, path, AFTERCAST_SERVING__REFRESH_EVERY_S="0.2")
     try:
         url = _logged(path, r"http://127\.0\.0\.1:\d+")
         headers = {"X-API-Key": key}
@@ -180,7 +225,7 @@ def _run_and_ask(workspace: Workspace, key: str, device_id: str) -> str:
     return path.read_text()
 
 
-def _logged(path: Any, pattern: str) -> str:
+def _logged(path: Path, pattern: str) -> str:
     """First text in the log that fits a pattern; waits for it."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:

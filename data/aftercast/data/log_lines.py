@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+import threading
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import orjson
 
 from aftercast.data.errors import AftercastError
 
+LOG: Final = logging.getLogger("aftercast.process")
 REQUEST: Final[ContextVar[str | None]] = ContextVar("aftercast_request_id", default=None)
 """Id of the request that is being answered."""
 FIELDS: Final = "fields"
@@ -72,7 +76,7 @@ def without_user(text: str) -> str:
 def log_to_stderr() -> None:
     """Send every log record of the process to standard error: ours from INFO on, those of libraries from WARNING on.
 
-    Warnings that Python prints, and what uvicorn says, take the same way.
+    Warnings that Python prints, what uvicorn says, and errors that nobody caught take the same way.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
@@ -83,6 +87,7 @@ def log_to_stderr() -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("aftercast").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    sys.excepthook, threading.excepthook = _tell_uncaught, _tell_uncaught_in_thread
     for name in ("uvicorn", "uvicorn.error", "mlflow", "alembic"):
         library = logging.getLogger(name)
         library.handlers.clear()
@@ -91,3 +96,12 @@ def log_to_stderr() -> None:
     paths = logging.getLogger("uvicorn.access")  # would log whole paths, which hold ids
     paths.handlers.clear()
     paths.propagate = False
+
+
+def _tell_uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    LOG.critical("the process ends", exc_info=error)
+
+
+def _tell_uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_type is not SystemExit:
+        LOG.critical("a thread ends", exc_info=ended.exc_value)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.data.log_lines import FIELDS, REQUEST
 from aftercast.serving.errors import LOG, unexpected
-from aftercast.serving.measures.counting import Counting
+from aftercast.serving.measures.counting import Counting, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
 REQUEST_ID: Final = "X-Request-ID"
@@ -86,7 +86,7 @@ def _line(scope: Scope, request_id: str, status: int | None, seconds: float) -> 
     caller = scope["state"].get("caller")
     return {
         "request_id": request_id,
-        "method": scope["method"],
+        "method": method_of(scope),
         "route": getattr(scope.get("route"), "path", None),
         "status": status,
         "duration_ms": round(seconds * 1000, 2),

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from aftercast.data.audit.settling import settling
+from aftercast.data.errors import AftercastError
 from aftercast.data.log_lines import log_to_stderr
 from aftercast.data.settings import default_workspace, prepare_service
 from aftercast.data.workspace import Workspace, open_workspace
@@ -92,7 +93,17 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
 
 
 def from_environment() -> FastAPI:
-    """Application of the workspace that AFTERCAST_WORKSPACE names; what `aftercast serve` starts."""
+    """Application of the workspace that AFTERCAST_WORKSPACE names; what `aftercast serve` starts.
+
+    Raises
+    ------
+    SystemExit
+        If there can be none, after a line in the log: 2 for what a user can mend, 1 for a defect.
+    """
     prepare_service()
     log_to_stderr()
-    return create_app(open_workspace(default_workspace()))
+    try:
+        return create_app(open_workspace(default_workspace()))
+    except Exception as error:  # the edge of a worker process, which would print it as it is
+        LOG.critical("cannot start", exc_info=error)
+        raise SystemExit(2 if isinstance(error, AftercastError) else 1) from error

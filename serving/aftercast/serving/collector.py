@@ -24,6 +24,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from aftercast.data.settings import TracingSettings
+from aftercast.serving.measures.counting import method_of
 
 TIMEOUT_S: Final = 3
 """Within which the collector has to take a batch; also the longest that stopping waits for it."""
@@ -41,7 +42,7 @@ class RequestSpan:
         """Write down how the request ended; its route is known only now."""
         route = getattr(scope.get("route"), "path", None)
         if route is not None:
-            self.span.update_name(f"{scope['method']} {route}")
+            self.span.update_name(f"{method_of(scope)} {route}")
             self.span.set_attribute("http.route", route)
         if status is not None:
             self.span.set_attribute("http.response.status_code", status)
@@ -66,9 +67,10 @@ class Collector:
     def request(self, scope: Scope) -> Iterator[RequestSpan]:
         """Span of a request, within that of its caller where a ``traceparent`` header names one."""
         parent = _PROPAGATOR.extract({"traceparent": Headers(scope=scope).get("traceparent", "")})
-        attributes = {"http.request.method": scope["method"], "aftercast.request_id": scope["state"]["request_id"]}
+        method = method_of(scope)
+        attributes = {"http.request.method": method, "aftercast.request_id": scope["state"]["request_id"]}
         with self._tracer.start_as_current_span(
-            scope["method"],
+            method,
             context=parent,
             kind=SpanKind.SERVER,
             attributes=attributes,

@@ -30,13 +30,20 @@ from aftercast.serving.rows import Fragment
 
 BUCKETS_S: Final = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-UNKNOWN_METHOD: Final = "other"
+UNKNOWN_METHOD: Final = "_OTHER"
+"""Every other method, as OpenTelemetry names it: a method is any word that a caller likes."""
 NO_ROUTE: Final = "none"
 """Route of a path that does not exist, and of a request that was refused before its route was looked for."""
 NO_STATUS: Final = "none"
 """Status of a request whose caller left before the answer."""
 KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 _CODE: Final = re.compile(rb'"type":"urn:aftercast:problem:([a-z-]{1,60})"')
+
+
+def method_of(scope: Scope) -> str:
+    """Method of a request, for figures, lines and spans."""
+    method: str = scope["method"]
+    return method if method in METHODS else UNKNOWN_METHOD
 
 
 class Counting:
@@ -70,8 +77,8 @@ class Counting:
         """
         self._in_flight.dec()
         route: str = getattr(scope.get("route"), "path", NO_ROUTE)
-        method = scope["method"] if scope["method"] in METHODS else UNKNOWN_METHOD
-        self._durations.labels(route, method, NO_STATUS if status is None else f"{status // 100}xx").observe(seconds)
+        outcome = NO_STATUS if status is None else f"{status // 100}xx"
+        self._durations.labels(route, method_of(scope), outcome).observe(seconds)
         code = _CODE.search(refusal) if refusal else None
         if code is not None:
             self._refusals.labels(code[1].decode()).inc()

@@ -164,6 +164,6 @@ def _runs(path: Path) -> bool:
         return False
     try:
         os.kill(int(path.stem.partition("-")[0]), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # the second: its number went to a process of somebody else
         return False
     return True
