@@ -235,7 +235,7 @@ def test_an_attribute_that_no_import_brought_is_left_out_and_told_and_scoring_go
 ) -> None:
     """As a feature it would fit no champion; one that is known already is taken."""
     row = own_fleet.store.read("devices").iloc[0].dropna()
-    facts = {name: value.isoformat() if isinstance(value, pd.Timestamp) else value for name, value in row.items()}
+    facts = {str(name): value.isoformat() if isinstance(value, pd.Timestamp) else value for name, value in row.items()}
     later = (_until(own_fleet) + HOUR).isoformat()
     sent = {**facts, "available_at": later, "firmware": "9.9", "colour": "red"}
     taken = _send(sending, "devices", [sent])
@@ -248,7 +248,7 @@ def test_an_attribute_that_no_import_brought_is_left_out_and_told_and_scoring_go
     assert stored["firmware"].iloc[-1] == "9.9"
     assert "colour" not in stored.columns
     run_score(own_fleet)
-    as_of = {"devices": [{"device_id": str(row["device_id"])}], "as_of": later}
+    as_of = {"devices": [{"device_id": str(row["device_id"])}], "as_of": _until(own_fleet).isoformat()}
     assert sending.post("/v1/failure-risk", json=as_of).status_code == 200
 
 

@@ -91,8 +91,8 @@ def _without_strange_columns(
     beside = {name for row in records for name in row if not contract.has(name)}
     if not contract.open or not beside or table not in workspace.store.tables():
         return list(records), []
-    ids = {"device_ids": [""]} if contract.has("device_id") else {}
-    strange = beside - set(workspace.store.read(table, **ids).columns)
+    none = [""] if contract.has("device_id") else None
+    strange = beside - set(workspace.store.read(table, device_ids=none).columns)
     found = [
         Refused(table, i, NO_COLUMN, "", cell_only=True) for i, row in enumerate(records) if not strange.isdisjoint(row)
     ]
