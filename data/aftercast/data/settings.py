@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from aftercast.data.strict import StrictModel, load_toml, merge
 
@@ -99,6 +99,11 @@ class ServingSettings(StrictModel):
     """Whether there is a page of interactive API documentation at /docs."""
 
 
+def _words(value: Any) -> Any:
+    """Words of a text from the environment; anything else as it is."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
 class TokenSettings(StrictModel):
     """Which signed tokens (OpenID Connect, RFC 7519) people may come with instead of a key; none without an issuer."""
 
@@ -106,7 +111,8 @@ class TokenSettings(StrictModel):
     audience: str = "aftercast"
     jwks: str = ""
     """Address or file of the issuer's public keys; empty asks the issuer's discovery document."""
-    algorithms: tuple[str, ...] = ("RS256", "ES256")
+    algorithms: Annotated[tuple[str, ...], BeforeValidator(_words)] = ("RS256", "ES256")
+    """In the environment as text with commas: ``RS256,EdDSA``."""
     scope_claim: str = "scope"
     outlet_claim: str = "outlets"
     leeway_s: float = Field(default=30.0, ge=0)
