@@ -29,7 +29,7 @@ def test_a_list_is_text_with_commas_in_the_environment(file: Path) -> None:
 
 
 def test_an_unknown_key_of_the_environment_is_refused_with_the_nearest_one(file: Path) -> None:
-    with pytest.raises(SettingsError, match="prot.*port"):
+    with pytest.raises(SettingsError, match=r"prot.*port"):
         load_settings(file, {"AFTERCAST_SERVING__PROT": "9001"})
 
 
