@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from aftercast.data.settings import demand_services, quiet_libraries, real_data_folder
 
 quiet_libraries()
+hypothesis.settings.register_profile("aftercast", deadline=None)  # how long an example takes says nothing here
+hypothesis.settings.load_profile("aftercast")
 
 
 @pytest.fixture(scope="session")

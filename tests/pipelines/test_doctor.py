@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from aftercast.data.records.database import open_database
 from aftercast.data.records.inbox import InboxBatch, put_batch
@@ -301,12 +302,18 @@ def test_the_guide_has_every_check_in_its_words() -> None:
     assert [name for name in names() if about(name).rstrip(".") not in guide] == []
 
 
-def test_a_database_of_before_revisions_is_not_changed_by_looking(tmp_path: Path) -> None:
+def test_a_database_of_before_revisions_is_told_and_not_changed_by_looking(
+    tmp_path: Path, fleet_workspace: Workspace
+) -> None:
     """Looking must not create the table of revisions either."""
-    engine = open_database("sqlite:///aftercast.db", tmp_path)
+    made = create_workspace(tmp_path / "old", fleet_workspace.fleet)
+    engine = open_database("sqlite:///aftercast.db", made.folder)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE aftercast_revision"))
+    tables = inspect(engine).get_table_names()
     engine.dispose()
-    list(examine(tmp_path))
-    with open_database("sqlite:///aftercast.db", tmp_path).connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM api_keys")).scalar() == 0
+    found = _said(list(examine(made.folder)), "database", "problem")
+    assert "aftercast database upgrade" in found.mend
+    with closing(sqlite3.connect(made.path("aftercast.db"))) as file:
+        kept = file.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        assert sorted(name for (name,) in kept) == sorted(tables)

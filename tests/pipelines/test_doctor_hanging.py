@@ -210,8 +210,10 @@ def test_a_database_whose_table_is_locked_is_not_waited_for(tmp_path: Path, flee
 @pytest.mark.slow
 def test_a_disk_that_hangs_ends_the_check_and_not_the_examination(own_fleet: Workspace) -> None:
     """A named pipe among the segments of the log is a file that can be opened only once somebody writes."""
-    numbers = sorted(path.name for path in own_fleet.path("audit").glob("*.jsonl"))
-    pipe = own_fleet.path("audit", f"{int(numbers[-1][:6]) + 1:06d}.jsonl")
+    own_fleet.audit.append("key.created", {"key_id": "x"})
+    own_fleet.audit.close()
+    (segment,) = own_fleet.path("audit").glob("*.jsonl")
+    pipe = segment.with_name(f"{int(segment.stem) + 1:06d}.jsonl")
     os.mkfifo(pipe)
     lines = list(examine(own_fleet.folder))
     os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # lets the thread that waits go

@@ -134,6 +134,7 @@ def _wait_for(url: str, key: str, device_id: str, version: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ten_thousand_requests_across_changes_of_the_champion(
     own_fleet: Workspace, register_changed: RegisterChanged, tmp_path: Path
 ) -> None:

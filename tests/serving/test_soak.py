@@ -23,15 +23,15 @@ from aftercast.models.snapshot import Snapshot, snapshot_path
 from aftercast.models.snapshot_file import load_snapshot, save_snapshot
 
 PATIENCE_S = 60.0
-MIXED, LIGHT = 3_000, 10_000
-BYTES_A_REQUEST = 1_000
+MIXED, LIGHT = 1_600, 6_000
+BYTES_A_REQUEST = 1_500
 """Far above what an allocator keeps by chance over so many requests, below any answer or log line that would stay."""
 DATABASE = 16
 """Most descriptors of the database: its pool keeps five connections of up to three files each, and shares one more."""
 RELOADS = 8
 POOLS = 4
 """So many threads or descriptors more are no leak: pools open one when two need it at once for the first time. One lost
-at every reload would be eight, and one at every hundredth request thirty."""
+at every reload would be eight, and one at every hundredth request sixteen."""
 RISK = "/v1/failure-risk"
 Request = tuple[int, str, str, Any, bool]
 """Status it must have, method, path, body, whether the key is the right one."""
@@ -132,6 +132,7 @@ def _settled(process: psutil.Process) -> tuple[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_thousands_of_requests_and_reloads_neither_lose_descriptors_or_threads_nor_take_memory(
     own_fleet: Workspace, tmp_path: Path
 ) -> None:
