@@ -17,7 +17,7 @@ SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Look at everything a deployment rests on; change nothing, wait for nobody longer than a few seconds.
+    """Look at everything a deployment rests on; change nothing, spend at most 20 seconds on a check.
 
     Exit code 2 when there is a problem; warnings alone are 0.
 
