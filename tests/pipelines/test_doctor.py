@@ -101,6 +101,22 @@ def test_a_new_workspace_is_told_what_comes_next(tmp_path: Path, fleet_workspace
     assert not made.path("mlflow.db").exists()
 
 
+def test_an_empty_store_is_told_by_its_own_check(tmp_path: Path, fleet_workspace: Workspace) -> None:
+    made = create_workspace(tmp_path / "new", fleet_workspace.fleet)
+    open_database("sqlite:///aftercast.db", made.folder).dispose()
+    lines = list(examine(made.folder))
+    assert _said(lines, "database", "ok").mend == ""
+    assert _said(lines, "store", "problem") == Finding(
+        "problem", "The store is empty.", "Run `aftercast import SOURCE PATH`."
+    )
+    assert _pointing_at_themselves(lines) == []
+
+
+def _pointing_at_themselves(lines: list[Line]) -> list[Line]:
+    """Lines that send a reader to the check they come from."""
+    return [line for line in lines if f"'{line.check}'" in line.finding.mend]
+
+
 Break = Callable[[Workspace], None]
 
 
@@ -188,7 +204,9 @@ def test_each_check_notices_what_it_is_for(
 ) -> None:
     now = _now(own_fleet)
     harm(own_fleet)
-    said = _said(_lines(own_fleet, now), check, "problem")
+    lines = _lines(own_fleet, now)
+    said = _said(lines, check, "problem")
+    assert _pointing_at_themselves(lines) == []
     assert found in said.found
     assert mend in said.mend
     assert "secret" not in said.found + said.mend

@@ -85,6 +85,10 @@ class Patient:
         place = self.registry
         return self._own("champion", lambda: find_champion(place, kind), key=f"champion of {kind}")
 
+    def open_store(self) -> Store:
+        """Open the store; raises what is wrong with it."""
+        return self._own("store", self._open_store)
+
     def reach_registry(self) -> None:
         """Ask the registry something; raises what is wrong with it."""
         self._own("mlflow", self._reach_registry)

@@ -17,7 +17,7 @@ AHEAD = pd.Timedelta(minutes=5)
 
 def check(patient: Patient) -> Iterator[Finding]:
     """Say how old the data are."""
-    store = patient.store
+    store = patient.open_store()
     rows, until = store.tables(), store.observed_until()
     damage = list(find_damage(store))
     if damage:
