@@ -316,7 +316,10 @@ def test_the_service_limits_the_keys_of_its_workspace(bare_workspace: Workspace,
     serving = bare_workspace.settings.serving.model_copy(update={"rate_limit": "2/minute"})
     workspace = replace(bare_workspace, settings=bare_workspace.settings.model_copy(update={"serving": serving}))
     _, key = create_key(workspace.database, "busy")
-    with listening(workspace) as url, httpx.Client(base_url=url, headers={"X-API-Key": key}) as client:
+    with (
+        listening(workspace) as url,
+        httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60) as client,
+    ):
         statuses = [client.get("/openapi.json").status_code for _ in range(3)]
         probes = [client.get("/health").status_code for _ in range(5)]
     workspace.database.dispose()
