@@ -17,6 +17,7 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.registry import load_champion, promote, register
 from aftercast.models.snapshot import snapshot_path, take_snapshot
 from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.serving.champion import Champions
 
 DAY = pd.Timedelta(days=1)
 PATIENCE_S = 30.0
@@ -97,3 +98,25 @@ def test_rows_that_cannot_be_read_leave_the_old_ones_answering(
         time.sleep(0.05)
     assert "The failure model stays as it is" in caplog.text
     assert _ask(asking, device_id) == before
+
+
+def test_garbage_is_looked_through_only_when_other_rows_or_models_are_held(
+    own_fleet: Workspace, bare_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look through everything stops all answers for its length, and there is a refresh every few seconds."""
+    looked: list[int] = []
+    monkeypatch.setattr("gc.freeze", lambda: looked.append(1))
+    for workspace, expected in ((bare_workspace, 0), (own_fleet, 1)):
+        champions = Champions(workspace)
+        looked.clear()
+        champions.refresh()
+        first = len(looked)
+        for _ in range(3):
+            champions.refresh()
+        assert first == expected
+        assert len(looked) - first <= expected  # rows that were not judged yet are, at the second look
+    path = snapshot_path(own_fleet.folder, "failure")
+    before = len(looked)
+    save_snapshot(load_snapshot(path), path)
+    champions.refresh()
+    assert len(looked) == before + 1

@@ -97,7 +97,7 @@ class Champions:
         self._computing = threading.Lock()
         self._failing: dict[Kind, str] = {}
         self._waiting: dict[Kind, Loaded] = {}
-        self._settled: tuple[Held, ...] = ()
+        self._settled: tuple[Loaded | Rows | None, ...] = (None,) * (2 * len(KINDS))
         self.failed_refreshes = 0
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
@@ -160,7 +160,7 @@ class Champions:
         Models and rows are hundreds of thousands of objects that stay; looking through them again and again, while
         answers about a thousand devices are made, would take longer than making those.
         """
-        held = tuple(self._held.values())
+        held = tuple(part for each in self._held.values() for part in (each.loaded, each.rows))
         if any(new is not old for new, old in zip_longest(held, self._settled)):
             self._settled = held
             gc.unfreeze()
