@@ -57,6 +57,7 @@ class Running:
     environment: dict[str, str]
     workspace: Workspace
     before: dict[Path, tuple[int, int]]
+    log: Path
 
     @property
     def url(self) -> str:
@@ -95,8 +96,8 @@ def running(own_fleet: Workspace, fleet_folder: Path, tmp_path: Path, user: int)
     environment = environment_here(own_fleet)
     before = times(own_fleet.folder)
     with container.running([*COMMAND, *said("CMD")], environment, tmp_path / "service.log") as process:
-        found = Running(container, process, environment, own_fleet, before)
-        wait_ready(found, tmp_path / "service.log")
+        found = Running(container, process, environment, own_fleet, before, tmp_path / "service.log")
+        wait_ready(found)
         yield found
 
 
@@ -125,17 +126,24 @@ def times(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
 
 
-def wait_ready(running: Running, log: Path) -> None:
+def wait_told(words: str, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while words not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+def wait_ready(running: Running) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        assert running.process.outer.poll() is None, log.read_text()
+        assert running.process.outer.poll() is None, running.log.read_text()
         try:
             if httpx.get(f"{running.url}/ready").status_code == 200:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    raise AssertionError(running.log.read_text())
 
 
 def test_it_answers_as_nobody_on_a_read_only_root_and_stops_when_asked(running: Running, user: int) -> None:
@@ -154,6 +162,8 @@ def test_it_answers_as_nobody_on_a_read_only_root_and_stops_when_asked(running: 
     brought = device | {"telemetry": [{"event_time": moment, "available_at": moment, sensor: 1.0}]}
     with httpx.Client(base_url=running.url, headers={"X-API-Key": key}, timeout=PATIENCE_S) as client:
         for asked in (device, brought):
+            if asked is brought:
+                wait_told("answers with records are prepared", running.log)
             answered = client.post("/v1/failure-risk", json={"devices": [asked]})
             assert answered.status_code == 200, answered.text
             assert answered.json()["results"][0]["status"] == "answered"

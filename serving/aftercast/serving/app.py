@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import Final
 
@@ -29,6 +29,7 @@ from aftercast.serving.rate_limit import RateLimit
 from aftercast.serving.routes import churn_risk, discover, failure_risk
 from aftercast.serving.tokens import tokens_of
 from aftercast.serving.tracing import Tracing, collector_of, tracing
+from aftercast.serving.warm_up import warming_up
 
 PLAIN: Final = (failure_risk.PLAIN, churn_risk.PLAIN)
 ABOUT: Final = """
@@ -39,13 +40,15 @@ problem details (RFC 9457). All times are UTC. Probabilities are calibrated; nul
 """
 
 
-def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> FastAPI:
+def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm: bool = False) -> FastAPI:
     """Application that answers from a workspace.
 
     Parameters
     ----------
     check_every_s
         Seconds between looks for a newly promoted model or newly saved scores; None is that of the settings.
+    warm
+        Whether to compile at the start what answers with records need.
     """
     champions = Champions(workspace)
     service = Service(workspace, champions, Measures(workspace, champions))
@@ -61,6 +64,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None) -> F
             service.champions.watching(every_s),
             service.measures.sharing(),
             tracing(collector),
+            warming_up(workspace, service.champions) if warm else nullcontext(),
         ):
             LOG.info("takes requests, release %s", version("aftercast"))
             yield
@@ -103,7 +107,7 @@ def from_environment() -> FastAPI:
     prepare_service()
     log_to_stderr()
     try:
-        return create_app(open_workspace(default_workspace()))
+        return create_app(open_workspace(default_workspace()), warm=True)
     except Exception as error:  # the edge of a worker process, which would print it as it is
         LOG.critical("cannot start", exc_info=error)
         raise SystemExit(2 if isinstance(error, AftercastError) else 1) from error

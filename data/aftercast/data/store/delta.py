@@ -1,24 +1,33 @@
-"""One history table as a Delta table: create, append, rewind, scan. Nothing here is ever deleted from disk."""
+"""One history table as a Delta table: create, append, compact, rewind, scan. Nothing here is ever deleted from disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 
 CONFIGURATION: Final = {
-    # Every version stays readable: neither old files nor old log entries expire.
+    # Every version stays readable: no log entry expires, and nobody vacuums. Only the marks of files that a compaction
+    # replaced are dropped from later checkpoints, which would grow by them for ever.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 1 days",
+    # Whoever opens a table reads every commit since the last checkpoint, all at once.
+    "delta.checkpointInterval": "20",
 }
 STATISTICS: Final = ("device_id", "customer_id", "event_time", "available_at")
 ROWS_PER_GROUP: Final = 131_072
 HOOKS: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+TIERS: Final = (2**18, 2**22, 2**26)
+"""Bytes below which files are small, smallest first; what is merged in one tier is merged again in the next."""
+MOST_SMALL: Final = 8
+"""Files of one tier that a part may have; each file costs every reader a footer, and a thread while it is read."""
 WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=ROWS_PER_GROUP)
 
 
@@ -68,6 +77,28 @@ class DeltaHistory:
             post_commithook_properties=HOOKS,
         )
         return DeltaTable(self.address).version()
+
+    def compact(self) -> int:
+        """Merge small files where a part has too many of them, by commits that change no row; returns the version.
+
+        Files merged before are merged again only once there are many of their size, so that a row is rewritten a few
+        times in all, however many small portions follow it.
+        """
+        table = DeltaTable(self.address)
+        for above, size in pairwise((0, *TIERS)):
+            if self._most_of_size(table, above, size) > MOST_SMALL:
+                table.optimize.compact(target_size=size, writer_properties=WRITER, post_commithook_properties=HOOKS)
+        return table.version()
+
+    def _most_of_size(self, table: DeltaTable, above: int, below: int) -> int:
+        """Count the files of ``above <= size < below`` bytes in the part that has most of them."""
+        files = pa.table(table.get_add_actions(flatten=True))
+        sizes = np.asarray(files["size_bytes"])
+        small = files.filter((above <= sizes) & (sizes < below))
+        if small.num_rows == 0 or self.partition is None:
+            return small.num_rows
+        parts = np.asarray(small[f"partition.{self.partition}"])
+        return int(np.unique(parts, return_counts=True)[1].max())
 
     def rewind(self, version: int) -> None:
         """Make the newest state equal to an earlier version by one more commit, unless it already is."""

@@ -148,6 +148,7 @@ class Store:
             writer = StoreWriter(self.address, self.device_buckets, base, import_id or uuid.uuid4().hex)
             yield writer
             if writer.changed:
+                writer.compact()
                 self._publish(writer)
 
     def _read(self, name: str, wanted: Selection, published: Published) -> pd.DataFrame:

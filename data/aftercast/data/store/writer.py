@@ -81,6 +81,13 @@ class StoreWriter:
         self._observe(table, frame)
         return len(frame)
 
+    def compact(self) -> None:
+        """Merge the small files of what was appended to, so that many small imports read like one."""
+        for name, state in self.states.items():
+            if state != self.base.tables.get(name):
+                version = history_of(self.address, stored_table(name)).compact()
+                self.states[name] = TableState(version, state.rows)
+
     def read(self, name: str, wanted: Selection) -> pd.DataFrame:
         """Rows as this writer sees them, its own included; columns may name the private ones."""
         table = stored_table(name)

@@ -75,7 +75,7 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
         Whether the versions of a fact are neighbours with one event time (telemetry); else owners with
         corrections take the slow path.
     """
-    visible, values = _without_missing(visible, values)
+    visible, values = _without_missing(visible, _read_only(values))
     final = visible.until == NEVER
     late = visible.since > visible.event
     mode = np.where(_any_per_owner(visible.offsets, ~final | late), LATE, CLEAN).astype(np.uint8)
@@ -86,7 +86,9 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
         return Cells(o, e, s, s, values, o, e, s, u, values, mode)
     first = _first_known(visible)[final]
     offsets = _kept_offsets(visible.offsets, final)
-    return Cells(offsets, visible.event[final], visible.since[final], first, values[final], *visible, values, mode)
+    return Cells(
+        offsets, visible.event[final], visible.since[final], first, _read_only(values[final]), *visible, values, mode
+    )
 
 
 def select(visible: Visible, mask: npt.NDArray[np.bool_]) -> Visible:
@@ -99,7 +101,14 @@ def _without_missing(visible: Visible, values: Floats) -> tuple[Visible, Floats]
     present = ~np.isnan(values)
     if present.all():
         return visible, values
-    return select(visible, present), values[present]
+    return select(visible, present), _read_only(values[present])
+
+
+def _read_only(values: Floats) -> Floats:
+    """View that nobody writes to; kernels are compiled once for such values and once more for others."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def _kept_offsets(offsets: Ints, mask: npt.NDArray[np.bool_]) -> Ints:
