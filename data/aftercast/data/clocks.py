@@ -7,6 +7,7 @@ Inside kernels a time is an ``int64`` of microseconds since 1970-01-01 UTC; in f
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "min": 60_000_000, "h": HOUR_U
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")
 
 
+@lru_cache(maxsize=256)
 def parse_duration_us(text: str) -> int:
     """Microseconds of a duration written as number and unit (s, m, h, d, w).
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -157,7 +158,7 @@ class Answer:
     @property
     def until(self) -> pd.Timestamp:
         """End of the horizon (UTC)."""
-        return self.cutoff + pd.Timedelta(parse_duration_us(self.horizon), unit="us")
+        return _end(self.cutoff, parse_duration_us(self.horizon))
 
 
 def answer(score: Score, horizon: str) -> Answer:
@@ -176,7 +177,7 @@ def answer(score: Score, horizon: str) -> Answer:
     probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
     top = max(components, key=lambda name: (components[name], name)) if score.kind == "failure" else None
     parts = () if top is None else tuple(score.parts.get(top, ()))
-    until = score.cutoff + pd.Timedelta(horizon_us, unit="us")
+    until = _end(score.cutoff, horizon_us)
     threshold = threshold_within(score.horizons_us, score.any_threshold, horizon_us)
     step = next_step(score.kind, probability, threshold, until, component=top, parts=parts, missing=score.missing)
     return Answer(
@@ -359,6 +360,11 @@ def score_from_dict(
             component: tuple(PartUse(*part) for part in parts) for component, parts in content.get("parts", {}).items()
         },
     )
+
+
+@lru_cache(maxsize=1024)
+def _end(cutoff: pd.Timestamp, horizon_us: int) -> pd.Timestamp:
+    return cutoff + pd.Timedelta(horizon_us, unit="us")
 
 
 def _check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:

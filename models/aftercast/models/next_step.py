@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import pandas as pd
@@ -56,7 +57,7 @@ def next_step(
     >>> next_step("failure", 0.4, 0.3, pd.Timestamp("2025-08-22", tz="UTC"), component="pump").text
     'Visit before 2025-08-22 00:00 UTC and check the pump.'
     """
-    by = f"{until:%Y-%m-%d %H:%M} UTC"
+    by = _shown(until)
     if math.isnan(threshold):
         return NextStep("decide", "Decide by the probability: too few events were seen to learn a threshold.")
     if probability >= threshold:
@@ -67,6 +68,11 @@ def next_step(
         return NextStep("reconnect", f"No visit is due by {by}; ask why {_listed(missing)} did not report.")
     noun = "call" if kind == "churn" else "visit"
     return NextStep("wait", f"No {noun} is due by {by}; ask again after the next scoring.")
+
+
+@lru_cache(maxsize=1024)
+def _shown(moment: pd.Timestamp) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _bring(parts: Sequence[PartUse]) -> str:

@@ -17,6 +17,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.scope import Feature
 from aftercast.models.answers import Driver, Interval, Score
 from aftercast.models.judged import Judged
+from aftercast.models.parts import PartUse
 from aftercast.models.snapshot import Snapshot
 
 
@@ -96,7 +97,7 @@ class Scored:
             cutoff=self._cutoff(int(rows.cutoff_us[i])),
             model_version=self.model_version,
             data_version=rows.data_version,
-            horizons_us=tuple(int(h) for h in risks.horizons_us),
+            horizons_us=self._horizons_us,
             risks={name: tuple(risks.probability[i, :, c].tolist()) for c, name in enumerate(risks.components)},
             any_risk=tuple(risks.any_probability[i].tolist()),
             evidence=str(rows.evidence[i]),
@@ -105,11 +106,29 @@ class Scored:
             customer_id=str(rows.customer_id[i]),
             drivers=self._drivers(i, top, device_model),
             missing=tuple(name for name, gone in self._missing.items() if gone[i]),
-            any_interval=_interval(self.judged.ends[i]),
-            any_threshold=tuple(self.judged.thresholds.tolist()),
+            any_interval=_interval(self.judged.ends[i].tolist()),
+            any_threshold=self._thresholds,
             out_of_range=tuple(rows.out_of_range[i]),
-            parts={name: found for name in risks.components if (found := rows.parts.of(name, device_model))},
+            parts=self._parts(device_model),
         )
+
+    @cached_property
+    def _horizons_us(self) -> tuple[int, ...]:
+        return tuple(int(each) for each in self.judged.risks.horizons_us)
+
+    @cached_property
+    def _thresholds(self) -> tuple[float, ...]:
+        return tuple(self.judged.thresholds.tolist())
+
+    def _parts(self, device_model: str) -> dict[str, tuple[PartUse, ...]]:
+        if device_model not in self._parts_of:
+            parts, components = self.snapshot.parts, self.judged.risks.components
+            self._parts_of[device_model] = {name: one for name in components if (one := parts.of(name, device_model))}
+        return self._parts_of[device_model]
+
+    @cached_property
+    def _parts_of(self) -> dict[str, dict[str, tuple[PartUse, ...]]]:
+        return {}
 
     def _cutoff(self, cutoff_us: int) -> pd.Timestamp:
         at = self.snapshot.cutoff
@@ -148,11 +167,22 @@ class Scored:
         return tuple(self._driver(self.names[j], i, by, device_model) for j, by in chosen if j >= 0)
 
     def _driver(self, name: str, i: int, contribution: float, device_model: str) -> Driver:
-        feature = self._features.get(name)
-        unit, about = ("", "") if feature is None else (feature.unit, feature.about)
+        unit, about, called, beside = self._described(name, device_model)
         plain = _plain(self._value(name, i))
-        text = f"{readable(name)} {_shown(plain, unit)}{self._beside(name, unit, device_model)}"
-        return Driver(name, plain, unit, contribution, text, about)
+        return Driver(name, plain, unit, contribution, f"{called} {_shown(plain, unit)}{beside}", about)
+
+    def _described(self, name: str, device_model: str) -> tuple[str, str, str, str]:
+        """Unit of a feature, what it is about, what people call it, and what is usual for a device model."""
+        key = (name, device_model)
+        if key not in self._descriptions:
+            feature = self._features.get(name)
+            unit, about = ("", "") if feature is None else (feature.unit, feature.about)
+            self._descriptions[key] = (unit, about, readable(name), self._beside(name, unit, device_model))
+        return self._descriptions[key]
+
+    @cached_property
+    def _descriptions(self) -> dict[tuple[str, str], tuple[str, str, str, str]]:
+        return {}
 
     def _beside(self, name: str, unit: str, device_model: str) -> str:
         """Say what is usual for the model, nothing where that is not known or the feature is no number."""
@@ -163,15 +193,17 @@ class Scored:
         return f", usual for {noun} {_digits(found[0])} ± {_digits(found[1])} {unit}".rstrip()
 
 
-def _interval(ends: npt.NDArray[np.float64]) -> tuple[Interval | None, ...]:
-    return tuple(None if np.isnan(low) else (float(low), float(high)) for low, high in ends)
+def _interval(ends: list[list[float]]) -> tuple[Interval | None, ...]:
+    return tuple(None if math.isnan(low) else (low, high) for low, high in ends)
 
 
 def _plain(value: Any) -> float | str | None:
     """JSON value of a feature: text, a number, or None when missing."""
     if isinstance(value, str):
         return value
-    return None if value is None or pd.isna(value) or np.isinf(value) else float(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _shown(value: float | str | None, unit: str) -> str:

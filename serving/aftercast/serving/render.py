@@ -23,11 +23,6 @@ from aftercast.serving.wire.risk import (
     CustomerUnanswered,
     DeviceUnanswered,
     FailureRisk,
-    Interval,
-    NextStep,
-    Part,
-    RefusedRecord,
-    RemainingLife,
     RiskAnswer,
 )
 
@@ -100,17 +95,7 @@ def model_ref(loaded: Loaded) -> ModelRef:
 
 def drivers(found: Iterable[answers.Driver]) -> list[Driver]:
     """Drivers, strongest first."""
-    return [
-        Driver(
-            feature=each.feature,
-            value=each.value if isinstance(each.value, str) else finite(each.value),
-            unit=each.unit,
-            about=each.about,
-            contribution=finite(each.contribution),
-            text=each.text,
-        )
-        for each in found
-    ]
+    return [Driver(**_driver(each)) for each in found]
 
 
 def evidence(text: str | None) -> Evidence | None:
@@ -119,18 +104,20 @@ def evidence(text: str | None) -> Evidence | None:
 
 
 def _failure(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> FailureRisk:
-    return FailureRisk(
-        device_id=said.entity_id,
-        component=said.component,
-        components={name: finite(value) for name, value in said.components.items()},
-        parts=[Part(**vars(part)) for part in said.parts],
-        refused_records=[RefusedRecord(**vars(each)) for each in refused],
-        **_common(loaded, said),
+    return FailureRisk.model_validate(
+        {
+            **_common(loaded, said),
+            "device_id": said.entity_id,
+            "component": said.component,
+            "components": {name: finite(value) for name, value in said.components.items()},
+            "parts": [vars(part) for part in said.parts],
+            "refused_records": [vars(each) for each in refused],
+        }
     )
 
 
 def _churn(loaded: Loaded, said: Answer) -> ChurnRisk:
-    return ChurnRisk(customer_id=said.entity_id, **_common(loaded, said))
+    return ChurnRisk.model_validate({**_common(loaded, said), "customer_id": said.entity_id})
 
 
 def _unanswered(loaded: Loaded, said: Unanswered) -> bytes:
@@ -141,22 +128,34 @@ def _unanswered(loaded: Loaded, said: Unanswered) -> bytes:
 
 
 def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
+    """Values that every answer has; they are validated as a whole, which is faster than part by part."""
     return {
         "sentence": said.sentence,
         "probability": finite(said.probability),
-        "interval": None if said.interval is None else Interval(lower=said.interval[0], upper=said.interval[1]),
-        "remaining_life": None if said.remaining_life is None else RemainingLife(**vars(said.remaining_life)),
+        "interval": None if said.interval is None else {"lower": said.interval[0], "upper": said.interval[1]},
+        "remaining_life": None if said.remaining_life is None else vars(said.remaining_life),
         "reason": said.reason,
         "horizon": said.horizon,
         "until": said.until,
-        "next_step": None if said.next_step is None else NextStep(**vars(said.next_step)),
-        "drivers": drivers(said.drivers),
-        "evidence": evidence(said.evidence),
-        "missing_inputs": list(said.missing),
-        "out_of_range_inputs": list(said.out_of_range),
+        "next_step": None if said.next_step is None else vars(said.next_step),
+        "drivers": [_driver(each) for each in said.drivers],
+        "evidence": said.evidence,
+        "missing_inputs": said.missing,
+        "out_of_range_inputs": said.out_of_range,
         "data_as_of": said.data_as_of,
         "cutoff": said.cutoff,
-        "model": model_ref(loaded),
+        "model": {"name": loaded.kind, "version": loaded.version, "run_id": loaded.run_id},
+    }
+
+
+def _driver(said: answers.Driver) -> dict[str, Any]:
+    return {
+        "feature": said.feature,
+        "value": said.value if isinstance(said.value, str) else finite(said.value),
+        "unit": said.unit,
+        "about": said.about,
+        "contribution": finite(said.contribution),
+        "text": said.text,
     }
 
 

@@ -1,0 +1,111 @@
+"""What many small imports cost: files merged, as the store does it, beside files left as they came.
+
+A drain stores a few records a device every half a minute. After so many of them: how many files a reader opens, how
+long the next import takes, and how long the telemetry of one device takes to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from benchmarks.harness import RESULTS, machine
+from deltalake import DeltaTable
+from rich.console import Console
+from rich.table import Table
+
+from aftercast.data.clocks import TIME_DTYPE
+from aftercast.data.records.database import open_database
+from aftercast.data.store import Store, StoreWriter
+
+DEVICES: Final = [f"device-{i:03d}" for i in range(100)]
+START: Final = pd.Timestamp("2024-01-01", tz="UTC")
+SOME: Final = 9
+"""Times of which the median is shown."""
+
+
+def main() -> None:
+    """Import, measure at each count, print both ways and write them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks small-imports", description=__doc__)
+    parser.add_argument("--counts", type=int, nargs="+", default=[25, 100, 400, 1000], help="imports to measure after")
+    counts = sorted(parser.parse_args().counts)
+    found = {"aftercast, merged": run(counts)}
+    with patch.object(StoreWriter, "compact", lambda _writer: None):
+        found["never merged"] = run(counts)
+    show(found)
+    path = RESULTS / "small_imports.json"
+    path.write_text(json.dumps({"machine": machine(), "found": found}, indent=2) + "\n", encoding="utf-8")
+    print(f"Written to {path}")
+
+
+def run(counts: list[int]) -> list[dict[str, float]]:
+    """Figures after each count of imports."""
+    out = []
+    with tempfile.TemporaryDirectory(prefix="aftercast-small-") as name:
+        store = Store(str(Path(name) / "store"), open_database("sqlite:///records.db", Path(name)), 8)
+        done = 0
+        for count in counts:
+            taken = [_timed(partial(add, store, number)) for number in range(done, count)]
+            done = count
+            reading = [_timed(partial(read, store, device_id, count)) for device_id in DEVICES[:SOME]]
+            files = len(DeltaTable(f"{store.address}/telemetry").file_uris())
+            bytes_ = sum(path.stat().st_size for path in Path(store.address).rglob("*") if path.is_file())
+            out.append(
+                {
+                    "imports": count,
+                    "files": files,
+                    "import_ms": statistics.median(taken[-SOME:]) * 1e3,
+                    "slowest_import_ms": max(taken[-SOME:]) * 1e3,
+                    "read_ms": statistics.median(reading) * 1e3,
+                    "disk_mb": bytes_ / 2**20,
+                }
+            )
+    return out
+
+
+def add(store: Store, number: int) -> None:
+    """One import: an hour of every device."""
+    moments = pd.Series([START + number * pd.Timedelta(hours=1)] * len(DEVICES)).astype(TIME_DTYPE)
+    values = np.random.default_rng(number).normal(size=(len(DEVICES), 4))
+    frame = pd.DataFrame({"device_id": pd.Series(DEVICES, dtype="str"), "event_time": moments, "available_at": moments})
+    with store.writing() as writer:
+        writer.append("telemetry", frame.assign(**{f"sensor_{i}": values[:, i] for i in range(values.shape[1])}))
+
+
+def read(store: Store, device_id: str, count: int) -> None:
+    """Read one device, which must have a record of every import."""
+    rows = len(store.read("telemetry", device_ids=[device_id]))
+    if rows != count:
+        raise RuntimeError(f"{rows} rows instead of {count}")
+
+
+def _timed(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def show(found: dict[str, list[dict[str, float]]]) -> None:
+    """Print both ways side by side."""
+    table = Table(title=f"{len(DEVICES)} devices, an hour of each an import, 8 parts; medians of {SOME}")
+    for heading in ("way", "imports", "files", "an import, ms", "slowest of them", "read a device, ms", "disk, MB"):
+        table.add_column(heading, justify="left" if heading == "way" else "right")
+    for way, rows in found.items():
+        for row in rows:
+            whole = (f"{row['imports']:,}", f"{row['files']:,}")
+            table.add_row(way, *whole, *(f"{value:,.0f}" for value in list(row.values())[2:]))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
