@@ -20,10 +20,13 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
+    from aftercast.data.memory import share_arenas
     from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
 
     place = opened(workspace)
+    if follow:
+        share_arenas()
     while True:
         with progress("Draining") as tell:
 

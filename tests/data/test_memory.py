@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+ARENAS = """
+import ctypes, re, sys, threading
+from aftercast.data.memory import share_arenas
+if sys.argv[1] == "shared":
+    share_arenas()
+gate = threading.Barrier(9)
+def allocate():
+    ctypes.CDLL(None).malloc(1000)
+    gate.wait()
+    gate.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for each in threads: each.start()
+gate.wait()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+out = libc.fopen(sys.argv[2].encode(), b"w")
+libc.malloc_info(0, ctypes.c_void_p(out))
+libc.fclose(ctypes.c_void_p(out))
+gate.wait()
+print(len(re.findall("<heap nr", open(sys.argv[2]).read())))
+"""
+
+
+def _arenas(how: str, file: str) -> int:
+    bare = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    done = subprocess.run(
+        [sys.executable, "-c", ARENAS, how, file], env=bare, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="arenas are glibc's")
+def test_threads_share_two_arenas(tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = str(tmp_path_factory.mktemp("arenas") / "malloc.xml")
+    assert _arenas("as they are", file) > 2
+    assert _arenas("shared", file) <= 2
