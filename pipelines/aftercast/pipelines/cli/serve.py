@@ -9,6 +9,7 @@ import typer
 from aftercast.pipelines.cli.common import WorkspaceOption, note, opened
 
 FACTORY = "aftercast.serving.app:from_environment"
+PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
 
 
 def serve(
@@ -43,8 +44,8 @@ def serve(
         host=where,
         port=number,
         workers=workers,
-        loop="auto",  # uvloop and httptools where they are installed
-        http="auto",
+        loop="auto",  # uvloop where it is installed
+        http=PROTOCOL,
         ws="none",
         log_config=None,  # its lines take our way, see log_to_stderr
         log_level="info",

@@ -1,0 +1,71 @@
+"""HTTP below the application: the head of a request has a size and a time too, before anyone can ask for a key."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD_BYTES: Final = 65_536
+"""Bytes of a request's line and headers that are waited for; what one read brings beyond it is looked at still."""
+HEAD_WITHIN_S: Final = 10.0
+TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
+    b"The headers are too long."
+)
+
+
+class BoundedHead(HttpToolsProtocol):
+    """uvicorn's protocol that waits neither for endless headers (431) nor for ever for their end (closes).
+
+    The time runs from the opening of a connection, and from the first bytes of a later request on it. What comes after
+    the headers is limited by the application (see ``limits``).
+    """
+
+    _bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for the first request."""
+        super().connection_made(transport)
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; refuse headers that have grown too long."""
+        self._bytes += len(data)
+        super().data_received(data)
+        if self._timer is not None and self._bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.logger.warning("Headers of more than %d bytes were refused.", MOST_HEAD_BYTES)
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Start to wait for the end of the headers."""
+        super().on_message_begin()
+        if self._timer is None:
+            self._begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting, and hand the request on."""
+        self._end()
+        super().on_headers_complete()
+
+    def _begin(self) -> None:
+        self._bytes = 0
+        self._timer = self.loop.call_later(HEAD_WITHIN_S, self._too_slow)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
