@@ -8,9 +8,9 @@ import pytest
 
 ARENAS = """
 import ctypes, re, sys, threading
-from aftercast.data.memory import share_arenas
+from aftercast.data.memory import limit_held_memory
 if sys.argv[1] == "shared":
-    share_arenas()
+    limit_held_memory()
 gate = threading.Barrier(9)
 def allocate():
     ctypes.CDLL(None).malloc(1000)
@@ -42,3 +42,10 @@ def test_threads_share_two_arenas(tmp_path_factory: pytest.TempPathFactory) -> N
     file = str(tmp_path_factory.mktemp("arenas") / "malloc.xml")
     assert _arenas("as they are", file) > 2
     assert _arenas("shared", file) <= 2
+
+
+def test_arrow_allocates_there_too() -> None:
+    told = "import pyarrow; from aftercast.data.memory import limit_held_memory; limit_held_memory()"
+    shown = f"{told}; print(pyarrow.default_memory_pool().backend_name)"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert done.stdout == "system\n"

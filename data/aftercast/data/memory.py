@@ -6,16 +6,20 @@ import ctypes
 from contextlib import suppress
 from typing import Final
 
+import pyarrow as pa
+
 M_ARENA_MAX: Final = -8
 """Number of the parameter in glibc's malloc.h."""
 ARENAS: Final = 2
 
 
-def share_arenas() -> None:
-    """Let the threads of this process share two of glibc's arenas; elsewhere nothing happens.
+def limit_held_memory() -> None:
+    """Let the threads of this process share two of glibc's arenas, and Arrow allocate there too.
 
-    By default each new thread gets one of its own, up to eight for each core, and each keeps what was freed in it. A
-    service whose models and rows are replaced all day then holds several times what it uses (mallopt(3)).
+    By default each new thread gets an arena of its own, up to eight for each core, and each keeps what was freed in it
+    (mallopt(3)); Arrow's own allocator keeps the pages of threads that have ended. A process whose threads come and go
+    all day then holds more and more that it does not use. Where there is no glibc only Arrow is told.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    pa.set_memory_pool(pa.system_memory_pool())

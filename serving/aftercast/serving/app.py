@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from aftercast.data.audit.settling import settling
 from aftercast.data.errors import AftercastError
 from aftercast.data.log_lines import log_to_stderr
-from aftercast.data.memory import share_arenas
+from aftercast.data.memory import limit_held_memory
 from aftercast.data.settings import default_workspace, prepare_service
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.serving.access_log import RequestLog
@@ -106,7 +106,7 @@ def from_environment() -> FastAPI:
         If there can be none, after a line in the log: 2 for what a user can mend, 1 for a defect.
     """
     prepare_service()
-    share_arenas()
+    limit_held_memory()
     log_to_stderr()
     try:
         return create_app(open_workspace(default_workspace()), warm=True)

@@ -20,13 +20,13 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
-    from aftercast.data.memory import share_arenas
+    from aftercast.data.memory import limit_held_memory
     from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
 
     place = opened(workspace)
     if follow:
-        share_arenas()
+        limit_held_memory()
     while True:
         with progress("Draining") as tell:
 
