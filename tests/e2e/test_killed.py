@@ -18,7 +18,8 @@ from aftercast.models.registry import KEY_TAG, champion_version, client, load_ch
 from aftercast.pipelines.ingest import run_ingest
 
 COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
-KILLS = 5
+IMPORTS, TRAININGS = 5, 3
+"""How many are killed; a training takes longer."""
 
 
 def seconds_of(*words: str) -> float:
@@ -37,10 +38,10 @@ def kill_after(seconds: float, *words: str) -> None:
         running.wait(timeout=30)
 
 
-def moments(whole_s: float, seed: int) -> list[float]:
+def moments(whole_s: float, seed: int, kills: int) -> list[float]:
     """Random moments within the run, past the start of the interpreter."""
     chance = random.Random(seed)
-    return [whole_s * chance.uniform(0.2, 1.0) for _ in range(KILLS)]
+    return [whole_s * chance.uniform(0.2, 1.0) for _ in range(kills)]
 
 
 @pytest.mark.slow
@@ -54,7 +55,7 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
     words = ("import", "tables", str(simulated / "tables"), "-w")
     duration = seconds_of(*words, str(timed.folder))
     killed = create_workspace(tmp_path / "killed", fleet)
-    for moment in moments(duration, seed=1):
+    for moment in moments(duration, seed=1, kills=IMPORTS):
         kill_after(moment, *words, str(killed.folder))
         store = open_workspace(killed.folder).store
         assert store.version() in {0, 1}
@@ -73,7 +74,7 @@ def test_a_training_killed_anywhere_never_leaves_half_a_champion(own_fleet: Work
     duration = seconds_of("train", "failure", "--seed", "1", "-w", place)
     timed = champion_version(own_fleet, "failure")
     assert timed is not None
-    for moment in moments(duration, seed=2):
+    for moment in moments(duration, seed=2, kills=TRAININGS):
         kill_after(moment, "train", "failure", "--seed", "2", "-w", place)
         assert load_champion(own_fleet, "failure").version  # whichever it is, it loads whole
     seconds_of("train", "failure", "--seed", "2", "-w", place)
