@@ -35,7 +35,7 @@ from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot, save_snapshot
 from aftercast.pipelines.train import run_train
 
-DRAIN_EVERY_S: Final = 30.0
+DRAIN_EVERY_S: Final = 10.0
 WARM_UP: Final = 0.25
 """Share of the time that is left out: caches fill, libraries are loaded, the allocator finds its size."""
 SMALLEST: Final = 48

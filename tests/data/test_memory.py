@@ -49,3 +49,25 @@ def test_arrow_allocates_there_too() -> None:
     shown = f"{told}; print(pyarrow.default_memory_pool().backend_name)"
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     assert done.stdout == "system\n"
+
+
+GIVEN_BACK = """
+import ctypes
+from aftercast.data.memory import give_back_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def resident():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+held = [libc.malloc(100_000) for _ in range(500)]
+for each in held: ctypes.memset(ctypes.c_void_p(each), 1, 100_000)
+for each in held[:-1]: libc.free(ctypes.c_void_p(each))  # the last one keeps the heap from shrinking by itself
+before = resident()
+give_back_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_freed_pages_go_back_although_one_behind_them_is_held() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 40_000, "kilobytes of the 48,828 that were freed"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from operator import is_not
 from typing import Final
 
 import pandas as pd
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.clocks import parse_time
 from aftercast.data.errors import AftercastError, NotFoundError, WorkspaceError
+from aftercast.data.memory import give_back_memory
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.last_good import LastGood, find_last_good, has_last_good, keep_last_good
@@ -97,7 +98,7 @@ class Champions:
         self._computing = threading.Lock()
         self._failing: dict[Kind, str] = {}
         self._waiting: dict[Kind, Loaded] = {}
-        self._settled: tuple[Loaded | Rows | None, ...] = (None,) * (2 * len(KINDS))
+        self._settled: tuple[tuple[Loaded | None, ...], tuple[Rows | None, ...]] = ((None,) * len(KINDS),) * 2
         self.failed_refreshes = 0
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
@@ -155,17 +156,22 @@ class Champions:
         self._settle()
 
     def _settle(self) -> None:
-        """Let the collection of garbage pass by what is held now, whenever that has changed.
+        """Give back what was held before; let the collection of garbage pass by new models.
 
-        Models and rows are hundreds of thousands of objects that stay; looking through them again and again, while
-        answers about a thousand devices are made, would take longer than making those.
+        Models are hundreds of thousands of objects that stay: looking through them again and again, while answers
+        about a thousand devices are made, would take longer than making those. Looking through everything stops all
+        answers for its length, so it is not done for new rows, which come every few seconds and are few objects.
         """
-        held = tuple(part for each in self._held.values() for part in (each.loaded, each.rows))
-        if any(new is not old for new, old in zip_longest(held, self._settled)):
-            self._settled = held
+        models = tuple(each.loaded for each in self._held.values())
+        rows = tuple(each.rows for each in self._held.values())
+        other_models = any(map(is_not, models, self._settled[0]))
+        if other_models:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+        if other_models or any(map(is_not, rows, self._settled[1])):
+            give_back_memory()
+        self._settled = (models, rows)
 
     def _take(self, kind: Kind, found: Held) -> None:
         """Answer from what was found from now on, having written down which model it is."""

@@ -20,7 +20,7 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
-    from aftercast.data.memory import limit_held_memory
+    from aftercast.data.memory import give_back_memory, limit_held_memory
     from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
 
@@ -38,6 +38,8 @@ def drain(
             _show(result, as_json)
         if not follow:
             return
+        if result["batches"] > 0:
+            give_back_memory()
         time.sleep(every)
 
 
