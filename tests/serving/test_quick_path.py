@@ -36,6 +36,11 @@ def _bodies(entity_id: str, grain: str, noun: str) -> list[bytes]:
         {**one, "horizon": "900d"},
         {**one, "drivers": -1},
         {**one, "drivers": "3"},
+        {**one, "drivers": 2.0},
+        {**one, "drivers": 2.5},
+        {**one, "drivers": 10**30},
+        {**one, "drivers": None},
+        {**one, "horizon": "\u00e9\U0001f4f7"},
         {**one, "unknown": 1},
         {f"{grain}": []},
         {f"{grain}": [{f"{noun}_id": "nobody"}]},
@@ -52,7 +57,10 @@ def _bodies(entity_id: str, grain: str, noun: str) -> list[bytes]:
     odd = [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b'{"drivers": 1e400}', b'"\\ud800"', b"[" * 100_000]
     twice = f'{{"{grain}": [{{"{noun}_id": "{entity_id}"}}], "drivers": 1, "drivers": 2}}'.encode()
     surrogate = f'{{"{grain}": [{{"{noun}_id": "\\ud800"}}]}}'.encode()
-    return [*(json.dumps(each).encode() for each in plain), *odd, twice, surrogate]
+    whole = json.dumps(one)
+    written = [whole.encode("utf-16"), b"\xef\xbb\xbf" + whole.encode(), whole.encode() + b"x", f" {whole}\n".encode()]
+    numbers = [f"{whole[:-1]}, \"drivers\": {each}}}".encode() for each in ("-0", "1e1", "01", "Infinity", "1" * 5000)]
+    return [*(json.dumps(each).encode() for each in plain), *odd, *written, *numbers, twice, surrogate]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.paths: list[str] = []
         self.bodies: list[bytes] = []
 
     @property
@@ -55,6 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.paths.append(self.path)
         if self.path == "/v1/traces":
             self.server.bodies.append(body)
         self.send_response(200)
@@ -122,6 +124,17 @@ def test_a_failed_request_is_a_failed_span(
     (span,) = [each for each in receiver.spans if each.name == "POST /v1/failure-risk"]
     assert (refused.status_code, _attributes(span)["http.response.status_code"]) == (503, 503)
     assert span.status.code == 2
+
+
+def test_the_framework_sends_nothing_of_its_own_whatever_the_environment_says(
+    own_fleet: Workspace, listening: Listening, client_of: ClientOf, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its spans, figures and log records hold whole paths, which name devices."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
+    with listening(own_fleet) as url, client_of(url, own_fleet, "predict") as asking:
+        assert asking.get("/v1/devices/D1").status_code in {200, 404}
+    assert receiver.paths == []
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "silent"])

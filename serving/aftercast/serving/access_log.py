@@ -12,11 +12,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.data.log_lines import FIELDS, REQUEST
 from aftercast.serving.errors import LOG, unexpected
+from aftercast.serving.headers import header
 from aftercast.serving.measures.counting import Counting, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
@@ -43,7 +43,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
+        given = header(scope, _RAW_ID) or ""
         request_id = given if _ACCEPTED_ID.fullmatch(given) else os.urandom(16).hex()
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST.set(request_id)

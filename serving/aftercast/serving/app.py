@@ -79,6 +79,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         docs_url=None,  # both pages load their scripts from the internet
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # would send paths, which hold ids
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
             Middleware(RequestLog, counting=service.measures.counting),

@@ -16,18 +16,19 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from sqlalchemy import Engine
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aftercast.data.records.keys import KEY_PREFIX
 from aftercast.serving.callers import Caller, Callers
 from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.headers import header
 from aftercast.serving.tokens import Tokens
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 DOCS_PATHS: Final = ("/docs", "/openapi.json")
 """Pages that a person opens in a browser; the browser's own prompt for a password may bring the key there."""
 KEY_HEADER: Final = "X-API-Key"
+_KEY_HEADER: Final = KEY_HEADER.lower().encode()
 BEARER_CHALLENGE: Final = 'Bearer realm="aftercast"'
 BASIC_CHALLENGE: Final = 'Basic realm="aftercast"'
 LOOKUP_THREADS: Final = 8
@@ -83,10 +84,10 @@ def presented_key(scope: Scope) -> str | None:
 
     ``X-API-Key``, else ``Authorization: Bearer``, else, for the documentation alone, the password of HTTP Basic.
     """
-    headers = Headers(scope=scope)
-    if KEY_HEADER in headers:
-        return headers[KEY_HEADER].strip()
-    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    key = header(scope, _KEY_HEADER)
+    if key is not None:
+        return key.strip()
+    scheme, _, value = (header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     return _password(value.strip()) if scheme.lower() == "basic" and _is_docs(scope) else None

@@ -20,17 +20,18 @@ TOO_LARGE: Final = (
 class BoundedHead(HttpToolsProtocol):
     """uvicorn's protocol that waits neither for endless headers (431) nor for ever for their end (closes).
 
-    The time runs from the opening of a connection, and from the first bytes of a later request on it. What comes after
-    the headers is limited by the application (see ``limits``).
+    The time runs from the opening of a connection, and from the first bytes of a later request that does not come in
+    one piece. What comes after the headers is limited by the application (see ``limits``).
     """
 
     _bytes = 0
+    _in_head = True
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
         super().connection_made(transport)
-        self._begin()
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -38,30 +39,34 @@ class BoundedHead(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; refuse headers that have grown too long."""
+        """Read on; wait for the rest of headers that have only begun, refuse those that have grown too long."""
         self._bytes += len(data)
         super().data_received(data)
-        if self._timer is not None and self._bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.logger.warning("Headers of more than %d bytes were refused.", MOST_HEAD_BYTES)
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+        if self._in_head and not self.transport.is_closing():
+            if self._timer is None:
+                self._wait()
+            if self._bytes > MOST_HEAD_BYTES:
+                self.logger.warning("Headers of more than %d bytes were refused.", MOST_HEAD_BYTES)
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Start to wait for the end of the headers."""
+        """Begin to read the headers of a request."""
         super().on_message_begin()
-        if self._timer is None:
-            self._begin()
+        if not self._in_head:
+            self._in_head = True
+            self._bytes = 0
 
     def on_headers_complete(self) -> None:
         """Stop waiting, and hand the request on."""
         self._end()
         super().on_headers_complete()
 
-    def _begin(self) -> None:
-        self._bytes = 0
+    def _wait(self) -> None:
         self._timer = self.loop.call_later(HEAD_WITHIN_S, self._too_slow)
 
     def _end(self) -> None:
+        self._in_head = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -6,11 +6,11 @@ import asyncio
 from typing import Final
 
 from fastapi import Request
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
 from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.headers import header
 
 RETRY: Final = {"Retry-After": "1"}
 
@@ -28,7 +28,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = header(scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self.limit:
             await _refuse(_too_large(self.limit), scope, receive, send)
             return
