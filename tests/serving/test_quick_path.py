@@ -59,7 +59,7 @@ def _bodies(entity_id: str, grain: str, noun: str) -> list[bytes]:
     surrogate = f'{{"{grain}": [{{"{noun}_id": "\\ud800"}}]}}'.encode()
     whole = json.dumps(one)
     written = [whole.encode("utf-16"), b"\xef\xbb\xbf" + whole.encode(), whole.encode() + b"x", f" {whole}\n".encode()]
-    numbers = [f"{whole[:-1]}, \"drivers\": {each}}}".encode() for each in ("-0", "1e1", "01", "Infinity", "1" * 5000)]
+    numbers = [f'{whole[:-1]}, "drivers": {each}}}'.encode() for each in ("-0", "1e1", "01", "Infinity", "1" * 5000)]
     return [*(json.dumps(each).encode() for each in plain), *odd, *written, *numbers, twice, surrogate]
 
 
