@@ -84,12 +84,10 @@ def wait_until(come: Callable[[], bool], process: subprocess.Popen[bytes], log: 
     raise AssertionError(log.read_text())
 
 
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def takes_logins(port: int) -> bool:
+    """Whether PostgreSQL has started; it listens before."""
+    asked = ["pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}", "--username=aftercast", "--dbname=postgres"]
+    return subprocess.run(asked, check=False).returncode == 0
 
 
 def answers(url: str) -> bool:
@@ -115,7 +113,7 @@ def postgres() -> Iterator[tuple[int, str]]:
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL, **nobody)
         words = ["postgres", "-D", "data", "-p", str(port), "-k", "", "-c", "listen_addresses=127.0.0.1"]
         with running(words, folder / "log", **nobody) as process:
-            wait_until(lambda: listens(port), process, folder / "log")
+            wait_until(lambda: takes_logins(port), process, folder / "log")
             yield port, password
 
 
