@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -c "import aftercast.data.settings, lightgbm"
 	@touch $@
 
-demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (under three minutes)
+demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (three to four minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
 
 test: lint types contracts wheel ## everything a change must pass; the tests run against the built wheel
