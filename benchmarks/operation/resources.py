@@ -27,9 +27,14 @@ class Sample:
     ----------
     at_s
         Seconds since the first sample.
+    own_mb
+        Memory only this process holds the content of: heap, stacks (RssAnon in proc(5)).
+    rss_mb
+        With the pages of files and libraries it has touched so far, which the system can drop at any time.
     """
 
     at_s: float
+    own_mb: float
     rss_mb: float
     descriptors: int
     threads: int
@@ -81,9 +86,9 @@ def watching(parts: Sequence[Part], every_s: float) -> Iterator[Mapping[str, lis
 def take_sample(process: psutil.Process, at_s: float) -> Sample:
     """What a process holds now."""
     with process.oneshot():
-        return Sample(
-            round(at_s, 1), round(process.memory_info().rss / 2**20, 2), process.num_fds(), process.num_threads()
-        )
+        memory = process.memory_info()
+        own, whole = (round(pages / 2**20, 2) for pages in (memory.rss - memory.shared, memory.rss))
+        return Sample(round(at_s, 1), own, whole, process.num_fds(), process.num_threads())
 
 
 def trend(at_s: Sequence[float], values: Sequence[float]) -> Trend:
