@@ -72,14 +72,27 @@ def test_a_connection_that_never_asks_is_closed(
         assert _all(there) == b""
 
 
+@pytest.mark.parametrize("begun", [LINE, b"\r\n"], ids=["headers", "an empty line"])
 def test_a_later_request_that_never_ends_is_closed_too(
-    bare_client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    bare_client: httpx.Client, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_WITHIN_S", 1.0)
     with _connected(bare_client) as there:
         there.sendall(LINE + b"\r\n")
         assert there.recv(65536).startswith(b"HTTP/1.1 200 ")
-        there.sendall(LINE)
+        there.sendall(begun)
+        assert b"HTTP/1.1" not in _all(there)
+
+
+def test_a_body_that_never_ends_is_not_taken_after_the_answer(
+    bare_client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_WITHIN_S", 0.3)
+    head = b"POST /v1/failure-risk HTTP/1.1\r\nHost: service\r\nContent-Length: 1000\r\n\r\n"
+    with _connected(bare_client) as there:
+        there.sendall(head)
+        assert there.recv(65536).startswith(b"HTTP/1.1 401 ")
+        there.sendall(b"x")
         assert b"HTTP/1.1" not in _all(there)
 
 

@@ -20,8 +20,9 @@ TOO_LARGE: Final = (
 class BoundedHead(HttpToolsProtocol):
     """uvicorn's protocol that waits neither for endless headers (431) nor for ever for their end (closes).
 
-    The time runs from the opening of a connection, and from the first bytes of a later request that does not come in
-    one piece. What comes after the headers is limited by the application (see ``limits``).
+    The time runs from the opening of a connection, and from the first bytes after an answer that do not bring all
+    headers of the next request: its beginning, empty lines, the rest of a body that nobody wanted. What comes after the
+    headers is limited by the application (see ``limits``).
     """
 
     _bytes = 0
@@ -42,13 +43,14 @@ class BoundedHead(HttpToolsProtocol):
         """Read on; wait for the rest of headers that have only begun, refuse those that have grown too long."""
         self._bytes += len(data)
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            if self._timer is None:
-                self._wait()
-            if self._bytes > MOST_HEAD_BYTES:
-                self.logger.warning("Headers of more than %d bytes were refused.", MOST_HEAD_BYTES)
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
+        if self.transport.is_closing() or not (self._in_head or self.cycle.response_complete):
+            return
+        if self._timer is None:
+            self._wait()
+        if self._in_head and self._bytes > MOST_HEAD_BYTES:
+            self.logger.warning("Headers of more than %d bytes were refused.", MOST_HEAD_BYTES)
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin to read the headers of a request."""
