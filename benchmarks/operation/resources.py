@@ -92,10 +92,11 @@ def take_sample(process: psutil.Process, at_s: float) -> Sample:
 
 
 def trend(at_s: Sequence[float], values: Sequence[float]) -> Trend:
-    """Line through the means of :data:`BLOCKS` equal stretches of time.
+    """Line through the least of each of :data:`BLOCKS` equal stretches of time.
 
-    Neighbouring samples of memory are alike, so an interval from single samples would be far too narrow; means of
-    stretches longer than that likeness are nearly independent (batch means, Law 2015, section 9.5).
+    What is lost is there at every moment and lifts the least as fast as the mean; what work takes for a moment, more
+    where there are more data, does not. Neighbouring samples are alike, so an interval from single ones would be
+    far too narrow; stretches longer than that likeness are nearly independent (as batch means, Law 2015, section 9.5).
 
     Raises
     ------
@@ -105,8 +106,8 @@ def trend(at_s: Sequence[float], values: Sequence[float]) -> Trend:
     if len(at_s) < BLOCKS:
         raise ValueError(f"{len(at_s)} samples are too few, {BLOCKS} are needed")
     hours = [float(np.mean(block)) / 3600 for block in np.array_split(np.asarray(at_s, dtype=float), BLOCKS)]
-    means = [float(np.mean(block)) for block in np.array_split(np.asarray(values, dtype=float), BLOCKS)]
-    line = stats.linregress(hours, means)
+    least = [float(np.min(block)) for block in np.array_split(np.asarray(values, dtype=float), BLOCKS)]
+    line = stats.linregress(hours, least)
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, BLOCKS - 2)) * float(line.stderr)
     slope = float(line.slope)
     return Trend(slope, slope - reach, slope + reach)

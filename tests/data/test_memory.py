@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,11 +45,29 @@ def test_threads_share_two_arenas(tmp_path_factory: pytest.TempPathFactory) -> N
     assert _arenas("shared", file) <= 2
 
 
-def test_arrow_allocates_there_too() -> None:
-    told = "import pyarrow; from aftercast.data.memory import limit_held_memory; limit_held_memory()"
-    shown = f"{told}; print(pyarrow.default_memory_pool().backend_name)"
-    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
-    assert done.stdout == "system\n"
+ARROW = """
+import sys
+if sys.argv[1] == "late":
+    import pyarrow
+from aftercast.data.memory import limit_held_memory
+limit_held_memory()
+import pyarrow, pyarrow.dataset, pyarrow.parquet
+pyarrow.parquet.write_table(pyarrow.table({"a": list(range(1000))}), sys.argv[2])
+pyarrow.dataset.dataset(sys.argv[2]).to_table()
+others = [each for each in pyarrow.supported_memory_backends() if each != "system"]
+print(pyarrow.default_memory_pool().backend_name, sum(
+    getattr(pyarrow, f"{each}_memory_pool")().max_memory() for each in others))
+"""
+
+
+@pytest.mark.parametrize("when", ["first", "late"])
+def test_arrow_allocates_there_too(tmp_path: Path, when: str) -> None:
+    bare = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    command = [sys.executable, "-c", ARROW, when, str(tmp_path / "table.parquet")]
+    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=True)
+    default, by_others = done.stdout.split()
+    assert default == "system"
+    assert when == "late" or int(by_others) == 0, "bytes that Arrow took elsewhere while it read"
 
 
 GIVEN_BACK = """

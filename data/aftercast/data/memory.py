@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from contextlib import suppress
 from typing import Final
-
-import pyarrow as pa
 
 M_ARENA_MAX: Final = -8
 """Number of the parameter in glibc's malloc.h."""
@@ -14,14 +13,20 @@ ARENAS: Final = 2
 
 
 def limit_held_memory() -> None:
-    """Let the threads of this process share two of glibc's arenas, and Arrow allocate there too.
+    """Let the threads of this process share two of glibc's arenas, and Arrow allocate there too; the first thing to do.
 
     By default each new thread gets an arena of its own, up to eight for each core, and each keeps what was freed in it
     (mallopt(3)); Arrow's own allocator keeps the pages of threads that have ended. A process whose threads come and go
     all day then holds more and more that it does not use. Where there is no glibc only Arrow is told.
+
+    Arrow reads its variable once, when it is loaded. Loaded already, it still reads files with its own allocator, and
+    only what Python asks it for is allocated with the others.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    import pyarrow as pa  # noqa: PLC0415 - it reads the variable now
+
     pa.set_memory_pool(pa.system_memory_pool())
 
 

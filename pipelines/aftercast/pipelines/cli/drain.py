@@ -21,12 +21,13 @@ def drain(
     Example: aftercast drain --follow -w fleet
     """
     from aftercast.data.memory import give_back_memory, limit_held_memory
+
+    limit_held_memory()
+
     from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
 
     place = opened(workspace)
-    if follow:
-        limit_held_memory()
     while True:
         with progress("Draining") as tell:
 

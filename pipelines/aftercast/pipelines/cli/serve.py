@@ -30,8 +30,10 @@ def serve(
     import uvicorn
 
     from aftercast.data.log_lines import log_to_stderr
+    from aftercast.data.memory import limit_held_memory
     from aftercast.data.settings import name_workspace
 
+    limit_held_memory()
     place = opened(workspace)
     name_workspace(place.folder)
     where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
