@@ -107,6 +107,8 @@ def trend(at_s: Sequence[float], values: Sequence[float]) -> Trend:
         raise ValueError(f"{len(at_s)} samples are too few, {BLOCKS} are needed")
     hours = [float(np.mean(block)) / 3600 for block in np.array_split(np.asarray(at_s, dtype=float), BLOCKS)]
     least = [float(np.min(block)) for block in np.array_split(np.asarray(values, dtype=float), BLOCKS)]
+    if min(least) == max(least):
+        return Trend(0.0, 0.0, 0.0)
     line = stats.linregress(hours, least)
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, BLOCKS - 2)) * float(line.stderr)
     slope = float(line.slope)
