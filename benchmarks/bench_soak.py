@@ -2,7 +2,7 @@
 
 ``python -m benchmarks soak --minutes 60`` runs `aftercast serve` and `aftercast drain --follow` on a small fleet while
 callers do everything callers do, right and wrong, the champion changes and new rows are scored again and again. After a
-warm-up a line is fitted through each quantity; it ends with 1 when one grows, or an answer was not what it must be.
+warm-up a line is fitted through the least of each quantity; it ends with 1 when one grows, or an answer was wrong.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def write(
         "samples": {name: [astuple(each) for each in taken] for name, taken in samples.items()},
     }
     path = RESULTS / "soak.json"
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
     draw(samples).savefig(RESULTS / "soak.svg")
     return path
 

@@ -22,7 +22,7 @@ def drain(
     """
     from aftercast.data.memory import give_back_memory, limit_held_memory
 
-    limit_held_memory()
+    limit_held_memory()  # before the imports that load Arrow
 
     from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow

@@ -33,7 +33,7 @@ def serve(
     from aftercast.data.memory import limit_held_memory
     from aftercast.data.settings import name_workspace
 
-    limit_held_memory()
+    limit_held_memory()  # before a workspace is opened, which loads Arrow; worker processes inherit what it sets
     place = opened(workspace)
     name_workspace(place.folder)
     where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
