@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 
 CONFIGURATION: Final = {
@@ -28,6 +30,8 @@ TIERS: Final = (2**18, 2**22, 2**26)
 """Bytes below which files are small, smallest first; what is merged in one tier is merged again in the next."""
 MOST_SMALL: Final = 8
 """Files of one tier that a part may have; each file costs every reader a footer, and a thread while it is read."""
+MOST_OPEN: Final = 32
+"""Versions of tables that stay opened, a few of each table: a version never changes, and to open it reads the log."""
 WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=ROWS_PER_GROUP)
 
 
@@ -46,7 +50,7 @@ class DeltaHistory:
 
     def latest(self) -> int | None:
         """Newest version of the files, published or not; None where the table does not exist."""
-        if "://" not in self.address and not Path(self.address, "_delta_log").is_dir():
+        if self._local and not Path(self.address, "_delta_log").is_dir():
             return None
         if not DeltaTable.is_deltatable(self.address):
             return None
@@ -109,7 +113,29 @@ class DeltaHistory:
 
     def scan(self, version: int) -> ds.Dataset:
         """Files of a version, as a data set that skips files and row groups by statistics."""
-        return DeltaTable(self.address, version=version).to_pyarrow_dataset()
+        table = _opened(self.address, version, self._commit(version))
+        # The library's own reader takes a thread for every file that is read at once, and keeps it.
+        files = pafs.SubTreeFileSystem(self.address, pafs.LocalFileSystem()) if self._local else None
+        return table.to_pyarrow_dataset(filesystem=files)
+
+    @property
+    def _local(self) -> bool:
+        return "://" not in self.address
+
+    def _commit(self, version: int) -> tuple[int, int] | None:
+        """Which file made a version: another one where a copy of the store was put in its place."""
+        if not self._local:
+            return None
+        try:
+            found = Path(self.address, "_delta_log", f"{version:020}.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+@lru_cache(maxsize=MOST_OPEN)
+def _opened(address: str, version: int, _commit: tuple[int, int] | None) -> DeltaTable:
+    return DeltaTable(address, version=version)
 
 
 def _restores(commit: dict[str, Any], version: int) -> bool:
