@@ -1,7 +1,7 @@
-"""What many small imports cost: files merged, as the store does it, beside files left as they came.
+"""What many small imports cost: files merged and versions kept open, as the store does it, beside neither.
 
 A drain stores a few records a device every half a minute. After so many of them: how many files a reader opens, how
-long the next import takes, and how long the telemetry of one device takes to read.
+long the next import takes, and how long the telemetry of one device takes to read, alone and eight at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
 from benchmarks.harness import RESULTS, machine
 from deltalake import DeltaTable
 from rich.console import Console
@@ -27,25 +29,34 @@ from rich.table import Table
 from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.records.database import open_database
 from aftercast.data.store import Store, StoreWriter
+from aftercast.data.store.delta import DeltaHistory
 
 DEVICES: Final = [f"device-{i:03d}" for i in range(100)]
 START: Final = pd.Timestamp("2024-01-01", tz="UTC")
 SOME: Final = 9
 """Times of which the median is shown."""
+AT_ONCE: Final = 8
 
 
 def main() -> None:
-    """Import, measure at each count, print both ways and write them."""
+    """Import, measure at each count, print all ways and write them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks small-imports", description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[25, 100, 400, 1000], help="imports to measure after")
     counts = sorted(parser.parse_args().counts)
     found = {"aftercast, merged": run(counts)}
+    with patch.object(DeltaHistory, "scan", open_anew):
+        found["opened anew"] = run(counts)
     with patch.object(StoreWriter, "compact", lambda _writer: None):
         found["never merged"] = run(counts)
     show(found)
     path = RESULTS / "small_imports.json"
     path.write_text(json.dumps({"machine": machine(), "found": found}, indent=2) + "\n", encoding="utf-8")
     print(f"Written to {path}")
+
+
+def open_anew(history: DeltaHistory, version: int) -> ds.Dataset:
+    """Files of a version as the Delta library gives them, which replays the log and reads the files itself."""
+    return DeltaTable(history.address, version=version).to_pyarrow_dataset()
 
 
 def run(counts: list[int]) -> list[dict[str, float]]:
@@ -67,6 +78,7 @@ def run(counts: list[int]) -> list[dict[str, float]]:
                     "import_ms": statistics.median(taken[-SOME:]) * 1e3,
                     "slowest_import_ms": max(taken[-SOME:]) * 1e3,
                     "read_ms": statistics.median(reading) * 1e3,
+                    "read_at_once_ms": statistics.median(_at_once(store, count)) * 1e3,
                     "disk_mb": bytes_ / 2**20,
                 }
             )
@@ -89,6 +101,12 @@ def read(store: Store, device_id: str, count: int) -> None:
         raise RuntimeError(f"{rows} rows instead of {count}")
 
 
+def _at_once(store: Store, count: int) -> list[float]:
+    """Seconds of each reading while :data:`AT_ONCE` of them run all the time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda device_id: _timed(partial(read, store, device_id, count)), DEVICES))
+
+
 def _timed(work: Callable[[], None]) -> float:
     began = time.perf_counter()
     work()
@@ -96,9 +114,18 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 def show(found: dict[str, list[dict[str, float]]]) -> None:
-    """Print both ways side by side."""
-    table = Table(title=f"{len(DEVICES)} devices, an hour of each an import, 8 parts; medians of {SOME}")
-    for heading in ("way", "imports", "files", "an import, ms", "slowest of them", "read a device, ms", "disk, MB"):
+    """Print all ways side by side."""
+    table = Table(title=f"{len(DEVICES)} devices, an hour of each an import, 8 parts; medians")
+    for heading in (
+        "way",
+        "imports",
+        "files",
+        "an import, ms",
+        "slowest of them",
+        "read a device, ms",
+        f"{AT_ONCE} at once",
+        "disk, MB",
+    ):
         table.add_column(heading, justify="left" if heading == "way" else "right")
     for way, rows in found.items():
         for row in rows:
