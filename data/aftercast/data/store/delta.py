@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -133,8 +134,17 @@ class DeltaHistory:
         return found.st_ino, found.st_mtime_ns
 
 
+_OPENING: Final = Lock()
+"""Whoever opens a table reads many files of its log at once, each on a thread that stays; so one opens at a time."""
+
+
+def _opened(address: str, version: int, commit: tuple[int, int] | None) -> DeltaTable:
+    with _OPENING:
+        return _open(address, version, commit)
+
+
 @lru_cache(maxsize=MOST_OPEN)
-def _opened(address: str, version: int, _commit: tuple[int, int] | None) -> DeltaTable:
+def _open(address: str, version: int, _commit: tuple[int, int] | None) -> DeltaTable:
     return DeltaTable(address, version=version)
 
 
