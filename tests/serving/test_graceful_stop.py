@@ -1,9 +1,13 @@
-"""Asked to stop, `aftercast serve` takes no new request, answers those it has, and ends by itself."""
+"""Asked to stop, `aftercast serve` takes no new request, answers those it has, and ends by itself.
+
+One that cannot start ends with a status that says so.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -94,3 +98,17 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     (newest,) = newest_entries(own_fleet.path("audit"), 1)
     assert newest["content"]["records"][0]["probability"] == told["results"][0]["probability"]
     assert verify(own_fleet.path("audit"), own_fleet.database).whole
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
+    options: tuple[str, ...], own_fleet: Workspace
+) -> None:
+    """Whoever supervises it, as systemd does on failure, must not take it for one that was stopped."""
+    shutil.rmtree(own_fleet.path("audit"), ignore_errors=True)
+    own_fleet.path("audit").write_text("not a folder", encoding="utf-8")
+    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options]
+    command += ["-w", str(own_fleet.folder)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 3
+    assert b"audit" in done.stderr

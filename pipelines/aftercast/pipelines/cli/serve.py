@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aftercast.pipelines.cli.common import WorkspaceOption, note, opened
+
+if TYPE_CHECKING:
+    import uvicorn
 
 FACTORY = "aftercast.serving.app:from_environment"
 PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
@@ -20,7 +24,8 @@ def serve(
 ) -> None:
     """Answer over HTTP until it is ended; every question needs an API key.
 
-    Asked to stop (SIGTERM), it takes no new requests and answers those it has.
+    Asked to stop (SIGTERM), it takes no new requests and answers those it has. Where it cannot start it ends with 3,
+    however many processes it has.
 
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """
@@ -40,7 +45,7 @@ def serve(
     if sys.stderr.isatty():
         note(f"Listening on http://{where}:{number}; open /docs in a browser, with any name and the key as password.")
     log_to_stderr()
-    uvicorn.run(
+    config = uvicorn.Config(
         FACTORY,
         factory=True,
         host=where,
@@ -56,6 +61,26 @@ def serve(
         proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
         timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
     )
+    raise typer.Exit(_run(config))
+
+
+def _run(config: uvicorn.Config) -> int:
+    """Answer until ended; the exit status, which the library's own runner leaves at 0 where a worker cannot start."""
+    from uvicorn import Server
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    started = True
+    with suppress(KeyboardInterrupt):
+        if config.workers == 1:
+            server = Server(config)
+            server.run()
+            started = server.started
+        else:
+            supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+            supervisor.run()
+            started = all(worker.exitcode != STARTUP_FAILURE for worker in supervisor.processes)
+    return 0 if started else STARTUP_FAILURE
 
 
 def register(app: typer.Typer) -> None:
