@@ -55,7 +55,7 @@ def fleet_workspace(fleet_folder: Path) -> Workspace:
 
 @pytest.fixture
 def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """Copy of the fleet's workspace that a test may change; its models stay where they were logged.
+    """Copy of the fleet's workspace that a test may change; its models come along.
 
     It begins an audit log of its own: a service of another test may be writing to that of the fleet.
     """

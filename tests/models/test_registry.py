@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -13,7 +17,7 @@ import pytest
 from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.data.errors import ModelMismatchError, NotFoundError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.features.labels import Labels
 from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
@@ -190,3 +194,67 @@ def test_loading_leaves_no_copy_of_the_model_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     load_champion(fleet_workspace, "failure")
     assert list(tmp_path.iterdir()) == []
+
+
+def log_files(workspace: Workspace, run_id: str) -> list[str]:
+    place = Path(client(workspace).get_run(run_id).info.artifact_uri)
+    assert place.is_relative_to(workspace.folder), "artifacts of another workspace"
+    return sorted(path.name for path in (place / "model").iterdir())
+
+
+def test_a_workspace_that_was_moved_has_its_champion_and_keeps_new_runs_where_it_is_now(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    made = promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    moved = open_workspace(workspace.folder.rename(workspace.folder.with_name("moved")))
+    loaded = load_champion(moved, "failure")
+    np.testing.assert_array_equal(loaded.model.predict(features).probability, model.predict(features).probability)
+    later = registered(moved, record(model, features, "k2"))
+    assert log_files(moved, later.run_id) == log_files(moved, made.run_id) != []
+    assert not workspace.folder.exists()
+
+
+def test_a_copy_of_a_workspace_neither_reads_nor_writes_files_of_the_original(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    made = promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    copy = copied(workspace)
+    before = sorted(workspace.path("mlflow-artifacts").rglob("*"))
+    later = registered(copy, record(model, features, "k2"))
+    assert log_files(copy, later.run_id) == log_files(copy, made.run_id) != []
+    assert sorted(workspace.path("mlflow-artifacts").rglob("*")) == before
+    assert log_files(workspace, made.run_id), "the original has its own paths still"
+
+
+def test_artifacts_that_were_put_elsewhere_by_another_setting_stay_there(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = registered(workspace, record(model, features))
+    monkeypatch.setenv("AFTERCAST_MLFLOW__ARTIFACTS", "newer-artifacts")
+    workspace.path("newer-artifacts", "aftercast-failure").mkdir(parents=True)
+    changed = open_workspace(workspace.folder)
+    assert client(changed).get_run(made.run_id).info.artifact_uri == str(
+        workspace.path("mlflow-artifacts", "aftercast-failure", made.run_id, "artifacts").resolve()
+    )
+
+
+def test_a_copy_whose_database_cannot_be_written_says_so_and_is_read_as_it_is(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    copy = copied(workspace)
+    with closing(sqlite3.connect(copy.path("mlflow.db"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with caplog.at_level(logging.WARNING):
+            loaded = load_champion(copy, "failure")
+    assert "database is locked" in caplog.text
+    np.testing.assert_array_equal(loaded.model.predict(features).probability, model.predict(features).probability)
+
+
+def copied(workspace: Workspace) -> Workspace:
+    folder = workspace.folder.with_name("copy")
+    shutil.copytree(workspace.folder, folder, ignore=shutil.ignore_patterns("*.db", "*.db-*"))
+    for name in ("mlflow.db", "aftercast.db"):
+        with closing(sqlite3.connect(workspace.path(name))) as old, closing(sqlite3.connect(folder / name)) as new:
+            old.backup(new)  # read as a file, it would lose the locks that this process holds
+    return open_workspace(folder)

@@ -25,6 +25,7 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
+from aftercast.models.moved import follow_move
 
 Registered: TypeAlias = Kind | Literal["remaining-life"]
 """What has versions and a champion; only what is a :data:`Kind` forecasts at horizons."""
@@ -74,6 +75,7 @@ def model_name(kind: Registered) -> str:
 
 def client(workspace: Workspace) -> MlflowClient:
     """Client of the workspace's MLflow; nothing global is set."""
+    follow_move(workspace)
     return MlflowClient(tracking_uri=workspace.mlflow_address, registry_uri=workspace.mlflow_address)
 
 

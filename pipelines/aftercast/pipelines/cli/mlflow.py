@@ -24,6 +24,9 @@ def mlflow(
     if place.mlflow_address.startswith("http"):
         say(f"This workspace tracks on a server: {place.mlflow_address}")
         return
+    from aftercast.models.moved import follow_move
+
+    follow_move(place)
     words = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", place.mlflow_address]
     words += ["--default-artifact-root", place.mlflow_artifacts, "--host", "127.0.0.1", "--port", str(port)]
     if show:
