@@ -6,10 +6,11 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from aftercast.serving.deps import MAY_PREDICT, WITH_BODY, CallerDep, ServiceDep, refusals
+from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.questions import Question
 from aftercast.serving.quick_path import Plain
+from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.replies import reply_to
 from aftercast.serving.wire.risk import ChurnRiskAnswer, ChurnRiskRequest
 

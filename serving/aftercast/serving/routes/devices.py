@@ -13,9 +13,10 @@ from aftercast.data.errors import NotFoundError
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer
 from aftercast.serving.callers import Caller
-from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep, refusals
+from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.questions import Profile, profile
+from aftercast.serving.refusals import refusals
 from aftercast.serving.render import PREDICTION, Unanswered, drivers, evidence, model_ref
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk

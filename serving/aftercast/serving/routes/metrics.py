@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from aftercast.serving.deps import MAY_MEASURE, ServiceDep, refusals
+from aftercast.serving.deps import MAY_MEASURE, ServiceDep
+from aftercast.serving.refusals import refusals
 
 router = APIRouter(tags=["operation"], dependencies=[MAY_MEASURE])
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
-from aftercast.serving.deps import MAY_INGEST, WITH_BODY, CallerDep, ServiceDep, refusals
+from aftercast.serving.deps import MAY_INGEST, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.intake import take_records
+from aftercast.serving.refusals import NOTHING_READABLE, WITH_BODY, refusals
 from aftercast.serving.wire.records import RecordsAnswer, RecordsRequest
 from aftercast.serving.wire.risk import RefusedRecord
 
@@ -23,7 +24,12 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("/v1/records", status_code=202, summary="Take records to be stored", responses=refusals(*WITH_BODY))
+@router.post(
+    "/v1/records",
+    status_code=202,
+    summary="Take records to be stored",
+    responses=refusals(*WITH_BODY, conflict=NOTHING_READABLE),
+)
 def records(
     request: Request,
     service: ServiceDep,

@@ -12,9 +12,10 @@ from aftercast.data.errors import ModelMismatchError, SettingsError
 from aftercast.models.list_files import to_csv
 from aftercast.models.risk_list import RiskList, give_out, make_list
 from aftercast.serving.callers import Caller
-from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep, refusals
+from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.questions import instant
+from aftercast.serving.refusals import refusals
 from aftercast.serving.wire.common import HorizonText, Instant
 from aftercast.serving.wire.risk_list import RiskListAnswer
 
