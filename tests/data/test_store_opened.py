@@ -32,14 +32,19 @@ def volts(store: Store) -> set[float]:
 def test_a_copy_put_in_the_place_of_a_store_is_read_although_its_versions_have_the_same_numbers(
     make_store: Callable[[str], Store], tmp_path: Path
 ) -> None:
-    write(make_store("place"), 0, 1.0)
+    def written(hour: int, volt: float) -> set[float]:
+        store = make_store("place")
+        write(store, hour, volt)
+        found = volts(store)
+        store.database.dispose()  # a database is copied closed
+        return found
+
+    written(0, 1.0)
     shutil.copytree(tmp_path / "place", tmp_path / "copy")
-    write(make_store("place"), 1, 2.0)
-    assert volts(make_store("place")) == {1.0, 2.0}
+    assert written(1, 2.0) == {1.0, 2.0}
     shutil.rmtree(tmp_path / "place")
     shutil.copytree(tmp_path / "copy", tmp_path / "place")
-    write(make_store("place"), 1, 3.0)
-    assert volts(make_store("place")) == {1.0, 3.0}
+    assert written(1, 3.0) == {1.0, 3.0}
 
 
 def test_a_version_is_read_again_without_its_log_but_not_without_its_files(store: Store) -> None:
