@@ -149,8 +149,8 @@ class Process:
     @property
     def pid(self) -> int:
         """Its number on this machine; outside it is the only child of the one that made the namespaces."""
-        (child,) = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").read_text().split()
-        return int(child)
+        (child,) = self._children()
+        return child
 
     @property
     def status(self) -> dict[str, str]:
@@ -164,10 +164,16 @@ class Process:
         return self.outer.wait(PATIENCE_S)
 
     def end(self) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does; the outer process alone would leave it, as `--kill-child` ends at setpriv."""
         if self.outer.poll() is None:
-            self.outer.kill()
+            for process in self._children() or [self.outer.pid]:
+                os.kill(process, signal.SIGKILL)
             self.outer.wait(PATIENCE_S)
+
+    def _children(self) -> list[int]:
+        return [
+            int(word) for word in Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").read_text().split()
+        ]
 
 
 def interpreter_folders() -> tuple[Path, ...]:

@@ -81,8 +81,8 @@ def user() -> int:
 
 
 @pytest.fixture
-def running(own_fleet: Workspace, fleet_folder: Path, tmp_path: Path, user: int) -> Iterator[Running]:
-    """The image's own command in a container that sees the workspace, and the folder its models were logged to."""
+def running(own_fleet: Workspace, tmp_path: Path, user: int) -> Iterator[Running]:
+    """The image's own command in a container that sees the workspace."""
     if not can_confine():
         pytest.skip("this machine lets us make no namespaces: root, unshare, mount, chroot and setpriv are needed")
     (tmp_path / "root").mkdir()
@@ -90,9 +90,7 @@ def running(own_fleet: Workspace, fleet_folder: Path, tmp_path: Path, user: int)
     (tmp_path / "tmp").chmod(0o1777)
     own_fleet.database.dispose()
     give(own_fleet.folder, user)
-    container = Container(
-        tmp_path / "root", user, (*interpreter_folders(), fleet_folder), (own_fleet.folder,), tmp_path / "tmp"
-    )
+    container = Container(tmp_path / "root", user, interpreter_folders(), (own_fleet.folder,), tmp_path / "tmp")
     environment = environment_here(own_fleet)
     before = times(own_fleet.folder)
     with container.running([*COMMAND, *said("CMD")], environment, tmp_path / "service.log") as process:
