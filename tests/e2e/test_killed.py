@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,34 +14,59 @@ from mlflow.entities import ViewType
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry import KEY_TAG, champion_version, client, load_champion, model_name
+from aftercast.models.registry import KEY_TAG, client, load_champion, model_name
 from aftercast.pipelines.ingest import run_ingest
 
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+CHILD = """
+import os
+import signal
+import sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from aftercast.pipelines.cli.main import run
+
+last_step, steps = int(sys.argv.pop(1)), 0
+
+def step(*_):
+    global steps
+    steps += 1
+    if steps == last_step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def hook(name, args):
+    if name in {"os.mkdir", "os.remove", "os.rename"}:
+        step()
+    if name == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+        step()
+
+event.listen(Engine, "before_cursor_execute", step)
+sys.addaudithook(hook)
+try:
+    run()
+finally:
+    print(steps, file=sys.stderr)
+"""
+"""A command that dies at one of its steps: files opened to write, moved or removed, folders, statements of SQL."""
 IMPORTS, TRAININGS = 5, 3
 """How many are killed; a training takes longer."""
 
 
-def seconds_of(*words: str) -> float:
-    began = time.monotonic()
-    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, timeout=240)
+def run(last_step: int, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CHILD, str(last_step), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+
+
+def steps_of(*words: str) -> int:
+    """Steps that a command takes which nobody kills."""
+    done = run(0, *words)
     assert done.returncode == 0, done.stderr
-    return time.monotonic() - began
+    return int(done.stderr.split()[-1])
 
 
-def kill_after(seconds: float, *words: str) -> None:
-    running = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        running.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.wait(timeout=30)
-
-
-def moments(whole_s: float, seed: int, kills: int) -> list[float]:
-    """Random moments within the run, past the start of the interpreter."""
+def last_steps(steps: int, seed: int, kills: int) -> list[int]:
+    """Random steps, one in each part of the run."""
     chance = random.Random(seed)
-    return [whole_s * chance.uniform(0.2, 1.0) for _ in range(kills)]
+    return [1 + int(steps * (part + chance.random()) / kills) for part in range(kills)]
 
 
 @pytest.mark.slow
@@ -51,16 +76,19 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
     fleet = load_fleet(simulated / "fleet.toml")
     whole = create_workspace(tmp_path / "whole", fleet)
     run_ingest(whole, "tables", simulated / "tables")
-    timed = create_workspace(tmp_path / "timed", fleet)
+    counted = create_workspace(tmp_path / "counted", fleet)
+    assert counted.store.version() == 0  # as the other is asked before it is killed: both have their tables already
     words = ("import", "tables", str(simulated / "tables"), "-w")
-    duration = seconds_of(*words, str(timed.folder))
+    steps = steps_of(*words, str(counted.folder))
     killed = create_workspace(tmp_path / "killed", fleet)
-    for moment in moments(duration, seed=1, kills=IMPORTS):
-        kill_after(moment, *words, str(killed.folder))
+    for last_step in last_steps(steps, seed=1, kills=IMPORTS):
+        published = open_workspace(killed.folder).store.version() == 1
+        ended = run(last_step, *words, str(killed.folder))
+        assert published or ended.returncode == -signal.SIGKILL, ended.stderr
         store = open_workspace(killed.folder).store
         assert store.version() in {0, 1}
         assert store.tables() == ({} if store.version() == 0 else whole.store.tables())
-    seconds_of(*words, str(killed.folder))
+    steps_of(*words, str(killed.folder))
     store = open_workspace(killed.folder).store
     assert (store.version(), store.tables()) == (1, whole.store.tables())
     assert store.read("telemetry").equals(whole.store.read("telemetry"))
@@ -68,16 +96,15 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_training_killed_anywhere_never_leaves_half_a_champion(own_fleet: Workspace) -> None:
-    before = champion_version(own_fleet, "failure")
-    assert before is not None
     place = str(own_fleet.folder)
-    duration = seconds_of("train", "failure", "--seed", "1", "-w", place)
-    timed = champion_version(own_fleet, "failure")
-    assert timed is not None
-    for moment in moments(duration, seed=2, kills=TRAININGS):
-        kill_after(moment, "train", "failure", "--seed", "2", "-w", place)
+    steps = steps_of("train", "failure", "--seed", "1", "-w", place)
+    ended = []
+    for last_step in last_steps(steps, seed=2, kills=TRAININGS):
+        ended.append(run(last_step, "train", "failure", "--seed", "2", "-w", place).returncode)
         assert load_champion(own_fleet, "failure").version  # whichever it is, it loads whole
-    seconds_of("train", "failure", "--seed", "2", "-w", place)
+    assert ended[0] == -signal.SIGKILL
+    assert set(ended) <= {-signal.SIGKILL, 0}  # 0 where little was left to do
+    steps_of("train", "failure", "--seed", "2", "-w", place)
     loaded = load_champion(own_fleet, "failure")
     assert one_of_each(own_fleet, loaded.metadata.key)
     assert loaded.metadata.seed == 2

@@ -242,12 +242,14 @@ def test_a_known_key_costs_no_sql_for_a_second(keys: Keys) -> None:
     assert len(keys.asked) == 1
 
 
-def test_a_key_that_expires_is_not_found_in_memory_either(keys: Keys) -> None:
-    soon = pd.Timestamp.now("UTC") + pd.Timedelta(milliseconds=200)
-    _, key = create_key(keys.there, "visitor", expires_at=soon)
+def test_a_key_that_expires_is_not_found_in_memory_either(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    expires_at = pd.Timestamp.now("UTC").ceil("s") + pd.Timedelta(hours=1)
+    _, key = create_key(keys.there, "visitor", expires_at=expires_at)
     callers = _callers(keys)
     assert callers.find(key) is not None
-    time.sleep(0.25)
+    monkeypatch.setattr(time, "time", lambda: expires_at.timestamp() - 1)
+    assert callers.cached(key) is not None
+    monkeypatch.setattr(time, "time", expires_at.timestamp)
     assert callers.cached(key) is None
 
 

@@ -80,11 +80,13 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     body = json.dumps({"devices": [{"device_id": device_id}]}).encode()
     head = (
         f"POST /v1/failure-risk HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+        "Expect: 100-continue\r\n"
     )
     with _serving(own_fleet, *options) as (process, port):
         with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as line:
-            line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:10])
-            time.sleep(0.5)  # the head is read and the request has begun; were it not, it would be refused below
+            line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+            assert line.recv(65536).startswith(b"HTTP/1.1 100 ")  # the head is read and the request has begun
+            line.sendall(body[:10])
             process.send_signal(signal.SIGTERM)
             _wait_deaf(port)
             line.sendall(body[10:])
