@@ -14,6 +14,8 @@ from aftercast.data.records.flow_runs import find_flow_run
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 
+PATIENCE_S = 60.0
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
@@ -63,16 +65,16 @@ def test_of_concurrent_runs_one_works_and_all_get_its_result(workspace: Workspac
     def work() -> dict[str, Any]:
         calls.append(1)
         began.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
         return {"by": "one"}
 
     runs = [threading.Thread(target=lambda: results.append(run_once(workspace, "score", "k", work))) for _ in range(4)]
     for run in runs:
         run.start()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_S)
     go.set()
     for run in runs:
-        run.join(20)
+        run.join(PATIENCE_S)
     assert calls == [1]
     assert sorted(done.repeated for done in results) == [False, True, True, True]
     assert {done.result["by"] for done in results} == {"one"}
@@ -83,16 +85,16 @@ def test_waiting_for_another_run_ends_with_an_error_that_says_so(workspace: Work
 
     def work() -> dict[str, Any]:
         began.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
         return {}
 
     other = threading.Thread(target=lambda: run_once(workspace, "score", "k", work))
     other.start()
-    began.wait(10)
+    began.wait(PATIENCE_S)
     with pytest.raises(WorkspaceError, match="Another run of this score"):
         run_once(workspace, "score", "k", dict, patience_s=0.05)
     go.set()
-    other.join(10)
+    other.join(PATIENCE_S)
 
 
 def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:

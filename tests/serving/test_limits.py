@@ -73,7 +73,7 @@ def test_one_request_too_many_is_refused_at_once_and_those_before_it_are_answere
 
 def test_an_answer_that_takes_too_long_is_given_up_and_its_place_is_free_again() -> None:
     async def run() -> None:
-        waiting = Waiting(within_s=0.05, in_flight=1)
+        waiting = Waiting(within_s=1.0, in_flight=1)
         async with waiting.client() as client:
             late = await client.get("/wait")
             waiting.go_on.set()

@@ -30,7 +30,7 @@ ClientOf = Callable[..., AbstractContextManager[httpx.Client]]
 @pytest.fixture(scope="module")
 def strict(bare_workspace: Workspace, listening: Listening) -> Iterator[tuple[str, str]]:
     """Address and key of a service that waits a moment for a body and answers a caller once a minute."""
-    tight = {"rate_limit": "1/minute", "body_timeout_s": 0.2, "max_body_bytes": 1000}
+    tight = {"rate_limit": "1/minute", "body_timeout_s": 1.0, "max_body_bytes": 1000}
     serving = bare_workspace.settings.serving.model_copy(update=tight)
     workspace = replace(bare_workspace, settings=bare_workspace.settings.model_copy(update={"serving": serving}))
     _, key = create_key(workspace.database, "strict", scopes=("admin",))
