@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import lightgbm as lgb
 import numpy as np
 
-from aftercast.data.errors import ModelMismatchError
 from aftercast.models.bands import Band
 from aftercast.models.calibration import Calibrator
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.schema import Schema
 from aftercast.models.hazard.settings import HazardSettings
+from aftercast.models.saved_json import load_json, save_json
 
 if TYPE_CHECKING:
     from aftercast.models.hazard.model import HazardModel
@@ -29,7 +28,6 @@ def save_model(model: HazardModel, folder: Path) -> None:
     """Write a model into a folder, which is made where it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
-        "format": FORMAT,
         "components": list(model.components),
         "horizons_us": model.horizons_us.tolist(),
         "features": list(model.schema.names),
@@ -43,7 +41,7 @@ def save_model(model: HazardModel, folder: Path) -> None:
             for k, row in enumerate(model.cells)
         ],
     }
-    (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    save_json(folder / FILE, FORMAT, content)
 
 
 def load_model(folder: Path) -> dict[str, Any]:
@@ -54,13 +52,9 @@ def load_model(folder: Path) -> dict[str, Any]:
     ModelMismatchError
         If the folder holds no model, or one of another format.
     """
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ModelMismatchError(f"The model has format {content['format']}, this is {FORMAT}.", "Train again.")
-        return _fields(content, folder)
-    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
-        raise ModelMismatchError(f"There is no readable hazard model in {folder.name}.", "Train again.") from error
+    return load_json(
+        folder / FILE, FORMAT, lambda content: _fields(content, folder), what="hazard model", mend="Train again."
+    )
 
 
 def _fields(content: dict[str, Any], folder: Path) -> dict[str, Any]:

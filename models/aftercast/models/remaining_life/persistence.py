@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import lightgbm as lgb
 import numpy as np
 
-from aftercast.data.errors import ModelMismatchError
 from aftercast.features.trajectories import Recipe, RecipeSettings
 from aftercast.features.trajectories.table import Floats
 from aftercast.models.remaining_life.distribution import Answers
 from aftercast.models.remaining_life.members import Members
 from aftercast.models.remaining_life.settings import RemainingLifeSettings
+from aftercast.models.saved_json import load_json, save_json
 
 if TYPE_CHECKING:
     from aftercast.models.remaining_life.model import RemainingLifeModel
@@ -32,7 +31,6 @@ def save_model(model: RemainingLifeModel, folder: Path) -> None:
         for seed, booster in enumerate(row):
             (folder / _name(k, seed)).write_text(booster.model_to_string(), encoding="utf-8")
     content = {
-        "format": FORMAT,
         "boosters": [len(row) for row in model.members.boosters],
         "recipe": model.members.recipe.to_dict(),
         "weights": model.weights.tolist(),
@@ -40,7 +38,7 @@ def save_model(model: RemainingLifeModel, folder: Path) -> None:
         "widening": model.widening.tolist(),
         "settings": {k: v for k, v in asdict(model.settings).items() if k != "workers"},
     }
-    (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    save_json(folder / FILE, FORMAT, content)
 
 
 def load_model(folder: Path) -> Fields:
@@ -51,15 +49,13 @@ def load_model(folder: Path) -> Fields:
     ModelMismatchError
         If the folder holds no model, or one of another format.
     """
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ModelMismatchError(f"The model has format {content['format']}, this is {FORMAT}.", "Train again.")
-        return _fields(content, folder)
-    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
-        raise ModelMismatchError(
-            f"There is no readable remaining life model in {folder.name}.", "Train again."
-        ) from error
+    return load_json(
+        folder / FILE,
+        FORMAT,
+        lambda content: _fields(content, folder),
+        what="remaining life model",
+        mend="Train again.",
+    )
 
 
 def _fields(content: dict[str, Any], folder: Path) -> Fields:
