@@ -53,7 +53,7 @@ IMPORTS, TRAININGS = 5, 3
 
 def run(last_step: int, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", CHILD, str(last_step), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 def steps_of(*words: str) -> int:
@@ -95,6 +95,7 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_training_killed_anywhere_never_leaves_half_a_champion(own_fleet: Workspace) -> None:
     place = str(own_fleet.folder)
     steps = steps_of("train", "failure", "--seed", "1", "-w", place)
