@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pandas as pd
 import pytest
 from typer.main import get_command
@@ -97,7 +97,7 @@ def test_tables_are_listed_with_their_columns() -> None:
     assert "repairs" in wrong.exception.hint
 
 
-def commands(group: click.Command, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in getattr(group, "commands", {}).items():
         yield (*words, name), command
         yield from commands(command, *words, name)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import update
 
+from aftercast.data.clocks import from_us, timestamp_us
 from aftercast.data.records.inbox import InboxBatch, count_waiting, put_batch
 from aftercast.data.records.inbox_table import INBOX
 from aftercast.data.workspace import Workspace
@@ -139,6 +140,66 @@ def test_records_without_available_at_became_known_when_they_were_received(
     rows = own_fleet.store.read("telemetry", device_ids=[device_id])
     stored = rows[rows["event_time"] == at]
     assert list(stored["available_at"]) == [pd.Timestamp(taken["received_at"])]
+
+
+def test_what_was_received_without_available_at_is_in_the_answer_after_the_next_drain(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    """It happened before it was known: a cutoff at the end of the data would leave it out."""
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    happened = (pd.Timestamp.now("UTC") - pd.Timedelta(seconds=5)).isoformat()
+    for table, what in (("failures", {"component": "motor"}), ("faults", {"code": "E-MOTOR"})):
+        assert _send(sending, table, [{"device_id": device_id, "event_time": happened, **what}]).status_code == 202
+    run_drain(own_fleet)
+    row = load_snapshot(snapshot_path(own_fleet.folder, "failure")).of([device_id])
+    assert row.features["motor_age_hours"].iloc[0] < 1
+    assert row.features["E-MOTOR_count_24h"].iloc[0] == 1
+    assert row.data_as_of[0] <= row.cutoff_us[0]
+    batch = take_snapshot(own_fleet.store, own_fleet.fleet, "failure", from_us(row.cutoff_us)[0]).of([device_id])
+    assert batch.features["motor_age_hours"].equals(row.features["motor_age_hours"])
+
+
+def test_a_scoring_of_an_earlier_cutoff_takes_back_nothing_that_was_drained(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    path = snapshot_path(own_fleet.folder, "failure")
+    before = load_snapshot(path)
+    first, retiring = (str(each) for each in before.ids[:2])
+    later = _until(own_fleet) + HOUR
+    facts = own_fleet.store.read("devices", device_ids=[retiring]).iloc[-1].dropna()
+    standing = {str(name): v.isoformat() if isinstance(v, pd.Timestamp) else v for name, v in facts.items()}
+    retired = {**standing, "retired_at": later.isoformat(), "available_at": later.isoformat()}
+    _send(sending, "telemetry", [_reading(own_fleet, first, later, value=7.0)])
+    _send(sending, "devices", [retired])
+    run_drain(own_fleet)
+    drained = load_snapshot(path)
+    run_score(own_fleet)
+    scored = load_snapshot(path)
+    assert timestamp_us(scored.cutoff) < timestamp_us(later)
+    assert scored.data_version > before.data_version
+    row = scored.of([first])
+    assert row.cutoff_us[0] == timestamp_us(later)
+    sensor = own_fleet.fleet.sensors[0].name
+    assert row.features[f"{sensor}_last"].iloc[0] == 7.0 == drained.of([first]).features[f"{sensor}_last"].iloc[0]
+    assert retiring not in scored.ids
+    assert set(scored.ids) == set(before.ids) - {retiring}
+    assert (scored.of([str(each) for each in before.ids[2:]]).cutoff_us == timestamp_us(scored.cutoff)).all()
+    answered = sending.post("/v1/failure-risk", json={"devices": [{"device_id": first}]}).json()
+    assert load_champion(own_fleet, "failure").run_id in scored.judged
+    assert answered["results"][0]["probability"] is not None
+
+
+def test_a_scoring_that_comes_up_to_them_puts_all_on_one_cutoff_again(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    path = snapshot_path(own_fleet.folder, "failure")
+    ids = [str(each) for each in load_snapshot(path).ids]
+    _send(sending, "telemetry", [_reading(own_fleet, ids[0], _until(own_fleet) + HOUR)])
+    _send(sending, "telemetry", [_reading(own_fleet, ids[1], _until(own_fleet) + 80 * HOUR)])
+    run_drain(own_fleet)
+    run_score(own_fleet, cutoff=_until(own_fleet))
+    scored = load_snapshot(path)
+    assert (scored.cutoff_us == timestamp_us(_until(own_fleet))).all()
 
 
 def test_what_is_wrong_is_told_and_goes_to_quarantine_while_the_rest_is_stored(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from aftercast.models.cases import (
     horizons_of,
     usual_horizon,
 )
+from aftercast.models.consent import Ids, refusals, without
 from aftercast.models.evaluation import Floats, Truth
 from aftercast.models.forecasts import Forecasts
 from aftercast.models.hazard import HazardSettings
@@ -42,9 +43,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Data:
-    """What a backtest trains on and tests; where devices are held out, they are tested and nothing else."""
+    """What a backtest trains on and tests; where devices are held out, they are tested and nothing else.
+
+    Attributes
+    ----------
+    refused
+        Who is left out of the training at each moment.
+    """
 
     past: Cases
+    refused: Mapping[pd.Timestamp, Ids]
     test: Cases
     watched: Watched
     outcome: Outcome
@@ -236,7 +244,10 @@ def _data(plan: _Plan, store: Store, progress: Progress | None) -> _Data:
             "No one who is tested is at risk at any test cutoff.", "Test other cutoffs, or hold out others."
         )
     truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, plan.every_us, plan.act_within_us)
-    return _Data(past, test, Watched(watched, starts, outcome), outcome, truth, held)
+    refused = {
+        moment: refusals(plan.kind, store, version=plan.version, known_at=moment) for moment, _ in plan.trainings
+    }
+    return _Data(past, refused, test, Watched(watched, starts, outcome), outcome, truth, held)
 
 
 def _parted(plan: _Plan, cases: Cases, store: Store) -> tuple[Cases, Cases, Held | None]:
@@ -266,7 +277,8 @@ def _forecast(plan: _Plan, data: _Data, progress: Progress | None) -> dict[str, 
 
 def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
     """Train on the cutoffs before a moment with the outcomes known then."""
-    past = data.past.take(data.past.examples.cutoff_us < timestamp_us(moment))
+    before = data.past.take(data.past.examples.cutoff_us < timestamp_us(moment))
+    past = without(before, data.refused[moment])
     return train_model(
         plan.kind,
         past.features,

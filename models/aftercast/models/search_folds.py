@@ -25,6 +25,7 @@ from aftercast.models.cases import (
     horizons_of,
     usual_horizon,
 )
+from aftercast.models.consent import refusals, without
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.splits import training_cutoffs
 from aftercast.models.training import fit_model
@@ -167,7 +168,8 @@ def ground_of(
     cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
     horizon = usual_horizon(horizons_of(kind, spec))
     parts = folds_of(cutoffs, timestamp_us(end), horizon, folds)
-    cases = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
+    everyone = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
+    cases = without(everyone, refusals(kind, store, version=version, known_at=end))
     horizons = tuple(each for each in horizons_of(kind, spec) if each <= horizon)
     outcome = load_outcome(store, spec, version=version, known_at=end)
     return Ground(spec, cases, outcome, parts, horizons, horizon, end)

@@ -21,6 +21,7 @@ from aftercast.models.bands import fit_band
 from aftercast.models.baselines import BaselineData, Fitted
 from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.cases import Kind, Progress, build_cases, cadence_us, first_moment, horizons_of, usual_horizon
+from aftercast.models.consent import refusals, without
 from aftercast.models.evaluation import Floats, Truth, evaluate, failures_in
 from aftercast.models.explanation import importance
 from aftercast.models.hazard import HazardModel, HazardSettings
@@ -303,6 +304,8 @@ def train_from_store(
 ) -> Trained:
     """Train on everything a version of the store knew at ``until`` (the end of observation where None).
 
+    Customers who refused to be learnt from are left out (``consent``).
+
     Raises
     ------
     NotEnoughDataError
@@ -315,7 +318,8 @@ def train_from_store(
     end = observed if until is None else min(observed, until)
     first = first_moment(kind, store, version, end)
     cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
-    cases = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
+    everyone = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
+    cases = without(everyone, refusals(kind, store, version=version, known_at=end))
     labels = cases.labels(load_outcome(store, spec, version=version, known_at=end), end)
     if progress is not None:
         progress("training", len(cases.examples))

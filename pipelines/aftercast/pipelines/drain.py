@@ -9,13 +9,14 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.batches import Batch
+from aftercast.data.clocks import EARLIEST
 from aftercast.data.contract import TABLES
 from aftercast.data.errors import InputError
 from aftercast.data.ingest import ingest
-from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
+from aftercast.data.records.inbox import AHEAD, REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.data.workspace import Workspace
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
-from aftercast.pipelines.online import owners_of, renew_customers, renew_devices
+from aftercast.pipelines.online import owners_of, renew
 from aftercast.pipelines.runs import one_at_a_time
 
 ROWS_AT_ONCE: Final = 200_000
@@ -43,14 +44,14 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
             about.add(batches)
             if progress is not None:
                 progress("inbox", total["read"])
-        renewed = renew_devices(workspace, about.devices) if about.devices else 0
         customers = about.customers | (owners_of(workspace, about.served) if about.served else set())
-        renewed_customers = renew_customers(workspace, customers) if customers else 0
+        renewed = renew(workspace, "failure", about.devices, about.known_at) if about.devices else 0
+        renewed_customers = renew(workspace, "churn", customers, about.known_at) if customers else 0
     found = {**total, "renewed": renewed, "renewed_customers": renewed_customers}
     return {**found, "version": workspace.store.version()}
 
 
-@dataclass(frozen=True)
+@dataclass
 class _About:
     """Whom records are about.
 
@@ -58,15 +59,19 @@ class _About:
     ----------
     served
         Devices whose service their owners' features read.
+    known_at
+        When the newest record became known.
     """
 
     devices: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
     customers: set[str] = field(default_factory=set)
+    known_at: pd.Timestamp = EARLIEST
 
     def add(self, batches: Sequence[InboxBatch]) -> None:
         """Note whom batches are about."""
         for batch in batches:
+            self.known_at = max(self.known_at, _newest(batch))
             devices, customers = (
                 {str(row[name]) for row in batch.records if row.get(name) is not None}
                 for name in ("device_id", "customer_id")
@@ -76,6 +81,13 @@ class _About:
                 self.served.update(devices)
             if batch.table in CUSTOMER_TABLES:
                 self.customers.update(customers)
+
+
+def _newest(batch: InboxBatch) -> pd.Timestamp:
+    """When the newest record of a batch became known; one that says it will be is left to the import to refuse."""
+    said = pd.Series([row.get("available_at") for row in batch.records], dtype="object")
+    known = pd.to_datetime(said, utc=True, format="ISO8601", errors="coerce")
+    return max(known[known <= batch.received_at + AHEAD], default=EARLIEST)
 
 
 def _store(workspace: Workspace, batches: Sequence[InboxBatch]) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from aftercast.data.clocks import from_us, timestamp_us
 from aftercast.data.errors import ModelMismatchError, NotEnoughDataError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
@@ -22,37 +23,44 @@ PATIENCE_S = 600.0
 
 
 def keep_online(workspace: Workspace, snapshot: Snapshot) -> None:
-    """Give the service the rows of a scoring, unless it has those of a later one."""
+    """Give the service the rows of a scoring, unless it has those of a later one.
+
+    Rows that were renewed to a later cutoff than the scoring's are made anew beside it, at the latest cutoff any of
+    them had: a scoring of midnight does not take back what was sent since. Nor does it bring back a row of which the
+    device retired, or the customer left, since then.
+    """
     with online_lock(workspace):
         there = _saved(workspace, snapshot.kind)
-        if there is None or (snapshot.cutoff, snapshot.data_version) >= (there.cutoff, there.data_version):
+        if there is None:
             save_snapshot(snapshot, snapshot_path(workspace.folder, snapshot.kind))
+        elif (snapshot.cutoff, snapshot.data_version) >= (there.cutoff, there.data_version):
+            kept = _with_renewed(workspace, snapshot, there)
+            save_snapshot(kept, snapshot_path(workspace.folder, snapshot.kind))
 
 
-def renew_devices(workspace: Workspace, device_ids: Collection[str]) -> int:
-    """Renew the online rows of devices to the end of the data, and say how many were renewed.
+def renew(workspace: Workspace, kind: Kind, ids: Collection[str], known_at: pd.Timestamp) -> int:
+    """Renew the online rows of devices or customers, and say how many were renewed.
 
-    The rows are made by the views of scoring from everything stored by now. Their cohort columns compare with the rows
-    the other devices have; the next scoring puts all on one cutoff again. A device no longer in the field loses its
-    row. Where nothing was scored yet there is nothing to renew.
+    The rows are made by the views of scoring from everything stored by now; those of customers are those of a scoring
+    to the last bit, the cohort columns of devices compare with the rows the other devices have. A scoring whose cutoff
+    comes up to theirs puts all on one cutoff again. A device no longer in the field loses its row. Where nothing was
+    scored yet there is nothing to renew.
+
+    Parameters
+    ----------
+    known_at
+        When the newest fact about them became known; the cutoff is this, or the end of the data where that is later.
     """
-
-    def make(fleet: Snapshot, cutoff: pd.Timestamp) -> Snapshot:
-        return live_rows(workspace.store, workspace.fleet, fleet, sorted(device_ids), cutoff)
-
-    return _renew(workspace, "failure", device_ids, make)
-
-
-def renew_customers(workspace: Workspace, customer_ids: Collection[str]) -> int:
-    """Renew the online rows of customers as :func:`renew_devices` those of devices.
-
-    Their features compare with nobody, and read no telemetry: the rows are those of a scoring to the last bit.
-    """
-
-    def make(_rows: Snapshot, cutoff: pd.Timestamp) -> Snapshot:
-        return take_snapshot(workspace.store, workspace.fleet, "churn", cutoff).of(customer_ids)
-
-    return _renew(workspace, "churn", customer_ids, make)
+    with online_lock(workspace):
+        there, until = _saved(workspace, kind), workspace.store.observed_until()
+        if there is None or until is None or champion_version(workspace, kind) is None:
+            return 0
+        rows = _rows(workspace, there, ids, max(until, there.cutoff, known_at))
+        if rows is None:
+            return 0
+        others = there.take(np.flatnonzero(~np.isin(there.ids, list(ids))))
+        save_snapshot(others.renewed_by(rows), snapshot_path(workspace.folder, kind))
+        return len(rows.ids)
 
 
 def owners_of(workspace: Workspace, device_ids: Collection[str]) -> set[str]:
@@ -61,21 +69,33 @@ def owners_of(workspace: Workspace, device_ids: Collection[str]) -> set[str]:
     return set(rows["customer_id"].dropna())
 
 
-def _renew(
-    workspace: Workspace, kind: Kind, ids: Collection[str], make: Callable[[Snapshot, pd.Timestamp], Snapshot]
-) -> int:
-    with online_lock(workspace):
-        there, until = _saved(workspace, kind), workspace.store.observed_until()
-        if there is None or until is None or champion_version(workspace, kind) is None:
-            return 0
-        try:
-            rows = make(there, max(until, there.cutoff))
-            judged = with_judgement(replace(rows, shifts=there.shifts), load_champion(workspace, kind))
-        except (ModelMismatchError, NotEnoughDataError):  # other features, or nobody left: a scoring tells
-            return 0
-        others = there.take(np.flatnonzero(~np.isin(there.ids, list(ids))))
-        save_snapshot(others.renewed_by(judged), snapshot_path(workspace.folder, kind))
-        return len(rows.ids)
+def _with_renewed(workspace: Workspace, snapshot: Snapshot, there: Snapshot) -> Snapshot:
+    """Rows of a scoring, with those that had a later cutoff made anew and without those that ended since."""
+    last = max(there.cutoff_us, default=0)
+    if last <= timestamp_us(snapshot.cutoff):
+        return snapshot
+    later = there.ids[there.cutoff_us > timestamp_us(snapshot.cutoff)]
+    without_row = np.setdiff1d(snapshot.ids, there.ids)
+    moment = from_us(np.array([last]))[0]
+    rows = _rows(workspace, snapshot, [*later, *without_row], moment)
+    if rows is None:
+        return snapshot
+    ended = np.setdiff1d([*later, *without_row], rows.ids)
+    lasting = snapshot.take(np.flatnonzero(~np.isin(snapshot.ids, ended)))
+    return lasting.renewed_by(rows.of(later))
+
+
+def _rows(workspace: Workspace, fleet: Snapshot, ids: Collection[str], cutoff: pd.Timestamp) -> Snapshot | None:
+    """Rows of some at a cutoff, judged by the champion; None where a scoring has to tell what is wrong."""
+    store, spec = workspace.store, workspace.fleet
+    try:
+        if fleet.kind == "failure":
+            rows = live_rows(store, spec, fleet, sorted(ids), cutoff)
+        else:
+            rows = take_snapshot(store, spec, "churn", cutoff).of(ids)
+        return with_judgement(replace(rows, shifts=fleet.shifts), load_champion(workspace, fleet.kind))
+    except (ModelMismatchError, NotEnoughDataError):  # other features, or nobody left
+        return None
 
 
 def _saved(workspace: Workspace, kind: Kind) -> Snapshot | None:

@@ -15,15 +15,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.records.inbox import InboxBatch, find_batch, put_batch
+from aftercast.data.records.inbox import AHEAD, InboxBatch, find_batch, put_batch
 from aftercast.data.sent import UNREADABLE, Refused, check_sent
 from aftercast.data.workspace import Workspace
 from aftercast.serving.callers import Caller
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.questions import visible
 
-AHEAD: Final = pd.Timedelta(minutes=5)
-"""How far the clock of a sender may be ahead."""
 NOT_YET: Final = "available_in_future"
 HIDDEN: Final = "unknown_device"
 NO_COLUMN: Final = "unknown_column"

@@ -56,7 +56,8 @@ def _chosen(found: pd.DataFrame, table: str | None, reason: str | None) -> pd.Da
 
 def _records(found: pd.DataFrame) -> list[dict[str, Any]]:
     texts = found.assign(found_at=[moment.isoformat() for moment in found["found_at"]]).astype(object)
-    return texts.where(texts.notna(), None).to_dict("records")
+    rows = texts.where(texts.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _write(found: pd.DataFrame, out: Path) -> None:
@@ -78,8 +79,8 @@ def _write(found: pd.DataFrame, out: Path) -> None:
 def _show(found: pd.DataFrame, count: int) -> None:
     columns = ["table", "from", "row", "reason", "detail", "found"]
     rows = [
-        [row.table, row.origin, f"{row.row_number:,}", row.reason, row.detail, f"{row.found_at:%Y-%m-%d %H:%M}"]
-        for row in found.itertuples()
+        [row["table"], row["origin"], f"{row['row_number']:,}", row["reason"], row["detail"], row["found_at"][:16]]
+        for row in _records(found)
     ]
     print_table("", columns, rows, right=frozenset({2}))
     say(f"{len(found):,} of {count:,} records set aside. All, with the records themselves: --out FILE.csv")
