@@ -102,6 +102,8 @@ def test_every_form_of_the_list_has_the_same_devices_in_the_same_order(fleet: Pa
     order = [row["device_id"] for row in whole["rows"]]
     text = worked("risk-list", "--format", "csv", "-w", fleet)
     assert [row["device_id"] for row in csv.DictReader(text.splitlines())] == order
+    worked("risk-list", "--format", "csv", "--out", tmp_path / "list.csv", "-w", fleet)
+    assert (tmp_path / "list.csv").read_bytes().startswith(b"\xef\xbb\xbfrank,")  # a spreadsheet reads it as UTF-8
     worked("risk-list", "--format", "xlsx", "--out", tmp_path / "list.xlsx", "-w", fleet)
     assert (tmp_path / "list.xlsx").stat().st_size > 1000
     assert listed(fleet)["list_id"] == whole["list_id"]

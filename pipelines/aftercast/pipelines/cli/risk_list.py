@@ -42,7 +42,8 @@ def risk_list(
     elif out is None:
         typer.echo(to_csv(made), nl=False)
     else:
-        content = to_xlsx(made) if chosen == "xlsx" else _text(made, chosen, to_csv).encode()
+        coding = "utf-8-sig" if chosen == "csv" else "utf-8"  # with a mark spreadsheets read names as they are
+        content = to_xlsx(made) if chosen == "xlsx" else _text(made, chosen, to_csv).encode(coding)
         _write(out, content)
         note(f"List {made.list_id} with {len(made.rows)} devices written to {out}.")
 
