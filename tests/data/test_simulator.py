@@ -12,6 +12,7 @@ import pytest
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
+from aftercast.data.simulator.config import FleetConfig
 from aftercast.data.simulator.simulate import simulate
 from aftercast.data.sources.tables import find_tables
 
@@ -135,3 +136,12 @@ def test_every_large_table_is_written_by_chunks_of_devices(tmp_path: Path) -> No
 def test_the_number_of_rows_said_is_the_number_written(tmp_path: Path) -> None:
     summary = simulate(tmp_path, devices=30, days=40, seed=1)
     assert summary.tables == {name: len(table(tmp_path, name)) for name in TABLES}
+
+
+def test_a_long_period_begins_earlier_so_that_it_is_over(tmp_path: Path) -> None:
+    """An import refuses what has not happened yet."""
+    config = FleetConfig(start=f"{pd.Timestamp.now('UTC') - pd.Timedelta(days=10):%Y-%m-%d}")
+    simulate(tmp_path / "ahead", devices=2, days=30, seed=2, config=config)
+    telemetry = table(tmp_path / "ahead", "telemetry")
+    assert telemetry["available_at"].max() < pd.Timestamp.now("UTC")
+    assert telemetry["event_time"].min() >= pd.Timestamp(config.start, tz="UTC") - pd.DateOffset(years=1)

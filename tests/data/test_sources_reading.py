@@ -132,3 +132,12 @@ def test_whole_numbers_come_from_any_type() -> None:
 def test_what_is_no_whole_number_is_refused_with_count_and_example(broken: str | None) -> None:
     with pytest.raises(InputError, match="1 of 2 rows have no readable 'machineID'"):
         whole_numbers(pd.Series(["1", broken], name="machineID", dtype="object"), Path("f"))
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "a tab")])
+@pytest.mark.parametrize("cell", ["2", "2,5"])
+def test_a_file_with_another_separator_is_refused_by_it(tmp_path: Path, separator: str, called: str, cell: str) -> None:
+    (tmp_path / "n.csv").write_text(f"id{separator}value\n1{separator}{cell}\n")
+    with pytest.raises(InputError, match=rf"n\.csv is separated by {called}, not by commas") as refused:
+        read_file(tmp_path / "n.csv")
+    assert "comma-separated" in refused.value.hint

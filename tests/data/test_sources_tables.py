@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from aftercast.data.errors import InputError
-from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.data.fleet import Component, FleetSpec, Sensor
 from aftercast.data.ingest import ingest
-from aftercast.data.sources.tables import draft, find_tables, read
+from aftercast.data.sources.tables import draft, draft_for, find_tables, read
 from aftercast.data.store import Store
 
 SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt", low=0, high=300), Sensor(name="heat")))
@@ -169,3 +169,43 @@ def test_without_devices_and_customers_nothing_can_be_drafted(tmp_path: Path) ->
     (tmp_path / "telemetry.csv").write_text(WIDE)
     with pytest.raises(InputError, match="neither devices nor customers"):
         draft(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Devices.csv", "DEVICES.CSV"])
+def test_a_table_may_be_named_in_any_case(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(DEVICES)
+    assert list(find_tables(tmp_path)) == ["devices"]
+    assert list(find_tables(tmp_path / name)) == ["devices"]
+
+
+def test_a_table_in_another_case_and_an_unread_format_is_not_passed_over(folder: Path) -> None:
+    (folder / "Telemetry.xlsx").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"Telemetry\.xlsx holds no data in a format that is read"):
+        find_tables(folder)
+
+
+def test_a_draft_for_a_begun_spec_follows_its_names_of_columns_and_its_filled_sections(folder: Path) -> None:
+    (folder / "devices.csv").unlink()
+    (folder / "telemetry.csv").write_text("machine,ts,heat\n1,2024-02-01T01:00:00Z,20\n2,2024-02-01T01:00:00Z,21\n")
+    (folder / "failures.csv").write_text("device_id,event_time,part\n1,2024-02-02T00:00:00Z,belt\n")
+    names = {"telemetry": {"device_id": "machine", "event_time": "ts"}, "failures": {"component": "part"}}
+    begun = FleetSpec(name="begun", components=(Component(name="pump"),), columns=names)
+    spec = draft_for(folder, begun)
+    assert (spec.sensor_names, spec.component_names) == (("heat",), ("pump",))
+    assert draft_for(folder, begun.model_copy(update={"components": ()})).component_names == ("belt",)
+
+
+def test_codes_are_drafted_as_they_are_stored(folder: Path, store: Store) -> None:
+    moments = "d1,2024-02-02T00:00:00Z,007\nd1,2024-02-03T00:00:00Z, E1\nd1,2024-02-04T00:00:00Z,\n"
+    (folder / "faults.csv").write_text("device_id,event_time,code\n" + moments)
+    spec = draft(folder)
+    ingest(store, read(folder, spec), spec, origin="test")
+    assert {item.code for item in spec.fault_codes} == set(store.read("faults")["code"]) == {"007", "E1"}
+
+
+def test_without_failures_and_components_of_repairs_a_draft_awaits_failures(folder: Path) -> None:
+    assert draft(folder).failures_from == "failures"
+    (folder / "repairs.csv").write_text(
+        "work_order_id,device_id,opened_at,kind\nw1,d1,2024-02-02T00:00:00Z,corrective\n"
+    )
+    assert draft(folder).failures_from == "failures"

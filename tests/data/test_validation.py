@@ -18,12 +18,16 @@ Row = dict[str, Any]
 KNOWN = {"device_id": {"d1"}, "customer_id": {"c1"}}
 MOMENT = "2024-02-01T00:00:00Z"
 LATER = "2024-02-02T00:00:00Z"
+NOW = pd.Timestamp("2024-06-01T00:00:00Z")
+AHEAD = {"event_time": MOMENT, "available_at": "2024-06-01T00:05:01Z"}
 SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt", unit="V", low=0, high=300), Sensor(name="heat")))
 
 
-def check(table: str, *rows: Row, spec: FleetSpec = SPEC, first_row: int = 1) -> Checked:
+def check(
+    table: str, *rows: Row, spec: FleetSpec = SPEC, first_row: int = 1, now: pd.Timestamp | None = NOW
+) -> Checked:
     batch = Batch(table, pd.DataFrame(list(rows)), origin="file.csv", first_row=first_row)
-    return validate(batch, spec, KNOWN, {})
+    return validate(batch, spec, KNOWN, {}, now)
 
 
 def reading(**more: Any) -> Row:
@@ -56,9 +60,23 @@ REFUSED: list[tuple[str, Row, Row, str, str]] = [
     ("repairs", repair(), repair(outcome="fine"), "unknown_choice", "outcome"),
     ("repairs", repair(), repair(opened_at="2024-02-02T00:00:01Z"), "event_after_availability", "opened_at"),
     ("repairs", repair(), repair(closed_at="2024-02-03T00:00:00Z"), "event_after_availability", "closed_at"),
+    (
+        "telemetry",
+        reading(available_at="2024-06-01T00:05:00Z"),
+        reading(**AHEAD),
+        "available_in_future",
+        "available_at",
+    ),
     ("telemetry", reading(), reading(device_id="d2"), "unknown_device", "device_id"),
     ("purchases", purchase(), purchase(customer_id="c2"), "unknown_customer", "customer_id"),
 ]
+
+
+def test_plans_may_be_about_the_future() -> None:
+    row = {"outlet_id": "north", "date": "2024-07-01", "technician_hours": 8.0}
+    assert len(check("capacity", row).frame) == 1
+    device = {"device_id": "d1", "device_model": "m", "installed_at": "2024-07-01T00:00:00Z"}
+    assert len(check("devices", device).frame) == 1
 
 
 @pytest.mark.parametrize(("table", "good", "bad", "reason", "column"), REFUSED)
@@ -122,7 +140,7 @@ def test_an_end_that_stands_for_never_is_taken_out_and_its_row_stays() -> None:
 def test_the_times_that_facts_may_have_include_the_first_and_not_the_last() -> None:
     first, end = "1900-01-01T00:00:00Z", "2200-01-01T00:00:00Z"
     kept = [reading(event_time=first, available_at=first), reading(available_at="2199-12-31T23:59:59.999999Z")]
-    checked = check("telemetry", *kept, reading(available_at=end))
+    checked = check("telemetry", *kept, reading(available_at=end), now=None)
     assert len(checked.frame) == 2
     assert checked.refused["reason"].tolist() == ["impossible_time"]
 
@@ -255,3 +273,35 @@ def test_a_record_with_a_character_that_ends_lines_is_quarantined_whole(ending: 
     rows = pd.DataFrame({"device_id": [text, "D"], "event_time": [None, None], "code": [text, text]})
     checked = validate(Batch("faults", rows, "f.csv"), SPEC, {"device_id": {"D", text}}, {})
     assert [json.loads(record)["code"] for record in checked.refused["record"]] == [text, text]
+
+
+def test_a_column_that_is_named_by_the_contract_is_never_suggested_for_another() -> None:
+    with pytest.raises(InputError, match="'devices' needs the column 'device_model'") as raised:
+        check("devices", {"device_id": "d1", "installed_at": MOMENT})
+    assert "device_id" not in raised.value.hint
+    assert "[columns.devices]" in raised.value.hint
+
+
+def test_one_column_is_suggested_for_one_missing_column_only() -> None:
+    with pytest.raises(InputError, match="'device_id', 'device_model'") as raised:
+        check("devices", {"device": "d1", "installed_at": MOMENT})
+    assert raised.value.hint.count('"device"') == 1
+
+
+@pytest.mark.parametrize("text", ["03/04/2026", "45658"])
+def test_a_date_that_cannot_be_read_says_how_to_write_it(text: str) -> None:
+    detail = check("repairs", repair(), repair(opened_at=text)).refused["detail"].iloc[0]
+    assert f"'{text}' cannot be read" in detail
+    assert "2026-04-03T00:00:00+08:00" in detail
+
+
+def test_a_time_without_a_zone_says_how_to_write_it() -> None:
+    detail = check("repairs", repair(), repair(opened_at="2026-04-03T00:00:00")).refused["detail"].iloc[0]
+    assert "has no time zone" in detail
+    assert "2026-04-03T00:00:00+08:00" in detail
+
+
+def test_a_calendar_day_that_cannot_be_read_says_how_to_write_it() -> None:
+    row = {"outlet_id": "o", "date": "1. Feb", "technician_hours": "8"}
+    detail = check("capacity", row, row | {"date": "2024-02-01"}).refused["detail"].iloc[0]
+    assert detail.endswith("write it as 2026-04-03")

@@ -150,6 +150,49 @@ def test_rows_of_a_device_nobody_knows_are_set_aside(
     still_usable(command, workspace, tmp_path)
 
 
+@pytest.mark.parametrize("text", ["03/04/2026", "45658"])
+def test_a_table_that_kept_nothing_ends_the_import_with_an_error(
+    command: Callable[..., Ended], workspace: Workspace, tmp_path: Path, text: str
+) -> None:
+    tables = changed(tmp_path / "bad", "devices", lambda frame: frame.assign(installed_at=f"{text} "))
+    for _ in range(2):
+        ended = command("import", "tables", tables, "-w", workspace.folder)
+        refused(ended, "'devices' kept none of its 3 rows", "2026-04-03T00:00:00+08:00")
+        assert "3 rows set aside" in ended.out
+    still_usable(command, workspace, tmp_path)
+
+
+def test_good_files_imported_again_are_no_error(
+    command: Callable[..., Ended], workspace: Workspace, tmp_path: Path
+) -> None:
+    still_usable(command, workspace, tmp_path)
+    still_usable(command, workspace, tmp_path)
+    write_fleet(workspace.path(FLEET_FILE), SPEC.model_copy(update={"horizons": ("7d",)}))
+    still_usable(command, workspace, tmp_path)
+
+
+def test_rows_that_contradict_stored_ones_are_set_aside_without_an_error(
+    command: Callable[..., Ended], workspace: Workspace, tmp_path: Path
+) -> None:
+    still_usable(command, workspace, tmp_path)
+    tables = changed(tmp_path / "other", "devices", lambda frame: frame.assign(device_model="other"))
+    ended = command("import", "tables", tables, "--json", "-w", workspace.folder)
+    assert quarantined(ended, "devices") == {"conflicting_duplicate": 3}
+
+
+def test_what_was_drafted_and_what_is_unlisted_is_said(
+    command: Callable[..., Ended], workspace: Workspace, tmp_path: Path
+) -> None:
+    write_fleet(workspace.path(FLEET_FILE), SPEC.model_copy(update={"sensors": ()}))
+    tables = changed(tmp_path / "tables", "failures", lambda frame: frame.assign(component="belt"))
+    ended = command("import", "tables", tables, "-w", workspace.folder)
+    assert ended.code == 0, ended.err
+    assert "fleet.toml had no sensors" in ended.err
+    assert "'belt' (1 row)" in ended.err
+    assert open_workspace(workspace.folder).fleet.sensor_names == ("temperature",)
+    assert "drafted" not in command("import", "tables", tables, "-w", workspace.folder).err
+
+
 def test_an_empty_file_is_named(command: Callable[..., Ended], workspace: Workspace, tmp_path: Path) -> None:
     tables = good_tables(tmp_path / "bad")
     (tables / "failures.csv").write_text("")

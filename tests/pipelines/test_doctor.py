@@ -19,7 +19,7 @@ from sqlalchemy import inspect, text
 from aftercast.data.records.database import open_database
 from aftercast.data.records.inbox import InboxBatch, put_batch
 from aftercast.data.records.keys import create_key
-from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.data.workspace import Workspace, create_workspace, write_fleet
 from aftercast.models.registry import CHAMPION, client, model_name
 from aftercast.models.snapshot import snapshot_path
 from aftercast.pipelines.cli.main import run
@@ -110,6 +110,39 @@ def test_an_empty_store_is_told_by_its_own_check(tmp_path: Path, fleet_workspace
         "problem", "The store is empty.", "Run `aftercast import SOURCE PATH`."
     )
     assert _pointing_at_themselves(lines) == []
+
+
+def test_tables_that_this_database_never_published_are_told(own_fleet: Workspace) -> None:
+    now = _now(own_fleet)
+    own_fleet.database.dispose()
+    _set(own_fleet, "database", address="sqlite:///other.db")
+    open_database("sqlite:///other.db", own_fleet.folder).dispose()
+    lines = _lines(own_fleet, now)
+    said = _said(lines, "store", "problem")
+    assert "this database published none: was database.address changed?" in said.found
+    assert "docs/deployment.md" in said.mend
+    assert _pointing_at_themselves(lines) == []
+
+
+def test_failures_of_components_that_are_not_listed_are_told(own_fleet: Workspace) -> None:
+    fleet = own_fleet.fleet
+    counts = own_fleet.store.read("failures")["component"].value_counts()
+    gone = str(counts.index[0])
+    others = tuple(item for item in fleet.components if item.name != gone)
+    write_fleet(own_fleet.path("fleet.toml"), fleet.model_copy(update={"components": others}))
+    said = _said(_lines(own_fleet), "unlisted", "warning")
+    assert f"'{gone}' ({counts.iloc[0]:,} rows)" in said.found
+    assert f'name = "{gone}"' in said.mend
+
+
+def test_fault_codes_that_are_not_listed_are_told_without_a_warning(own_fleet: Workspace) -> None:
+    fleet = own_fleet.fleet
+    code = str(own_fleet.store.read("faults")["code"].iloc[0])
+    others = tuple(item for item in fleet.fault_codes if item.code != code)
+    write_fleet(own_fleet.path("fleet.toml"), fleet.model_copy(update={"fault_codes": others}))
+    said = _said(_lines(own_fleet), "unlisted", "ok")
+    assert f"'{code}'" in said.found
+    assert f'code = "{code}"' in said.mend
 
 
 def _pointing_at_themselves(lines: list[Line]) -> list[Line]:

@@ -24,6 +24,9 @@ EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST: Final = pd.Timestamp("2200-01-01", tz="UTC")
 """Facts lie in [EARLIEST, LATEST): other times are slips or stand for "never", and arithmetic may overflow on them."""
 
+AHEAD: Final = pd.Timedelta(minutes=5)
+"""How far the clock of a sender may be ahead of ours."""
+
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "min": 60_000_000, "h": HOUR_US, "d": DAY_US, "w": 7 * DAY_US}
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*")
 

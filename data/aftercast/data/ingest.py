@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,6 +21,7 @@ from aftercast.data.records.imports import record_import_finish, record_import_s
 from aftercast.data.reports import ImportReport, TableReport
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.reading import Selection
+from aftercast.data.unlisted import Unlisted, count_unlisted, notices
 from aftercast.data.validation.draft import Finding
 from aftercast.data.validation.refusals import quarantine_rows
 from aftercast.data.validation.validate import NUMBER, ORIGIN, Checked, validate
@@ -91,11 +93,12 @@ class _Import:
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
         self._kinds: dict[str, dict[str, str]] = {}
+        self._unlisted: Unlisted = {}
         self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
 
     def take(self, batch: Batch) -> None:
         """Validate a batch; store its table once enough of it waits."""
-        checked = validate(batch, self._spec, self._known, self._attribute_kinds(batch.table))
+        checked = validate(batch, self._spec, self._known, self._attribute_kinds(batch.table), self._started_at)
         if batch.covers_until is not None:
             self._writer.covers(batch.covers_until)
         name = checked.table.name
@@ -104,17 +107,20 @@ class _Import:
         report.read += checked.read
         self._refuse(checked.refused)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
+        self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
         self._waiting.setdefault(name, []).append(checked.frame)
         if sum(len(frame) for frame in self._waiting[name]) >= self._rows_at_once:
             self._store(checked.table)
 
     def finish(self, origin: str) -> None:
-        """Store what waits, then the quarantine."""
+        """Store what waits, then the quarantine, and tell of what is not listed."""
         if not self._report.tables:
             raise InputError(f"{origin} holds no table to import.", "Name files after tables, as in devices.csv.")
         for name in list(self._waiting):
             self._store(TABLES[name])
         self._store_quarantine()
+        brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
+        self._report.notices += notices(self._unlisted, brought, self._spec)
 
     def _stored_ids(self, table: str, column: str) -> set[str]:
         return set(self._writer.read(table, Selection(columns=[column], ordered=False))[column])

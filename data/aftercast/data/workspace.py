@@ -122,10 +122,36 @@ def write_fleet(path: Path, fleet: FleetSpec) -> None:
     )
 
 
+def fill_fleet(path: Path, before: FleetSpec, after: FleetSpec) -> tuple[str, ...]:
+    """Write what ``after`` has beyond ``before`` into a fleet spec; returns the names of what was written.
+
+    What people changed in the file meanwhile stays as it is, and so does what they wrote around it.
+    """
+    current = load_fleet(path)
+    new = [
+        name
+        for name in FleetSpec.model_fields
+        if getattr(before, name) == getattr(current, name) != getattr(after, name)
+    ]
+    if not new:
+        return ()
+    content = after.model_dump(exclude_none=True)
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    for name in new:
+        document.pop(name, None)
+        document.add(name, tomlkit.item(content[name]))
+    _replace(path, tomlkit.dumps(document))
+    return tuple(new)
+
+
 def _write_toml(path: Path, content: dict[str, object], about: str) -> None:
     document = tomlkit.document()
     document.add(tomlkit.comment(about))
     document.update(content)
+    _replace(path, tomlkit.dumps(document))
+
+
+def _replace(path: Path, text: str) -> None:
     temporary = path.with_suffix(".toml.new")
-    temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

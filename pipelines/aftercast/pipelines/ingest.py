@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest import ingest
 from aftercast.data.sources.registry import get_source
-from aftercast.data.workspace import FLEET_FILE, Workspace, open_workspace, write_fleet
+from aftercast.data.sources.source import Source
+from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
 from aftercast.models.metadata import spec_hash
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 
+SECTIONS: Final = ("sensors", "components", "fault_codes")
+"""Sections of the fleet spec that are drafted while they are empty."""
+DRAFTED_FROM: Final[Mapping[str, tuple[str, ...]]] = {
+    "sensors": ("telemetry",),
+    "rules": ("telemetry",),
+    "components": ("failures", "repairs"),
+    "fault_codes": ("faults",),
+}
+"""Tables whose rows a drafted section comes from."""
 Progress = Callable[[str, int], None]
 
 
 def run_ingest(workspace: Workspace, source_name: str, path: Path, progress: Progress | None = None) -> Done:
     """Import a source; the same files under the same fleet spec are imported once.
+
+    Sections of the fleet spec that are empty are drafted from the data, which are then checked by the draft. Once the
+    import has succeeded the draft is written to ``fleet.toml``, without what came of rows that were all refused; the
+    result says in ``drafted`` what was.
 
     Raises
     ------
@@ -28,34 +42,62 @@ def run_ingest(workspace: Workspace, source_name: str, path: Path, progress: Pro
     source = get_source(source_name)
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Name the file or folder to import.")
-    key = run_key(source=source.name, files=hash_of_files(path), spec=spec_hash(workspace.fleet))
+    fleet = _completed(workspace, source, path)
+    key = run_key(source=source.name, files=hash_of_files(path), spec=spec_hash(fleet))
     origin = f"{source.name}:{path.name}"
 
     def work() -> dict[str, Any]:
-        batches = source.read(path, workspace.fleet)
-        report = ingest(workspace.store, batches, workspace.fleet, origin=origin, progress=progress)
+        batches = source.read(path, fleet)
+        report = ingest(workspace.store, batches, fleet, origin=origin, progress=progress)
         return {"key": key, "source": source.name, "origin": origin, **report.to_dict()}
 
-    return run_once(workspace, "ingest", key, work)
+    done = run_once(workspace, "ingest", key, work)
+    drafted = fill_fleet(workspace.path(FLEET_FILE), workspace.fleet, _confirmed(fleet, workspace.fleet, done.result))
+    return Done({**done.result, "drafted": list(drafted)}, done.repeated)
 
 
-def needs_draft(workspace: Workspace) -> bool:
-    """Whether nothing was imported yet and the fleet spec names neither sensors nor components."""
-    fleet = workspace.fleet
-    return workspace.store.version() == 0 and not fleet.sensors and not fleet.components
+def _completed(workspace: Workspace, source: Source, path: Path) -> FleetSpec:
+    """Fleet spec under which data are imported: the workspace's, with what the source drafts for its empty sections.
 
-
-def draft_fleet(workspace: Workspace, source_name: str, path: Path) -> Workspace:
-    """Write the fleet spec a source drafts from the data, and open the workspace again with it.
-
-    The name, and what the user changed from the defaults, stay as they are.
+    Before the first import, where neither sensors nor components are named, everything is drafted that nobody changed
+    from the defaults.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.", "Name the file or folder to import.")
-    draft = get_source(source_name).draft(path)
-    chosen = workspace.fleet.model_dump(exclude_unset=True)
-    default = FleetSpec(name="").model_dump()
-    kept = {name: value for name, value in chosen.items() if value != default[name]}
-    fleet = FleetSpec.model_validate({**draft.model_dump(exclude_none=True), **kept})
-    write_fleet(workspace.path(FLEET_FILE), fleet)
-    return open_workspace(workspace.folder)
+    fleet = workspace.fleet
+    fresh = not fleet.sensors and not fleet.components and not workspace.store.tables()
+    if not fresh and not _may_be_completed(source, fleet):
+        return fleet
+    draft = _draft(source, path, fleet, fresh).model_dump(exclude_none=True)
+    written = fleet.model_dump(exclude_none=True)
+    if fresh:
+        default = FleetSpec(name="").model_dump(exclude_none=True)
+        chosen = {name: value for name, value in written.items() if value != default[name]}
+        return FleetSpec.model_validate({**draft, **chosen})
+    found = {name: draft[name] for name in SECTIONS if draft[name] and not written[name]}
+    if "components" in found and fleet.failures_from == "failures":
+        found["failures_from"] = draft["failures_from"]
+    return FleetSpec.model_validate({**written, **found})
+
+
+def _confirmed(draft: FleetSpec, before: FleetSpec, report: Mapping[str, Any]) -> FleetSpec:
+    """Draft with the sections of before where every row they were drafted from was refused."""
+    stored = {name: table["kept"] + table["duplicate"] for name, table in report["tables"].items()}
+    if not any(stored.values()):
+        return before
+    refused = [
+        section
+        for section, tables in DRAFTED_FROM.items()
+        if set(tables) & stored.keys() and not any(stored.get(name, 0) for name in tables)
+    ]
+    return draft.model_copy(update={section: getattr(before, section) for section in refused})
+
+
+def _may_be_completed(source: Source, fleet: FleetSpec) -> bool:
+    """Whether a source may have what the fleet spec lacks; not every publisher's layout has fault codes."""
+    asked = SECTIONS if source.draft_for is not None else ("sensors", "components")
+    return not all(getattr(fleet, name) for name in asked)
+
+
+def _draft(source: Source, path: Path, fleet: FleetSpec, fresh: bool) -> FleetSpec:
+    if source.draft_for is None or (fresh and not fleet.columns):
+        return source.draft(path)
+    return source.draft_for(path, fleet)

@@ -14,8 +14,9 @@ import pandas as pd
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from aftercast.data.clocks import AHEAD
 from aftercast.data.contract import TABLES
-from aftercast.data.records.inbox import AHEAD, InboxBatch, find_batch, put_batch
+from aftercast.data.records.inbox import InboxBatch, find_batch, put_batch
 from aftercast.data.sent import UNREADABLE, Refused, check_sent
 from aftercast.data.workspace import Workspace
 from aftercast.serving.callers import Caller

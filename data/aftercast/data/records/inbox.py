@@ -19,8 +19,6 @@ from sqlalchemy.exc import IntegrityError
 from aftercast.data.clocks import parse_time
 from aftercast.data.records.inbox_table import INBOX
 
-AHEAD: Final = pd.Timedelta(minutes=5)
-"""How far the clock of a sender may be ahead."""
 REFUSED: Final = "refused"
 """Stands for an import where a batch could not be read at all."""
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
 import pyarrow as pa
 
 from aftercast.data.clocks import parse_time, timestamp_us
@@ -110,6 +111,14 @@ def _delivered(device: Device, path: DevicePath, run: Run) -> pa.Table:
     return telemetry_table(device.name, event[seen], available[seen], values[seen])
 
 
+def _first_day(start: str, days: int) -> pd.Timestamp:
+    """Start of a period that is over by now: the one asked for, or so many years before it."""
+    first = parse_time(start)
+    while first + pd.Timedelta(days=days) > pd.Timestamp.now("UTC"):
+        first -= pd.DateOffset(years=1)
+    return first
+
+
 def simulate(
     folder: Path,
     *,
@@ -126,14 +135,15 @@ def simulate(
     folder
         Gets ``tables/``, ``fleet.toml`` and ``truth/``; files of an earlier run are overwritten.
     devices, days
-        Size of the fleet and length of the period, which starts at ``config.start``, 00:00 UTC.
+        Size of the fleet and length of the period. It starts at ``config.start``, 00:00 UTC; where it would end in the
+        future, as many years earlier as it takes: imports refuse what has not happened yet.
     seed
         The same seed, days and config make the same files; device k does not depend on the number of devices.
     progress
         Called with a message and the devices done so far.
     """
     began, chosen = time.monotonic(), FleetConfig() if config is None else config
-    run = Run(days, timestamp_us(parse_time(chosen.start)), seed, chosen)
+    run = Run(days, timestamp_us(_first_day(chosen.start, days)), seed, chosen)
     customers = customers_of(devices, seed)
     with Tables(folder / "tables") as tables, Growing(folder / "truth") as truth:
         tables.append("stock", rows_table("stock", stock(run)))

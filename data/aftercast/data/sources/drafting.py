@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import ChurnSettings, Component, FaultCode, FleetSpec, Sensor
 from aftercast.data.sources.reading import read_chunks
+from aftercast.data.validation.parsing import parse_cells
 
 FILES_LOOKED_AT: Final = 4
 WIDENING: Final = 3.0
@@ -22,54 +23,67 @@ FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
 
 Files = Mapping[str, Sequence[Path]]
+NEW: Final = FleetSpec(name="")
+"""A spec of which nothing was written yet."""
 
 
-def draft_spec(name: str, files: Files) -> FleetSpec:
+def draft_spec(name: str, files: Files, begun: FleetSpec = NEW) -> FleetSpec:
     """Return a first fleet spec; a person looks it over before relying on its ranges.
 
-    Raises
-    ------
-    InputError
-        If there are neither devices nor customers.
+    Parameters
+    ----------
+    begun
+        What is written already: its names of columns are followed, and sections it has filled are taken from it.
     """
-    if "devices" not in files and "customers" not in files:
-        raise InputError(
-            f"'{name}' has neither devices nor customers.",
-            "Add devices.csv with device_id, device_model, installed_at.",
-        )
-    failures = _values(files, "failures", "component")
-    repaired = _values(files, "repairs", "component")
+    tables = _Tables(files, begun.columns)
+    failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
+    found = failures or repaired
+    codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
     return FleetSpec(
         name=name,
-        failures_from="failures" if "failures" in files else "repairs",
-        sensors=_sensors(files),
-        components=tuple(Component(name=text) for text in sorted(set(failures) or set(repaired))),
-        fault_codes=tuple(FaultCode(code=code) for code in _values(files, "faults", "code")[:MOST_CODES]),
-        churn=ChurnSettings(rule="inactivity") if _leaves_unsaid(files) else ChurnSettings(),
+        failures_from="repairs" if repaired and "failures" not in files else "failures",
+        sensors=begun.sensors or _sensors(tables),
+        components=begun.components or tuple(Component(name=text) for text in sorted(found)),
+        fault_codes=begun.fault_codes or tuple(FaultCode(code=code) for code in codes),
+        churn=ChurnSettings(rule="inactivity") if _leaves_unsaid(tables) else ChurnSettings(),
     )
 
 
-def _leaves_unsaid(files: Files) -> bool:
+@dataclass(frozen=True)
+class _Tables:
+    """The tables to look at: their files, and the names of columns that differ from the contract's."""
+
+    files: Files
+    columns: Mapping[str, Mapping[str, str]]
+
+    def look(self, table: str, text: Sequence[str] = ()) -> pd.DataFrame:
+        """Return the first rows of the table's first files, typed; empty where there is no such table.
+
+        Columns of ``text`` stay as written: leading zeros count.
+        """
+        there = self.columns.get(table, {})
+        as_written = [there.get(name, name) for name in text]
+        files = list(self.files.get(table, ()))[:FILES_LOOKED_AT]
+        frames = [next(read_chunks(file, typed=True, text=as_written)) for file in files]
+        found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return found.rename(columns={name: here for here, name in there.items()})
+
+
+def _leaves_unsaid(tables: _Tables) -> bool:
     """Whether only purchases could tell that a customer left."""
-    return "purchases" in files and "left_at" not in _look(files, "customers").columns
+    return "purchases" in tables.files and "left_at" not in tables.look("customers").columns
 
 
-def _look(files: Files, table: str) -> pd.DataFrame:
-    """Return the first rows of the table's first files, typed; empty where there is no such table."""
-    frames = [next(read_chunks(file, typed=True)) for file in list(files.get(table, ()))[:FILES_LOOKED_AT]]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def _values(files: Files, table: str, column: str) -> list[str]:
-    """Distinct values of a text column, the most frequent first."""
-    frame = _look(files, table)
+def _values(tables: _Tables, table: str, column: str) -> list[str]:
+    """Distinct values of a text column as an import stores them, the most frequent first."""
+    frame = tables.look(table, text=(column,))
     if column not in frame.columns:
         return []
-    return [str(value) for value in frame[column].dropna().astype("str").value_counts().index]
+    return [str(value) for value in parse_cells(frame[column], "text").values.value_counts().index]
 
 
-def _sensors(files: Files) -> tuple[Sensor, ...]:
-    frame = _look(files, "telemetry")
+def _sensors(tables: _Tables) -> tuple[Sensor, ...]:
+    frame = tables.look("telemetry")
     devices = frame["device_id"] if "device_id" in frame.columns else pd.Series("", index=frame.index)
     if {"sensor", "value"} <= set(frame.columns):
         groups = {str(name): rows["value"] for name, rows in frame.groupby("sensor")}

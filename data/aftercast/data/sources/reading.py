@@ -20,6 +20,8 @@ from aftercast.data.errors import InputError
 
 ROWS_AT_ONCE: Final = 400_000
 SUFFIXES: Final = (".parquet", ".csv.gz", ".csv")
+SEPARATORS: Final = {";": "';'", "\t": "a tab"}
+"""What else separates cells in files called CSV, and what people call it."""
 
 
 def stem_of(path: Path) -> str:
@@ -64,7 +66,7 @@ def read_chunks(
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged, not UTF-8, or lacks a required column.
+        If the file is missing, empty, damaged, not UTF-8, not comma-separated, or lacks a required column.
     """
     if not path.is_file():
         raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}.", "Name a file.")
@@ -178,6 +180,7 @@ def _parquet(path: Path, columns: Sequence[str] | None, rows_at_once: int) -> It
 def _csv(
     path: Path, columns: Sequence[str] | None, rows_at_once: int, dtype: dict[str, str] | str
 ) -> Iterator[pd.DataFrame]:
+    _refuse_separator(path)
     wanted = None if columns is None else set(columns)
     with pd.read_csv(
         path,
@@ -191,6 +194,17 @@ def _csv(
     ) as reader:
         while (chunk := _next(reader)) is not None:
             yield chunk
+
+
+def _refuse_separator(path: Path) -> None:
+    """Raise InputError for a file whose header is one name to us because its cells are separated by something else."""
+    header = [str(name) for name in pd.read_csv(path, dtype="str", nrows=0, encoding="utf-8-sig").columns]
+    for separator, called in SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise InputError(
+                f"{path} is separated by {called}, not by commas.",
+                "Save it comma-separated, with a point in decimal numbers.",
+            )
 
 
 def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:

@@ -25,9 +25,13 @@ class Source:
         for what cannot be read as this layout.
     draft
         Fleet spec for the data at a path, found by looking at it. Raises InputError as ``read`` does.
+    draft_for
+        Fleet spec for the data at a path, as an addition to one that is begun: follows its names of columns, and looks
+        only for the sections it leaves empty. None where the layout leaves nothing to add; ``draft`` does then.
     """
 
     name: str
     about: str
     read: Callable[[Path, FleetSpec], Iterator[Batch]]
     draft: Callable[[Path], FleetSpec]
+    draft_for: Callable[[Path, FleetSpec], FleetSpec] | None = None

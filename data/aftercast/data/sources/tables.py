@@ -1,8 +1,9 @@
 """Source ``tables``: the user's own data, one file or folder per table of the contract.
 
 Layout: ``devices.csv``, ``failures.parquet``, ``telemetry/part-0001.parquet`` and so on; CSV (plain or gzipped) or
-Parquet. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]`` contract column =
-"column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time, sensor, value``).
+Parquet; names in any case. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]``
+contract column = "column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time,
+sensor, value``).
 
 Clocks: times must carry their zone, and are converted to UTC by the ingest; a table without ``available_at`` gets it
 there by the fleet spec's ``available_after``. CSV cells stay text, so that the ingest judges each by itself.
@@ -23,7 +24,7 @@ from aftercast.data.batches import Batch
 from aftercast.data.contract import TABLES
 from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.sources.drafting import draft_spec
+from aftercast.data.sources.drafting import NEW, draft_spec
 from aftercast.data.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
 from aftercast.data.sources.source import Source
 
@@ -41,8 +42,17 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
 
 def draft(path: Path) -> FleetSpec:
     """Fleet spec drafted from a look at devices, telemetry, failures, repairs and faults."""
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
-    return draft_spec(folder.name, find_tables(path))
+    if not {"devices", "customers"} & find_tables(path).keys():
+        raise InputError(
+            f"'{_folder_of(path).name}' has neither devices nor customers.",
+            "Add devices.csv with device_id, device_model, installed_at.",
+        )
+    return draft_for(path, NEW)
+
+
+def draft_for(path: Path, begun: FleetSpec) -> FleetSpec:
+    """Fleet spec drafted for one that is begun; devices and customers may have come before."""
+    return draft_spec(_folder_of(path).name, find_tables(path), begun)
 
 
 def find_tables(path: Path) -> dict[str, list[Path]]:
@@ -56,7 +66,7 @@ def find_tables(path: Path) -> dict[str, list[Path]]:
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.", "Name a folder with files such as devices.csv.")
-    named = {stem_of(path): [path]} if path.is_file() else _in_folder(path)
+    named = {_table_of(path): [path]} if path.is_file() else _in_folder(path)
     if not named:
         raise InputError(
             f"{path} holds no table.", f"Put files such as devices.csv into it; tables: {', '.join(TABLES)}."
@@ -77,7 +87,7 @@ def _in_folder(folder: Path) -> dict[str, list[Path]]:
             continue
         files = [entry] if is_readable(entry) else [file for file in sorted(entry.rglob("*")) if is_readable(file)]
         if files:
-            named.setdefault(stem_of(entry), []).extend(files)
+            named.setdefault(_table_of(entry), []).extend(files)
         else:
             _refuse_unread(entry)
     return named
@@ -85,11 +95,21 @@ def _in_folder(folder: Path) -> dict[str, list[Path]]:
 
 def _refuse_unread(entry: Path) -> None:
     """Raise InputError for a table that would be passed over in silence; other files are no concern of ours."""
-    if entry.name.split(".")[0] in TABLES:
+    if entry.name.split(".")[0].lower() in TABLES:
         raise InputError(
             f"{entry} holds no data in a format that is read.",
             f"Export it as one of {', '.join(SUFFIXES)}, or remove it.",
         )
+
+
+def _table_of(path: Path) -> str:
+    """Table a file or folder is named after, in any case; its own name where that is none."""
+    name = stem_of(path)
+    return name.lower() if name.lower() in TABLES else name
+
+
+def _folder_of(path: Path) -> Path:
+    return path.resolve() if path.is_dir() else path.resolve().parent
 
 
 def _shown(file: Path, root: Path) -> str:
@@ -118,4 +138,4 @@ def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
 
 
-SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft)
+SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, draft_for)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
+from aftercast.data.contract import TABLES
 from aftercast.data.quarantine import QUARANTINE
 from aftercast.data.records.versions import TableState, newest_version
 from aftercast.data.store.history import Store
@@ -48,6 +49,16 @@ def find_damage(store: Store) -> Iterator[TableDamage]:
         reason = _damage(store, name, state)
         if reason is not None:
             yield TableDamage(name, reason)
+
+
+def unpublished_tables(store: Store) -> list[str]:
+    """Tables whose files lie in the store's folder though its database published none; of an object store none.
+
+    They are another database's, or those of a first import that was cut off.
+    """
+    if store.version() > 0 or "://" in store.address:
+        return []
+    return [name for name in TABLES if history_of(store.address, TABLES[name]).latest() is not None]
 
 
 def find_early(store: Store, now: pd.Timestamp) -> Iterator[EarlyRows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,8 +80,8 @@ def _demand_required(batch: Batch, table: Table, names: list[str]) -> None:
     if not missing:
         return
     what = ", ".join(f"'{name}'" for name in missing)
-    near = {name: nearest(name, names) for name in missing}
-    guesses = [f'{name} = "{found}"' for name, found in near.items() if found is not None]
+    free = [name for name in names if not table.has(name)]
+    guesses = [f'{name} = "{found}"' for name, found in _guesses(missing, free)]
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     hint = (
         f"If it is another name for it, write in fleet.toml: [columns.{table.name}] {'; '.join(guesses)}."
@@ -92,6 +93,15 @@ def _demand_required(batch: Batch, table: Table, names: list[str]) -> None:
         f"it has {shown}.",
         hint,
     )
+
+
+def _guesses(missing: list[str], free: list[str]) -> Iterator[tuple[str, str]]:
+    """For a missing column the most similar one that nothing else is read from; each is another one's once at most."""
+    for name in missing:
+        found = nearest(name, free)
+        if found is not None:
+            free = [other for other in free if other != found]
+            yield name, found
 
 
 def _sensors(batch: Batch, spec: FleetSpec, names: list[str]) -> tuple[str, ...]:

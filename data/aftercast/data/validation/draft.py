@@ -54,6 +54,8 @@ class Draft:
         Sensor columns, telemetry only.
     known
         Per id column (``device_id``, ``customer_id``) the ids that exist.
+    now
+        When the rows came (UTC); None where somebody else judges whether they lie in the future.
     """
 
     table: Table
@@ -63,6 +65,7 @@ class Draft:
     cleared: Mask
     sensors: tuple[str, ...] = ()
     known: Mapping[str, Set[str]] = field(default_factory=dict)
+    now: pd.Timestamp | None = None
 
 
 def unknown_ids(draft: Draft, column: str) -> Mask:

@@ -36,6 +36,17 @@ def parse_cells(values: pd.Series, kind: str) -> Parsed:
     return _PARSERS[kind](values)
 
 
+def how_to_write(values: pd.Series) -> str:
+    """How a time or a calendar day is written, the end of a sentence about a cell of typed values; empty for others.
+
+    >>> how_to_write(pd.Series(["x"]))
+    ''
+    """
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return "; write it as 2026-04-03T00:00:00+08:00"
+    return "; write it as 2026-04-03" if pd.api.types.is_datetime64_any_dtype(values.dtype) else ""
+
+
 def parse_open(values: pd.Series, stored_kind: str | None) -> Parsed:
     """Parse an attribute the contract does not list: as it is stored already, else as numbers where all are.
 

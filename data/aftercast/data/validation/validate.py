@@ -17,7 +17,7 @@ from aftercast.data.validation.availability import fill_available_at, split_ends
 from aftercast.data.validation.checks import all_checks
 from aftercast.data.validation.columns import AVAILABLE, Columns, choose_columns, find_table
 from aftercast.data.validation.draft import Draft, Finding, Mask
-from aftercast.data.validation.parsing import Parsed, parse_cells, parse_open
+from aftercast.data.validation.parsing import Parsed, how_to_write, parse_cells, parse_open
 from aftercast.data.validation.refusals import quarantine_rows
 
 ORIGIN: Final = "_origin"
@@ -47,7 +47,13 @@ class Checked:
     notices: tuple[str, ...]
 
 
-def validate(batch: Batch, spec: FleetSpec, known: Mapping[str, Set[str]], open_kinds: Mapping[str, str]) -> Checked:
+def validate(
+    batch: Batch,
+    spec: FleetSpec,
+    known: Mapping[str, Set[str]],
+    open_kinds: Mapping[str, str],
+    now: pd.Timestamp | None = None,
+) -> Checked:
     """Parse and check one batch.
 
     Parameters
@@ -69,7 +75,7 @@ def validate(batch: Batch, spec: FleetSpec, known: Mapping[str, Set[str]], open_
     _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
     frame = fill_available_at(batch, table, frame, spec)
-    draft = Draft(table, spec, raw, frame, np.zeros(len(raw), dtype=bool), columns.sensors, known)
+    draft = Draft(table, spec, raw, frame, np.zeros(len(raw), dtype=bool), columns.sensors, known, now)
     origins = pd.Series([batch.origin] * len(raw), dtype="category")
     numbers = pd.Series(np.arange(batch.first_row, batch.first_row + len(raw)), dtype="int64")
     good, refused = _sieve(draft, [*_unreadable(parsed, columns)], origins, numbers)
@@ -114,10 +120,11 @@ def _refuse_naive(batch: Batch, raw: pd.DataFrame, parsed: Mapping[str, Parsed])
 def _unreadable(parsed: Mapping[str, Parsed], columns: Columns) -> Iterator[Finding]:
     for name, cells in parsed.items():
         cell_only = name in columns.sensors
+        written = how_to_write(cells.values)
         if cells.naive.any():
-            yield Finding("naive_time", cells.naive, name, "has no time zone")
+            yield Finding("naive_time", cells.naive, name, f"has no time zone{written}")
         if cells.unparsable.any():
-            yield Finding("unparsable", cells.unparsable, name, "cannot be read", cell_only)
+            yield Finding("unparsable", cells.unparsable, name, f"cannot be read{written}", cell_only)
 
 
 def _sieve(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aftercast.data.errors import InputError
 from aftercast.pipelines.cli.common import (
     JsonFlag,
     WorkspaceOption,
@@ -19,6 +20,7 @@ from aftercast.pipelines.cli.common import (
 )
 
 COUNTS = ("read", "kept", "duplicate", "corrected")
+CONTRADICTION = "conflicting_duplicate"
 
 
 def import_data(
@@ -29,15 +31,14 @@ def import_data(
 ) -> None:
     """Import data; impossible rows are set aside with the reason, and importing twice changes nothing.
 
+    Exit code 2 where a table kept no row. What fleet.toml lists none of is drafted from the data.
+
     Example: aftercast import tables data/tables -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.ingest import draft_fleet, needs_draft, run_ingest
+    from aftercast.pipelines.ingest import run_ingest
 
     place = opened(workspace)
-    if needs_draft(place):
-        place = draft_fleet(place, source, path)
-        note(f"fleet.toml named no sensors or components: it was drafted from the data. {place.path('fleet.toml')}")
     with progress("Importing") as tell:
 
         def direct() -> dict[str, Any]:
@@ -49,6 +50,8 @@ def import_data(
         print_json(report)
     else:
         _show(report)
+    _tell_draft(report, place.path("fleet.toml"))
+    _refuse_fruitless(report)
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -65,6 +68,31 @@ def _show(report: dict[str, Any]) -> None:
     for notice in report["notices"]:
         note(notice)
     say(f"The store is at version {report['version']}.")
+
+
+def _tell_draft(report: dict[str, Any], file: Path) -> None:
+    if not report["drafted"]:
+        return
+    what = ", ".join(name.replace("_", " ") for name in report["drafted"])
+    note(f"fleet.toml had no {what}: drafted from the data. Look it over: {file}")
+    if report["version"] > 1:
+        note("A model trained before knows nothing of it: train again.")
+
+
+def _refuse_fruitless(report: dict[str, Any]) -> None:
+    """Raise InputError for a table of which no row was stored, now or before: its file is wrong as a whole.
+
+    Rows that contradict stored ones came from a table that could be read.
+    """
+    for name, table in report["tables"].items():
+        reasons = table["quarantined"]
+        if reasons and table["kept"] + table["duplicate"] == 0 and CONTRADICTION not in reasons:
+            reason = max(reasons, key=lambda each: reasons[each])
+            raise InputError(
+                f"Table '{name}' kept none of its {table['read']:,} rows: {reason}, as in "
+                f"{table['examples'].get(reason, '')}.",
+                "Correct the file and import again; the other tables were imported.",
+            )
 
 
 def register(app: typer.Typer) -> None:

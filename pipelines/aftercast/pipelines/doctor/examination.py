@@ -17,7 +17,18 @@ from aftercast.pipelines.doctor.findings import Finding, guarded
 from aftercast.pipelines.doctor.patient import Patient
 from aftercast.pipelines.doctor.reach import OverdueError, within
 
-FIRST: Final = ("settings", "fleet", "folder", "libraries", "database", "store", "mlflow", "champion", "rows")
+FIRST: Final = (
+    "settings",
+    "fleet",
+    "folder",
+    "libraries",
+    "database",
+    "store",
+    "unlisted",
+    "mlflow",
+    "champion",
+    "rows",
+)
 """The others follow in the order of their names."""
 CHECK_S: Final = 20.0
 """Longest time of a check; what each waits for has a shorter limit of its own."""

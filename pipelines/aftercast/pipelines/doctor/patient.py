@@ -21,6 +21,7 @@ from aftercast.data.records.database import connect, local_address, schema_state
 from aftercast.data.records.scores import Kind
 from aftercast.data.settings import Settings, load_settings
 from aftercast.data.store import Store
+from aftercast.data.store.damage import unpublished_tables
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
 from aftercast.models.registry import Loaded
 from aftercast.models.registry_health import find_champion
@@ -134,7 +135,7 @@ class Patient:
         place = Workspace(self.folder, self.settings, self._any_fleet())
         store = Store(place.store_address, self.database, self.settings.store.device_buckets)
         if store.version() == 0:
-            raise NotFoundError("The store is empty.", "Run `aftercast import SOURCE PATH`.")
+            raise _nothing_published(store)
         return store
 
     def _reach_registry(self) -> Workspace:
@@ -169,6 +170,18 @@ class Patient:
         if isinstance(found, AftercastError):
             raise found
         return cast("PartT", found)
+
+
+def _nothing_published(store: Store) -> NotFoundError:
+    """Why a store has no version: nothing was imported, or what was is known to another database."""
+    tables = unpublished_tables(store)
+    if not tables:
+        return NotFoundError("The store is empty.", "Run `aftercast import SOURCE PATH`.")
+    return NotFoundError(
+        f"Tables are there ({', '.join(tables)}), but this database published none: was database.address changed?",
+        "If so, put it back, or begin a new workspace (docs/deployment.md). If the first import was cut off, run it "
+        "again.",
+    )
 
 
 def _read(load: Callable[[Path], PartT], path: Path) -> PartT:

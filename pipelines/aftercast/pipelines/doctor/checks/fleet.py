@@ -17,4 +17,5 @@ def check(patient: Patient) -> Iterator[Finding]:
     if not fleet.components:
         yield Finding("problem", "fleet.toml names no component: nothing can be forecast.", IMPORT)
     if not fleet.sensors:
-        yield Finding("warning", "fleet.toml names no sensor: risks rest on service history alone.", "Add [[sensors]].")
+        mend = "Import telemetry, which drafts them; or add [[sensors]]."
+        yield Finding("warning", "fleet.toml names no sensor: risks rest on service history alone.", mend)
