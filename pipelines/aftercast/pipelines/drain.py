@@ -9,11 +9,11 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.batches import Batch
-from aftercast.data.clocks import EARLIEST
+from aftercast.data.clocks import AHEAD, EARLIEST
 from aftercast.data.contract import TABLES
 from aftercast.data.errors import InputError
 from aftercast.data.ingest import ingest
-from aftercast.data.records.inbox import AHEAD, REFUSED, InboxBatch, mark_drained, waiting_batches
+from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.data.workspace import Workspace
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.pipelines.online import owners_of, renew
