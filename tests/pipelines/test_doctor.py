@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from aftercast.data.records.database import open_database
-from aftercast.data.records.inbox import InboxBatch, put_batch
+from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, put_batch
 from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, create_workspace, write_fleet
 from aftercast.models.registry import CHAMPION, client, model_name
@@ -243,6 +243,17 @@ def test_each_check_notices_what_it_is_for(
     assert found in said.found
     assert mend in said.mend
     assert "secret" not in said.found + said.mend
+
+
+def test_refused_batches_are_counted_and_named(own_fleet: Workspace) -> None:
+    now = _now(own_fleet)
+    for number in range(5):
+        put_batch(own_fleet.database, InboxBatch(f"bad{number}", "faults", ({"colour": "red"},), now, None, None))
+        mark_drained(own_fleet.database, [f"bad{number}"], REFUSED)
+    said = _said(_lines(own_fleet, now), "inbox", "warning")
+    assert "5 batches of records could not be read" in said.found
+    assert "bad4 (faults), bad3 (faults), bad2 (faults) ..." in said.found
+    assert "drain" in said.mend
 
 
 def test_keys_that_expire_or_may_everything_are_named_by_their_id(own_fleet: Workspace) -> None:

@@ -51,6 +51,21 @@ def test_a_run_that_failed_is_done_again(workspace: Workspace) -> None:
     assert (found.state, found.attempts) == ("finished", 2)
 
 
+def test_a_run_that_ended_by_an_error_is_told_as_failed_and_done_anew(workspace: Workspace) -> None:
+    def fail() -> dict[str, Any]:
+        raise InputError("no")
+
+    with pytest.raises(InputError):
+        run_once(workspace, "train", "k", fail)
+    failed = find_flow_run(workspace.database, "train", "k")
+    assert failed is not None
+    assert (failed.state, failed.result, failed.finished_at is None) == ("failed", None, False)
+    assert run_once(workspace, "train", "k", dict).repeated is False
+    done = find_flow_run(workspace.database, "train", "k")
+    assert done is not None
+    assert (done.state, done.attempts) == ("finished", 2)
+
+
 def test_keys_and_flows_are_apart(workspace: Workspace) -> None:
     run_once(workspace, "ingest", "k", lambda: {"n": 1})
     assert run_once(workspace, "train", "k", lambda: {"n": 2}).result == {"n": 2}

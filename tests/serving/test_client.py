@@ -5,18 +5,19 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from aftercast.data.records.inbox import count_waiting
+from aftercast.data.records.inbox import count_waiting, find_batch
 from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
 from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot
-from aftercast.serving.client import Client, ServiceError
-from aftercast.serving.wire.risk import DeviceAsked
+from aftercast.serving.client import Client, DeviceAsked, ServiceError
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 
@@ -108,16 +109,14 @@ def test_a_service_that_is_away_is_asked_again_and_then_named() -> None:
     assert caught.value.status is None
 
 
-def test_a_busy_service_is_asked_again_after_the_pause_it_names() -> None:
-    """A real socket that refuses twice, then answers."""
+@contextmanager
+def saying(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Address of a real socket that gives these answers in turn, and what it was asked."""
     asked: list[bytes] = []
-    busy = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    body = b'{"models": [], "missing": {}}'
-    fine = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
-            for answer in (busy, busy, fine):
+            for answer in answers:
                 connection, _ = server.accept()
                 with connection:
                     asked.append(connection.recv(65536))
@@ -125,7 +124,103 @@ def test_a_busy_service_is_asked_again_after_the_pause_it_names() -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with Client(f"http://127.0.0.1:{server.getsockname()[1]}", "k") as client:
-            assert client.model().models == []
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
         thread.join(10)
+
+
+def http(status: str, body: bytes = b"", headers: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def test_a_busy_service_is_asked_again_after_the_pause_it_names() -> None:
+    busy, fine = http("503 Busy", headers="Retry-After: 0\r\n"), http("200 OK", b'{"models": [], "missing": {}}')
+    with saying(busy, busy, fine) as (url, asked), Client(url, "k") as client:
+        assert client.model().models == []
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "200 OK"])
+@pytest.mark.parametrize("call", [Client.readiness, Client.model])
+def test_a_page_of_a_proxy_is_told_with_its_status(call: Callable[[Client], object], status: str) -> None:
+    with saying(http(status, b"<html>proxy</html>")) as (url, _), Client(url, "k") as client:
+        with pytest.raises(ServiceError, match=f"answered {status[:3]} with something") as caught:
+            call(client)
+        assert caught.value.status == int(status[:3])
+        assert "proxy" in caught.value.hint
+
+
+def test_what_a_refusal_says_is_said_once(asking: Client) -> None:
+    with pytest.raises(ServiceError) as caught:
+        asking.device("nobody")
+    assert caught.value.message.count("does not exist") == 1
+
+
+def test_space_around_a_key_does_not_count() -> None:
+    fine = http("200 OK", b'{"models": [], "missing": {}}')
+    with saying(fine) as (url, asked), Client(url, " k\r\n") as client:
+        client.model()
+    assert b"Authorization: Bearer k\r\n" in asked[0]
+
+
+@pytest.mark.parametrize(("address", "key"), [("http://127.0.0.1", "a\nb"), ("http://127.0.0.1:port", "k")])
+def test_an_address_or_a_key_that_can_be_none_is_refused(address: str, key: str) -> None:
+    with pytest.raises(ServiceError):
+        Client(address, key)
+
+
+NAIVE: Any = datetime(2025, 1, 1)  # noqa: DTZ001
+OFTEN = {"device_id": "x", "event_time": "2025-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda client: client.failure_risk(["D1"], horizon="7"), "horizon"),
+        (lambda client: client.failure_risk(["D1"], as_of=NAIVE), "as_of: .*timezone"),
+        (lambda client: client.failure_risk(["D1"], drivers=99), "drivers: .*20"),
+        (lambda client: client.failure_risk([""]), "device_id"),
+        (lambda client: client.failure_risk([]), "devices: .*at least 1"),
+        (lambda client: client.failure_risk("D000033"), "'devices' has to be a list"),
+        (lambda client: client.churn_risk("C000033"), "'customers' has to be a list"),
+        (lambda client: client.churn_risk([]), "customers: .*at least 1"),
+        (lambda client: client.churn_risk(["C1"], horizon="7"), "horizon"),
+        (lambda client: client.send_records("faults", []), "records: .*at least 1"),
+        (lambda client: client.send_records("faults", OFTEN), "'records' has to be a list"),
+        (lambda client: client.send_records("nothing", [OFTEN]), "table: .*'faults'"),
+        (lambda client: client.send_records("faults", [1]), r"records\.0: .*dictionary"),
+        (lambda client: client.send_records("faults", [{"heat": float("nan")}]), r"records\.0\.heat: .*finite"),
+        (lambda client: client.send_records("faults", [{"heat": []}]), r"records\.0\.heat: .*boolean or .*number or"),
+        (
+            lambda client: client.send_records("faults", [OFTEN, {"event_time": NAIVE}]),
+            r"\.1\.event_time .*zone",
+        ),
+        (lambda client: client.send_records("faults", [{"event_time": pd.Timestamp(NAIVE)}]), "has no time zone"),
+        (lambda client: client.send_records("faults", [OFTEN], idempotency_key="a\nb"), "idempotency key"),
+        (lambda _: DeviceAsked(device_id="x", faults=[{"event_time": NAIVE}]), r"faults\.0\.event_time .*zone"),
+        (lambda _: DeviceAsked(device_id="x", faults=[{"heat": float("inf")}]), r"faults\.0\.heat: .*finite"),
+    ],
+)
+def test_a_question_that_is_none_is_refused_by_its_place_before_it_is_sent(
+    call: Callable[[Client], object], named: str
+) -> None:
+    with Client("http://127.0.0.1:9", "k", attempts=1) as client, pytest.raises(ServiceError, match=named) as caught:
+        call(client)
+    assert caught.value.status is None
+    assert caught.value.hint != ""
+
+
+@pytest.mark.parametrize("moment", [datetime(2025, 1, 1, tzinfo=UTC), pd.Timestamp("2025-01-01 01:00", tz="CET")])
+def test_times_with_a_zone_are_sent_as_text(own_fleet: Workspace, listening: Listening, moment: Any) -> None:
+    _, key = create_key(own_fleet.database, "client", ("ingest", "predict"))
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    with listening(own_fleet) as url, Client(url, key) as client:
+        row = {"device_id": device_id, "event_time": moment, "available_at": pd.NaT, "code": "E"}
+        taken = client.send_records("faults", [row])
+        fault: Any = {"event_time": moment, "code": "E"}
+        asked = DeviceAsked(device_id=device_id, faults=[fault])
+        (result,) = client.failure_risk([asked]).results
+    batch = find_batch(own_fleet.database, taken.batch_id)
+    assert batch is not None
+    assert pd.Timestamp(batch.records[0]["event_time"]) == pd.Timestamp("2025-01-01", tz="UTC")
+    assert (taken.wrong, result.status) == ([], "answered")

@@ -13,11 +13,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPResponse
 
 import httpx
+import psutil
 import pytest
 
 from aftercast.data.audit.reading import newest_entries
@@ -114,3 +115,69 @@ def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
     done = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S)
     assert done.returncode == 3
     assert b"audit" in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_again(
+    options: tuple[str, ...], own_fleet: Workspace
+) -> None:
+    unusable = {"AFTERCAST_TOKENS__ISSUER": "https://issuer.example", "AFTERCAST_TOKENS__ALGORITHMS": "none"}
+    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options]
+    command += ["-w", str(own_fleet.folder)]
+    done = subprocess.run(
+        command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S, env={**os.environ, **unusable}
+    )
+    assert done.returncode == 2
+    assert b"tokens.algorithms" in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_a_service_whose_port_is_taken_ends_with_3(options: tuple[str, ...], own_fleet: Workspace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", port, *options]
+        command += ["-w", str(own_fleet.folder)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 3
+
+
+def test_a_worker_that_cannot_start_again_does_not_end_the_one_that_answers(own_fleet: Workspace) -> None:
+    """The settings were spoilt after the start."""
+    _, key = create_key(own_fleet.database, "metrics", ("metrics",))
+    with _serving(own_fleet, "--workers", "2") as (process, port):
+        figures = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": key})
+        _until(lambda: "aftercast_workers 2.0" in figures.get("/metrics").text)
+        first, second = (each.pid for each in _workers(process))
+        own_fleet.path("aftercast.toml").write_text("[nonsense]\n")
+        os.kill(first, signal.SIGKILL)
+        later: set[int] = set()
+
+        def started_again_twice() -> bool:
+            later.update(each.pid for each in _workers(process))
+            return len(later - {first, second}) > 1
+
+        _until(started_again_twice)
+        assert second in {each.pid for each in _workers(process)}
+        assert figures.get("/health").status_code == 200
+        figures.close()
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Workers of a service; multiprocessing's tracker of resources is none."""
+    return [each for each in psutil.Process(process.pid).children() if "spawn_main" in _words(each)]
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it ended meanwhile
+        return ""

@@ -339,3 +339,28 @@ def test_every_change_of_keys_is_on_record_without_its_secret(workspace: Workspa
     assert said == [2, 1, 1, 3]
     assert "N1" in record
     assert [each["key"].split("_")[2] in record for each in (first, second)] == [False, False]
+
+
+def test_a_key_revoked_before_is_told_so_and_put_on_record_once(workspace: Workspace) -> None:
+    key_id, _ = create_key(workspace.database, "ticketing")
+    first, second = (_run(workspace, "revoke", key_id) for _ in range(2))
+    assert "no longer works" in first.stdout
+    assert (second.exit_code, "was revoked already" in second.stdout) == (0, True)
+    assert _audited(workspace).count("key.revoked") == 1
+
+
+def test_an_outlet_that_no_device_has_is_warned_of_and_the_key_is_made(own_fleet: Workspace) -> None:
+    outlets = own_fleet.store.read("devices", columns=["outlet_id"])["outlet_id"]
+    known = str(outlets.iloc[0])
+    made = _run(own_fleet, "create", "--name", "north", "--outlet", "nort", "--outlet", known)
+    assert made.exit_code == 0, made.output
+    assert verify_key(own_fleet.database, made.stdout.strip()) is not None
+    assert "no device has the outlet 'nort'" in made.stderr
+    assert f"outlet '{known}'" not in made.stderr
+    assert str(min(outlets)) in made.stderr
+    assert "Warning" not in _run(own_fleet, "create", "--name", "north", "--outlet", known).stderr
+
+
+def test_without_devices_no_outlet_is_warned_of(workspace: Workspace) -> None:
+    made = _run(workspace, "create", "--name", "north", "--outlet", "nort")
+    assert (made.exit_code, "Warning" in made.stderr) == (0, False)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import update
+from typer.testing import CliRunner
 
 from aftercast.data.clocks import from_us, timestamp_us
 from aftercast.data.records.inbox import InboxBatch, count_waiting, put_batch
@@ -20,7 +21,8 @@ from aftercast.models.registry import load_champion
 from aftercast.models.scoring import check_features
 from aftercast.models.snapshot import snapshot_path, take_snapshot
 from aftercast.models.snapshot_file import load_snapshot
-from aftercast.pipelines.drain import run_drain
+from aftercast.pipelines.cli.main import app
+from aftercast.pipelines.drain import MOST_TOLD, run_drain
 from aftercast.pipelines.score import run_score
 
 HOUR = pd.Timedelta(hours=1)
@@ -288,7 +290,24 @@ def test_a_batch_that_cannot_be_read_does_not_hold_up_the_others(own_fleet: Work
     put_batch(own_fleet.database, InboxBatch("good", "telemetry", (_reading(own_fleet, device_id, at),), now))
     report = run_drain(own_fleet)
     assert (report["batches"], report["kept"], report["refused"]) == (2, 1, 1)
+    assert [(each["batch_id"], each["table"]) for each in report["refusals"]] == [("bad", "telemetry")]
     assert count_waiting(own_fleet.database).batches == 0
+
+
+def test_the_drain_says_of_every_refused_batch_which_and_why(
+    sending: httpx.Client, own_fleet: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_id = _send(sending, "telemetry", [{"colour": "red"}]).json()["batch_id"]
+    shown = CliRunner().invoke(app, ["drain", "-w", str(own_fleet.folder)])
+    assert "1 batch, 1 record: 0 stored" in shown.stdout
+    assert "1 batch could not be read at all; it stays in the inbox, marked as refused." in shown.stderr
+    assert f"{batch_id} (telemetry): " in shown.stderr
+    for number in range(MOST_TOLD + 1):
+        batch = InboxBatch(f"bad{number:02d}", "telemetry", ({"colour": "red"},), pd.Timestamp.now("UTC"))
+        put_batch(own_fleet.database, batch)
+    report = run_drain(own_fleet)
+    assert (report["refused"], len(report["refusals"])) == (MOST_TOLD + 1, MOST_TOLD)
+    assert f"batch bad{MOST_TOLD} of telemetry cannot be read: " in caplog.text
 
 
 def test_an_attribute_that_no_import_brought_is_left_out_and_told_and_scoring_goes_on(

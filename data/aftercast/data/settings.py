@@ -6,7 +6,8 @@ Every key can be overridden by ``AFTERCAST_<SECTION>__<KEY>``, e.g. ``AFTERCAST_
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -15,7 +16,17 @@ from pydantic import BeforeValidator, Field
 from aftercast.data.strict import StrictModel, load_toml, merge
 
 ENVIRONMENT_PREFIX: Final = "AFTERCAST_"
-OWN_VARIABLES: Final = frozenset({"AFTERCAST_REAL_DATA", "AFTERCAST_WORKSPACE", "AFTERCAST_DEMAND_SERVICES"})
+OWN_VARIABLES: Final = frozenset(
+    {
+        "AFTERCAST_WORKSPACE",
+        "AFTERCAST_REAL_DATA",
+        "AFTERCAST_DEMAND_SERVICES",
+        "AFTERCAST_DEMO",  # folder of `make demo`
+        "AFTERCAST_SITE",  # both of deploy/caddy/Caddyfile
+        "AFTERCAST_UPSTREAM",
+    }
+)
+"""Variables with our prefix that are no settings."""
 
 LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
     # Nothing leaves the machine: both libraries report usage unless told otherwise.
@@ -36,6 +47,13 @@ SERVICE_DEFAULTS: Final[Mapping[str, str]] = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+
+FIRST_QUESTION: Final[Mapping[str, str]] = {
+    # Whether MLflow is there at all is known within half a minute; what comes later has MLflow's own patience.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 
 
@@ -152,19 +170,18 @@ class Settings(StrictModel):
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Settings of a file with the environment's overrides; raises SettingsError listing every finding."""
     variables = os.environ if environment is None else environment
-    return load_toml(path, Settings, overrides=_overrides(variables))
-
-
-def _overrides(environment: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in environment.items():
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in OWN_VARIABLES:
-            parts = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-            nested: Any = value
-            for part in reversed(parts):
-                nested = {part: nested}
-            found = merge(found, nested)
-    return found
+    said_by = {
+        tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")): name
+        for name in variables
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in OWN_VARIABLES
+    }
+    overrides: dict[str, Any] = {}
+    for location, name in said_by.items():
+        nested: Any = variables[name]
+        for part in reversed(location):
+            nested = {part: nested}
+        overrides = merge(overrides, nested)
+    return load_toml(path, Settings, overrides=overrides, said_by=said_by)
 
 
 def quiet_libraries() -> None:
@@ -178,6 +195,18 @@ def prepare_service() -> None:
     quiet_libraries()
     for name, value in SERVICE_DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def little_patience() -> Iterator[None]:
+    """Let MLflow give up soon within the block, unless the user or the service has chosen how soon."""
+    chosen = {name: value for name, value in FIRST_QUESTION.items() if name not in os.environ}
+    os.environ.update(chosen)
+    try:
+        yield
+    finally:
+        for name in chosen:
+            os.environ.pop(name, None)
 
 
 def default_workspace() -> Path:

@@ -22,8 +22,20 @@ class StrictModel(BaseModel):
 ModelT = TypeVar("ModelT", bound=StrictModel)
 
 
-def load_toml(path: Path, model: type[ModelT], overrides: Mapping[str, Any] | None = None) -> ModelT:
+def load_toml(
+    path: Path,
+    model: type[ModelT],
+    overrides: Mapping[str, Any] | None = None,
+    said_by: Mapping[tuple[str, ...], str] | None = None,
+) -> ModelT:
     """Read a TOML file into a strict model.
+
+    Parameters
+    ----------
+    overrides
+        Nested keys that go before those of the file.
+    said_by
+        Location of a key -> the variable that gave it; what is not there was given by the file.
 
     Raises
     ------
@@ -36,7 +48,7 @@ def load_toml(path: Path, model: type[ModelT], overrides: Mapping[str, Any] | No
         raise SettingsError(f"{path} does not exist.", "Run `aftercast init DIR` first.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend the line it names.") from error
-    return validate(model, merge(raw, overrides or {}), where=path.name)
+    return validate(model, merge(raw, overrides or {}), where=path.name, said_by=said_by or {})
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,13 +60,24 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def validate(model: type[ModelT], raw: Mapping[str, Any], where: str) -> ModelT:
-    """Build the model, turning what pydantic found into one SettingsError that lists every finding."""
+def validate(
+    model: type[ModelT], raw: Mapping[str, Any], where: str, said_by: Mapping[tuple[str, ...], str] | None = None
+) -> ModelT:
+    """Build the model, turning what pydantic found into one SettingsError that lists every finding by its origin."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        findings = [_finding(model, dict(item)) for item in error.errors()]
-        raise SettingsError(f"{where}: " + "; ".join(findings) + ".", "Correct the named keys.") from error
+        found: dict[str, list[str]] = {}
+        for item in error.errors():
+            found.setdefault(_origin(item["loc"], said_by or {}) or where, []).append(_finding(model, dict(item)))
+        told = "; ".join(f"{origin}: {'; '.join(findings)}" for origin, findings in found.items())
+        unset = "" if list(found) == [where] else ", or unset the variables"
+        raise SettingsError(f"{told}.", f"Correct the named keys{unset}.") from error
+
+
+def _origin(location: tuple[Any, ...], said_by: Mapping[tuple[str, ...], str]) -> str | None:
+    """Return the variable that gave what lies at a location, None where the file did."""
+    return next((said_by[location[:end]] for end in range(len(location), 0, -1) if location[:end] in said_by), None)
 
 
 def _finding(model: type[BaseModel], item: Mapping[str, Any]) -> str:

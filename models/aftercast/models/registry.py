@@ -20,12 +20,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from sqlalchemy.engine import make_url
 
-from aftercast.data.errors import LookAheadError, NotFoundError
+from aftercast.data.errors import LookAheadError, NotFoundError, WorkspaceError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.hazard import HazardModel
 from aftercast.models.metadata import Metadata
 from aftercast.models.moved import follow_move
+from aftercast.models.registry_contact import require_answer, told_by_address
 
 Registered: TypeAlias = Kind | Literal["remaining-life"]
 """What has versions and a champion; only what is a :data:`Kind` forecasts at horizons."""
@@ -34,6 +35,7 @@ MODEL_FOLDER: Final = "model"
 KEY_TAG: Final = "aftercast.key"
 LEAKAGE_TAG: Final = "aftercast.leakage"
 STOPPED_TAG: Final = "aftercast.leakage.stopped"
+WORSE: Final = "worse than the base rate"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,24 @@ def model_name(kind: Registered) -> str:
 
 
 def client(workspace: Workspace) -> MlflowClient:
-    """Client of the workspace's MLflow; nothing global is set."""
+    """Client of the workspace's MLflow; nothing global is set. Raises WorkspaceError where its server is away."""
     follow_move(workspace)
+    require_answer(workspace.mlflow_address)
     return MlflowClient(tracking_uri=workspace.mlflow_address, registry_uri=workspace.mlflow_address)
+
+
+@contextmanager
+def needing_registry(workspace: Workspace) -> Iterator[None]:
+    """Block, or decorated function, that needs the registry in the end: asked first, and told should it go away.
+
+    Raises
+    ------
+    WorkspaceError
+        If its server does not answer.
+    """
+    require_answer(workspace.mlflow_address)
+    with told_by_address(workspace.mlflow_address):
+        yield
 
 
 def champion_version(workspace: Workspace, kind: Registered) -> Version | None:
@@ -113,13 +130,16 @@ def newest_version(workspace: Workspace, kind: Registered) -> Version | None:
 
 def load_version(workspace: Workspace, kind: Kind, version: str) -> Loaded:
     """Load a version by its number; raises NotFoundError where there is none."""
+    return _load(workspace, kind, _registered(workspace, kind, version))
+
+
+def _registered(workspace: Workspace, kind: Registered, version: str) -> ModelVersion:
     try:
-        found = client(workspace).get_model_version(model_name(kind), version)
+        return client(workspace).get_model_version(model_name(kind), version)
     except MlflowException as error:
         raise NotFoundError(
             f"There is no version {version} of {model_name(kind)}.", "`aftercast mlflow` shows them."
         ) from error
-    return _load(workspace, kind, found)
 
 
 def find_version(workspace: Workspace, kind: Registered, key: str) -> Version | None:
@@ -155,9 +175,32 @@ def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> 
         If the leakage linter stopped the version; it names the feature and the reason.
     """
     _refuse_leak(client(workspace), found)
-    words = "better than" if better_than_base else "worse than"
-    decision = f"{'Champion' if better_than_base else 'Not champion'}: {words} the base rate on the validation period."
+    words = "Champion: better than the base rate" if better_than_base else f"Not champion: {WORSE}"
+    decision = f"{words} on the validation period."
     return decide(workspace, found, champion=better_than_base, decision=decision)
+
+
+def promote_by_hand(workspace: Workspace, kind: Registered, version: str, *, even_if_worse: bool = False) -> Version:
+    """Make a version champion because somebody says so.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such version.
+    WorkspaceError
+        If it was worse than the base rate, and may not be so.
+    LookAheadError
+        If the leakage linter stopped it.
+    """
+    found = _version(_registered(workspace, kind, version), kind, champion=False)
+    _refuse_leak(client(workspace), found)
+    if WORSE in found.decision and not even_if_worse:
+        raise WorkspaceError(
+            f"Version {version} of {model_name(kind)} was {WORSE} on its validation period.",
+            "What it says would mislead. To use it all the same: --even-if-worse.",
+        )
+    worse = f", although it was {WORSE}" if WORSE in found.decision else ""
+    return decide(workspace, found, champion=True, decision=f"Champion: chosen by hand{worse}.")
 
 
 def decide(workspace: Workspace, found: Version, *, champion: bool, decision: str) -> Version:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,9 +12,7 @@ from aftercast.data.errors import WorkspaceError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry import Loaded, champion_version, client, load_champion
-
-LONGEST: Final = 200
-"""Of a reason that MLflow gives, in characters; some hold whole pages of HTML."""
+from aftercast.models.registry_contact import reason
 
 
 def require_registry(workspace: Workspace) -> None:
@@ -48,5 +45,4 @@ def _translated(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0][:LONGEST].rstrip(" .")
-        raise WorkspaceError(f"{what} ({type(error).__name__}: {reason}).", hint) from error
+        raise WorkspaceError(f"{what} ({reason(error)}).", hint) from error

@@ -138,6 +138,6 @@ def check_features(loaded: Loaded, snapshot: Snapshot) -> None:
     """Refuse a model that was trained on another feature dictionary."""
     if loaded.metadata.dictionary_hash != snapshot.dictionary_hash:
         raise ModelMismatchError(
-            f"The champion (version {loaded.version}) was trained on other features than fleet.toml now describes.",
-            f"Run `aftercast train {loaded.kind}`, or undo the change to fleet.toml.",
+            f"The champion (version {loaded.version}) was trained on other features than fleet.toml and the views.",
+            f"Run `aftercast train {loaded.kind}`, or undo the change to fleet.toml or the views.",
         )

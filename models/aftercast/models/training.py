@@ -403,7 +403,7 @@ def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: Fl
         found = ", ".join(f"{name} {count}" for name, count in zip(components, counts, strict=True))
         raise NotEnoughDataError(
             f"Too few failures to learn from: {found}; {least} of one component are the least.",
-            "Import more history, or shorten the horizon.",
+            "Import more history, or lower minimum_failures under [training] in fleet.toml.",
         )
     return tuple(name for name, count in zip(components, counts, strict=True) if count < least)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +20,9 @@ from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.pipelines.online import owners_of, renew
 from aftercast.pipelines.runs import one_at_a_time
 
+LOG: Final = logging.getLogger(__name__)
 ROWS_AT_ONCE: Final = 200_000
+MOST_TOLD: Final = 10
 ORDER: Final = {table: place for place, table in enumerate(("customers", "devices"))}
 Progress = Callable[[str, int], None]
 
@@ -32,14 +35,15 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
     Returns
     -------
     dict
-        ``batches``, ``read``, ``kept``, ``quarantined`` (rows), ``refused`` (batches that could not be read at all),
+        ``batches``, ``read``, ``kept``, ``quarantined`` (rows), ``refused`` (batches that could not be read at all) and
+        ``refusals`` (of the first :data:`MOST_TOLD` of them ``batch_id``, ``table`` and ``reason``),
         ``renewed`` (devices whose online row is newer now), ``renewed_customers``, ``version`` of the store.
     """
     total = {"batches": 0, "read": 0, "kept": 0, "quarantined": 0, "refused": 0}
-    about = _About()
+    about, refusals = _About(), _Refusals()
     with one_at_a_time(workspace, "drain"):
         while batches := waiting_batches(workspace.database, ROWS_AT_ONCE):
-            for name, count in _store(workspace, batches).items():
+            for name, count in _store(workspace, batches, refusals).items():
                 total[name] += count
             about.add(batches)
             if progress is not None:
@@ -48,7 +52,7 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
         renewed = renew(workspace, "failure", about.devices, about.known_at) if about.devices else 0
         renewed_customers = renew(workspace, "churn", customers, about.known_at) if customers else 0
     found = {**total, "renewed": renewed, "renewed_customers": renewed_customers}
-    return {**found, "version": workspace.store.version()}
+    return {**found, "refusals": refusals.first, "version": workspace.store.version()}
 
 
 @dataclass
@@ -90,15 +94,30 @@ def _newest(batch: InboxBatch) -> pd.Timestamp:
     return max(known[known <= batch.received_at + AHEAD], default=EARLIEST)
 
 
-def _store(workspace: Workspace, batches: Sequence[InboxBatch]) -> dict[str, int]:
+@dataclass
+class _Refusals:
+    """Why batches could not be read at all: the first for who prints the result, the others for the log."""
+
+    first: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, batch: InboxBatch, error: InputError) -> None:
+        """Note a refusal."""
+        if len(self.first) < MOST_TOLD:
+            self.first.append({"batch_id": batch.batch_id, "table": batch.table, "reason": error.message})
+        else:
+            LOG.warning("batch %s of %s cannot be read: %s", batch.batch_id, batch.table, error.message)
+
+
+def _store(workspace: Workspace, batches: Sequence[InboxBatch], refusals: _Refusals) -> dict[str, int]:
     """Import batches together; one that cannot be read at all does not hold up the others."""
     try:
         report = _import(workspace, batches)
-    except InputError:
+    except InputError as error:
         if len(batches) == 1:
             mark_drained(workspace.database, [batches[0].batch_id], REFUSED)
+            refusals.add(batches[0], error)
             return {"batches": 1, "read": len(batches[0].records), "refused": 1}
-        parts = [_store(workspace, [batch]) for batch in batches]
+        parts = [_store(workspace, [batch], refusals) for batch in batches]
         return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}
     return report
 

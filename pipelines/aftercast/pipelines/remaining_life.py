@@ -10,9 +10,10 @@ import pandas as pd
 
 from aftercast.data.errors import InputError, LookAheadError, NotEnoughDataError
 from aftercast.data.workspace import Workspace
+from aftercast.features.sources import sources_digest
 from aftercast.features.trajectories.table import CYCLE
 from aftercast.models.metadata import library_versions, spec_hash
-from aftercast.models.registry import Version
+from aftercast.models.registry import Version, needing_registry
 from aftercast.models.remaining_life import RemainingLifeSettings
 from aftercast.models.remaining_life.from_store import (
     Asked,
@@ -60,8 +61,10 @@ def run_life_training(
     version, end = _known(workspace, until)
     asked, chosen = asked_of(workspace.fleet, component, setting_columns), settings or RemainingLifeSettings()
     spec = spec_hash(workspace.fleet)
-    key = run_key(kind=KIND, until=end.isoformat(), data=version, spec=spec, asked=asked, settings=_described(chosen))
+    rules = {"spec": spec, "features": sources_digest(), "settings": _described(chosen)}
+    key = run_key(kind=KIND, until=end.isoformat(), data=version, asked=asked, **rules)
 
+    @needing_registry(workspace)
     def work() -> dict[str, Any]:
         units = failed_units(
             workspace.store, workspace.fleet, asked, chosen, version=version, known_at=end, progress=progress

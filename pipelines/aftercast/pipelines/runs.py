@@ -11,16 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.flow_runs import find_flow_run, record_finish, record_start
+from aftercast.data.records.flow_runs import find_flow_run, record_failure, record_finish, record_start
 from aftercast.data.workspace import Workspace
 
 PATIENCE_S = 3600.0
@@ -72,11 +73,23 @@ def run_once(
             if found is not None and found.result is not None:
                 return Done(found.result, repeated=True)
             record_start(workspace.database, flow, key)
-            result = work()
+            with _failure_recorded(workspace, flow, key):
+                result = work()
             record_finish(workspace.database, flow, key, result)
             return Done(result, repeated=False)
     except Timeout as error:
         raise _still_working(flow, patience_s) from error
+
+
+@contextmanager
+def _failure_recorded(workspace: Workspace, flow: str, key: str) -> Iterator[None]:
+    """Record that a run ended by an error; where even that fails, the error counts."""
+    try:
+        yield
+    except BaseException:
+        with suppress(SQLAlchemyError):
+            record_failure(workspace.database, flow, key)
+        raise
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from aftercast.data.clocks import cutoff_grid, format_duration, from_us, parse_d
 from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import Loaded, champion_version, load_champion, newest_version
+from aftercast.models.registry import Loaded, champion_version, load_champion, needing_registry, newest_version
 from aftercast.models.score_records import store_scores
 from aftercast.models.scoring import judge, with_judgement, with_shift
 from aftercast.models.snapshot import take_snapshot
@@ -51,9 +51,18 @@ def run_score(
         If the store is empty.
     InputError
         If the cutoff is later than the data.
+    WorkspaceError
+        If the registry of models does not answer.
     """
     until = observed_until(workspace)
     _check(cutoff, until)
+    with needing_registry(workspace):
+        return _score(workspace, until, cutoff, progress)
+
+
+def _score(
+    workspace: Workspace, until: pd.Timestamp, cutoff: pd.Timestamp | None, progress: Progress | None
+) -> dict[str, Any]:
     kinds = [kind for kind in KINDS if champion_version(workspace, kind) is not None]
     if not kinds:
         raise _no_champion(workspace)

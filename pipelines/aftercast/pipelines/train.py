@@ -8,17 +8,18 @@ from typing import Any
 import pandas as pd
 
 from aftercast.data.clocks import format_duration
-from aftercast.data.errors import NotEnoughDataError
+from aftercast.data.errors import ModelMismatchError, NotEnoughDataError, NotFoundError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.features.leakage import LeakageReport
+from aftercast.features.sources import sources_digest
 from aftercast.models.described import described
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.leakage import lint_store, too_good
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.mlflow_logging import TrainingRecord, log_training
 from aftercast.models.plots import training_plots
-from aftercast.models.registry import Version, promote, register
+from aftercast.models.registry import Loaded, Version, decide, load_champion, needing_registry, promote, register
 from aftercast.models.settings_file import described_settings
 from aftercast.models.training import OWN, Trained, train_from_store
 from aftercast.pipelines.runs import Done, run_key, run_once
@@ -35,7 +36,9 @@ def run_train(
     settings: HazardSettings | None = None,
     progress: Progress | None = None,
 ) -> Done:
-    """Train a model; the same kind, end, data, fleet spec, seed and settings are trained once.
+    """Train a model; the same kind, end, data, fleet spec, features, seed and settings are trained once.
+
+    One trained until an earlier time than the champion is kept and does not replace it.
 
     Parameters
     ----------
@@ -50,6 +53,8 @@ def run_train(
         If the store is empty, holds too few failures, or ends before the horizons do.
     LookAheadError
         If a feature leaks: the model is logged and registered, but not promoted.
+    WorkspaceError
+        If the registry of models does not answer; it is asked before the training.
     """
     store = workspace.store
     version, observed = store.version(), store.observed_until()
@@ -57,8 +62,10 @@ def run_train(
         raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
     end = observed if until is None else min(until, observed)
     chosen = {} if settings is None else {"settings": described_settings(settings)}
-    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), seed=seed, **chosen)
+    asked = {"kind": kind, "until": end.isoformat(), "data": version, "spec": spec_hash(workspace.fleet), "seed": seed}
+    key = run_key(features=sources_digest(), **asked, **chosen)
 
+    @needing_registry(workspace)
     def work() -> dict[str, Any]:
         trained = train_from_store(
             kind, store, workspace.fleet, version=version, until=end, seed=seed, settings=settings, progress=progress
@@ -107,8 +114,22 @@ def _keep(workspace: Workspace, trained: Trained, metadata: Metadata, leakage: L
     )
     run_id = log_training(workspace, record)
     found = register(workspace, trained.kind, run_id, metadata.key)
-    promoted = promote(workspace, found, better_than_base=trained.better_than_base)
-    return {**_result(trained, metadata, promoted), "leakage": leakage.verdict}
+    newer = _champion_of_later(workspace, trained)
+    if newer is None:
+        decided = promote(workspace, found, better_than_base=trained.better_than_base)
+    else:
+        why = f"Not champion: version {newer.version} was trained until later, {newer.metadata.until[:16]}."
+        decided = decide(workspace, found, champion=False, decision=f"{why} To use it all the same: aftercast promote.")
+    return {**_result(trained, metadata, decided), "leakage": leakage.verdict}
+
+
+def _champion_of_later(workspace: Workspace, trained: Trained) -> Loaded | None:
+    """Champion that was trained until a later time; None where there is none, or it cannot be used any more."""
+    try:
+        champion = load_champion(workspace, trained.kind)
+    except (NotFoundError, ModelMismatchError):
+        return None
+    return champion if pd.Timestamp(champion.metadata.until) > trained.until else None
 
 
 def _every_metric(trained: Trained) -> dict[str, dict[str, float]]:

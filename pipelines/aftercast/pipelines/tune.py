@@ -11,9 +11,11 @@ from aftercast.data.clocks import format_duration
 from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
+from aftercast.features.sources import sources_digest
 from aftercast.models.metadata import spec_hash
 from aftercast.models.mlflow_logging import log_search
 from aftercast.models.plots import trials_plot
+from aftercast.models.registry import needing_registry
 from aftercast.models.search import FOLDS, TRIALS, search
 from aftercast.models.settings_file import described_settings
 from aftercast.pipelines.runs import Done, run_key, run_once
@@ -50,8 +52,10 @@ def run_tune(
         raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
     end = observed if until is None else min(until, observed)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
-    key = run_key(kind=kind, until=end.isoformat(), data=version, spec=spec_hash(workspace.fleet), **asked)
+    features = {"spec": spec_hash(workspace.fleet), "features": sources_digest()}
+    key = run_key(kind=kind, until=end.isoformat(), data=version, **features, **asked)
 
+    @needing_registry(workspace)
     def work() -> dict[str, Any]:
         found = search(
             kind,

@@ -1,4 +1,4 @@
-"""What each flow run did, by its key: started or finished, and the result it returned; one row a key."""
+"""What each flow run did, by its key: started, finished or failed, and the result it returned; one row a key."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class FlowRun:
     Attributes
     ----------
     state
-        ``started`` until its result is recorded; a run that was killed stays ``started`` and is done again.
+        ``started`` until its result is recorded, ``failed`` where it ended by an error; a run that was killed stays
+        ``started``. One that did not finish is done again.
     attempts
         How often it was started, at least 1.
     result
@@ -42,7 +43,7 @@ class FlowRun:
 
     flow: str
     key: str
-    state: Literal["started", "finished"]
+    state: Literal["started", "finished", "failed"]
     attempts: int
     started_at: pd.Timestamp
     finished_at: pd.Timestamp | None
@@ -82,6 +83,13 @@ def record_finish(engine: Engine, flow: str, key: str, result: dict[str, Any]) -
     text = json.dumps(result, ensure_ascii=False, allow_nan=False)
     with engine.begin() as connection:
         connection.execute(done.values(state="finished", finished_at=_now(), result=text))
+
+
+def record_failure(engine: Engine, flow: str, key: str) -> None:
+    """Record that a started run ended by an error."""
+    failed = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
+    with engine.begin() as connection:
+        connection.execute(failed.values(state="failed", finished_at=_now()))
 
 
 def _flow_run(row: Any) -> FlowRun:

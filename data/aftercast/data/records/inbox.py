@@ -110,6 +110,14 @@ def count_waiting(engine: Engine) -> Waiting:
     return Waiting(int(batches), int(rows), None if since is None else parse_time(since))
 
 
+def refused_batches(engine: Engine) -> list[tuple[str, str]]:
+    """Id and table of every batch that could not be read at all, the newest first."""
+    statement = select(INBOX.c.batch_id, INBOX.c.table_name).where(INBOX.c.import_id == REFUSED)
+    with engine.connect() as connection:
+        found = connection.execute(statement.order_by(INBOX.c.drained_at.desc(), INBOX.c.batch_id))
+        return [(str(row.batch_id), str(row.table_name)) for row in found]
+
+
 def _text(table: str, records: Sequence[Mapping[str, Any]]) -> str:
     content = [{name: value for name, value in row.items() if name != "available_at"} for row in records]
     return json.dumps([table, content], sort_keys=True)

@@ -72,5 +72,5 @@ class Schema:
             ]
             raise ModelMismatchError(
                 f"The features are not those the model was trained on: {', '.join(words)}.",
-                "Train again, or undo the change to fleet.toml.",
+                "Train again, or undo the change to fleet.toml or the views.",
             )

@@ -52,12 +52,21 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         say("The inbox is empty.")
         return
     say(
-        f"{result['batches']:,} batches, {result['read']:,} records: {result['kept']:,} stored, "
+        f"{_counted(result['batches'], 'batch', 'batches')}, {_counted(result['read'], 'record', 'records')}: "
+        f"{result['kept']:,} stored, "
         f"{result['quarantined']:,} findings in quarantine; {result['renewed']:,} devices and "
         f"{result['renewed_customers']:,} customers renewed."
     )
     if result["refused"] > 0:
-        note(f"{result['refused']:,} batches could not be read at all; they stay in the inbox, marked as refused.")
+        stays = "it stays" if result["refused"] == 1 else "they stay"
+        refused = _counted(result["refused"], "batch", "batches")
+        note(f"{refused} could not be read at all; {stays} in the inbox, marked as refused.")
+    for each in result["refusals"]:
+        note(f"  {each['batch_id']} ({each['table']}): {each['reason']}")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def register(app: typer.Typer) -> None:

@@ -58,6 +58,7 @@ def create(
     )
     _changed(used, "key.created", find_key(used.database, key_id))
     _show(key_id, plaintext, f"Key {key_id} for {name}.", as_json=as_json)
+    _tell_unknown_outlets(used, outlet or [])
 
 
 @keys.command("rotate")
@@ -126,12 +127,33 @@ def revoke(
 
     Example: aftercast keys revoke 1a2b3c4d -w fleet
     """
-    from aftercast.data.records.keys import revoke_key
+    from aftercast.data.records.keys import find_key, revoke_key
 
     used = opened(workspace)
+    before = find_key(used.database, key_id)
+    if before.revoked_at is not None:
+        say(f"Key {key_id} for {before.name} was revoked already, on {_day(before.revoked_at)} UTC.")
+        return
     key = revoke_key(used.database, key_id)
     _changed(used, "key.revoked", key)
     say(f"Key {key.key_id} for {key.name} no longer works.")
+
+
+def _tell_unknown_outlets(workspace: Workspace, outlets: list[str]) -> None:
+    """Warn of outlets that no stored device has; a store that holds no devices, or cannot be read, knows of none."""
+    from aftercast.data.errors import StoreError
+
+    if not outlets:
+        return
+    try:
+        found = workspace.store.read("devices", columns=["device_id", "outlet_id"])["outlet_id"]
+    except StoreError:
+        return
+    known = sorted(set(found.dropna().astype(str)))
+    there = f"They have {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}." if known else "They have none."
+    for outlet in {each.strip() for each in outlets} - set(known):
+        if len(found) > 0:
+            note(f"Warning: no device has the outlet '{outlet}'; the key sees nothing of it until one has. {there}")
 
 
 def _changed(workspace: Workspace, event: str, key: ApiKey) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aftercast.pipelines.cli.common import WorkspaceOption, note, opened
-
-if TYPE_CHECKING:
-    import uvicorn
 
 FACTORY = "aftercast.serving.app:from_environment"
 PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
@@ -24,8 +20,9 @@ def serve(
 ) -> None:
     """Answer over HTTP until it is ended; every question needs an API key.
 
-    Asked to stop (SIGTERM), it takes no new requests and answers those it has. Where it cannot start it ends with 3,
-    however many processes it has.
+    Asked to stop (SIGTERM), it takes no new requests and answers those it has. Where it cannot start it ends, however
+    many processes it has: with 2 where settings or workspace cannot be used, with 1 for a defect, with 3 for anything
+    else, such as a port in use.
 
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """
@@ -37,6 +34,7 @@ def serve(
     from aftercast.data.log_lines import log_to_stderr
     from aftercast.data.memory import limit_held_memory
     from aftercast.data.settings import name_workspace
+    from aftercast.pipelines.workers import run_service
 
     limit_held_memory()  # before a workspace is opened, which loads Arrow; worker processes inherit what it sets
     place = opened(workspace)
@@ -61,26 +59,7 @@ def serve(
         proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
         timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
     )
-    raise typer.Exit(_run(config))
-
-
-def _run(config: uvicorn.Config) -> int:
-    """Answer until ended; the exit status, which the library's own runner leaves at 0 where a worker cannot start."""
-    from uvicorn import Server
-    from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
-
-    started = True
-    with suppress(KeyboardInterrupt):
-        if config.workers == 1:
-            server = Server(config)
-            server.run()
-            started = server.started
-        else:
-            supervisor = Multiprocess(config, sockets=[config.bind_socket()])
-            supervisor.run()
-            started = all(worker.exitcode != STARTUP_FAILURE for worker in supervisor.processes)
-    return 0 if started else STARTUP_FAILURE
+    raise typer.Exit(run_service(config))
 
 
 def register(app: typer.Typer) -> None:

@@ -2,5 +2,6 @@
 
 from aftercast.serving.client.calls import Client
 from aftercast.serving.client.errors import ServiceError
+from aftercast.serving.client.handed import DeviceAsked
 
-__all__ = ["Client", "ServiceError"]
+__all__ = ["Client", "DeviceAsked", "ServiceError"]

@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from aftercast.serving.client.errors import ServiceError, refusal
+from aftercast.serving.client.handed import DeviceAsked, header, record, refusing, several
 from aftercast.serving.wire.device import DeviceAnswer
 from aftercast.serving.wire.model import ModelAnswer
 from aftercast.serving.wire.probes import Readiness
@@ -22,10 +23,10 @@ from aftercast.serving.wire.risk import (
     ChurnRiskAnswer,
     ChurnRiskRequest,
     CustomerRef,
-    DeviceAsked,
     FailureRiskAnswer,
     FailureRiskRequest,
 )
+from aftercast.serving.wire.risk import DeviceAsked as DeviceOnTheWire
 from aftercast.serving.wire.risk_list import RiskListAnswer
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -44,11 +45,16 @@ class Client:
     address
         As in ``http://127.0.0.1:8080``.
     key
-        API key or token.
+        API key or token; space and line breaks around it do not count.
     timeout_s
         Of one attempt.
     attempts
         How often a call is tried, at least once.
+
+    Raises
+    ------
+    ServiceError
+        If the address or the key cannot be one.
 
     Examples
     --------
@@ -57,8 +63,11 @@ class Client:
     """
 
     def __init__(self, address: str, key: str, *, timeout_s: float = 30.0, attempts: int = 4) -> None:
-        headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_s)
+        headers = {"Authorization": f"Bearer {header('key', key)}", "Accept": "application/json"}
+        try:
+            self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_s)
+        except httpx.InvalidURL as error:
+            raise ServiceError(f"The address is none: {error}.", "Write it as http://127.0.0.1:8080.") from error
         self._attempts = attempts
 
     def __enter__(self) -> Client:
@@ -75,7 +84,7 @@ class Client:
 
     def failure_risk(
         self,
-        devices: Iterable[str | DeviceAsked],
+        devices: Iterable[str | DeviceOnTheWire],
         *,
         horizon: str | None = None,
         drivers: int = 3,
@@ -86,18 +95,22 @@ class Client:
         Raises
         ------
         ServiceError
-            If the service refuses or cannot be reached.
+            If the question is not one, or the service refuses, cannot be reached or answers something else.
         """
-        asked = [DeviceAsked(device_id=each) if isinstance(each, str) else each for each in devices]
-        question = FailureRiskRequest(devices=asked, horizon=horizon, drivers=drivers, as_of=as_of)
+        given = several("devices", devices)
+        with refusing():
+            asked = [DeviceAsked(device_id=each) if isinstance(each, str) else each for each in given]
+            question = FailureRiskRequest(devices=asked, horizon=horizon, drivers=drivers, as_of=as_of)
         return self._call(FailureRiskAnswer, "POST", "/v1/failure-risk", question)
 
     def churn_risk(
         self, customers: Iterable[str], *, horizon: str | None = None, drivers: int = 3, as_of: datetime | None = None
     ) -> ChurnRiskAnswer:
         """Ask how likely customers leave; raises ServiceError."""
-        asked = [CustomerRef(customer_id=each) for each in customers]
-        question = ChurnRiskRequest(customers=asked, horizon=horizon, drivers=drivers, as_of=as_of)
+        given = several("customers", customers)
+        with refusing():
+            asked = [CustomerRef(customer_id=each) for each in given]
+            question = ChurnRiskRequest(customers=asked, horizon=horizon, drivers=drivers, as_of=as_of)
         return self._call(ChurnRiskAnswer, "POST", "/v1/churn-risk", question)
 
     def device(self, device_id: str) -> DeviceAnswer:
@@ -116,17 +129,23 @@ class Client:
     def send_records(
         self, table: TableName, records: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> RecordsAnswer:
-        """Bring records of one table to be stored, once however often it has to be tried; raises ServiceError."""
-        body = RecordsRequest(table=table, records=[dict(each) for each in records])
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        """Bring records of one table to be stored, once however often it has to be tried; raises ServiceError.
+
+        Times are ISO text with a zone, or a ``datetime`` (also pandas' ``Timestamp``) that has one.
+        """
+        ready = [record(each, f"records.{place}") for place, each in enumerate(several("records", records))]
+        with refusing():
+            body = RecordsRequest(table=table, records=ready)
+        headers = {"Idempotency-Key": header("idempotency key", idempotency_key or uuid.uuid4().hex)}
         return self._call(RecordsAnswer, "POST", "/v1/records", body, headers=headers)
 
     def readiness(self) -> Readiness:
-        """Say whether the service can answer, whichever way; raises ServiceError where it cannot be reached."""
+        """Say whether the service can answer, whichever way; raises ServiceError where it does not say."""
         try:
-            return Readiness.model_validate_json(self._http.get("/ready").content)
-        except httpx.TransportError as error:
+            response = self._http.get("/ready")
+        except httpx.RequestError as error:
             raise _away(error) from error
+        return _read(Readiness, response)
 
     def _call(
         self,
@@ -141,14 +160,14 @@ class Client:
         content = None if body is None else body.model_dump_json(exclude_unset=False).encode()
         more = {**(headers or {}), **({} if content is None else {"Content-Type": "application/json"})}
         request = self._http.build_request(method, path, content=content, params=query, headers=more)
-        return answer.model_validate_json(self._answered(request).content)
+        return _read(answer, self._answered(request))
 
     def _answered(self, request: httpx.Request) -> httpx.Response:
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
             try:
                 response = self._http.send(request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if last:
                     raise _away(error) from error
                 time.sleep(_pause_s(attempt, None))
@@ -167,7 +186,14 @@ def _pause_s(attempt: int, asked: str | None) -> float:
     return min(0.1 * 2.0**attempt, LONGEST_PAUSE_S)
 
 
-def _away(error: httpx.TransportError) -> ServiceError:
+def _read(answer: type[AnswerT], response: httpx.Response) -> AnswerT:
+    try:
+        return answer.model_validate_json(response.content)
+    except ValidationError as error:
+        raise refusal(response) from error
+
+
+def _away(error: httpx.RequestError) -> ServiceError:
     return ServiceError(
         f"The service cannot be reached ({type(error).__name__}).", "Check its address, and that it runs."
     )

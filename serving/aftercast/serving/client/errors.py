@@ -29,11 +29,20 @@ class ServiceError(AftercastError):
 
 
 def refusal(response: httpx.Response) -> ServiceError:
-    """Error of a response that is not a success."""
+    """Error of a response that is not an answer."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
-        return ServiceError(f"The service answered {response.status_code}.", status=response.status_code)
-    where = "" if problem.errors is None else f" ({problem.errors[0].location}: {problem.errors[0].message})"
-    message = f"{problem.title}: {problem.detail}{where}"
+        return _not_ours(response)
+    where = f" ({problem.errors[0].location}: {problem.errors[0].message})" if problem.errors else ""
+    repeats = problem.detail.rstrip(".") == problem.title.rstrip(".")
+    message = f"{problem.detail if repeats else f'{problem.title}: {problem.detail}'}{where}"
     return ServiceError(message, problem.hint or "", status=response.status_code, problem=problem)
+
+
+def _not_ours(response: httpx.Response) -> ServiceError:
+    return ServiceError(
+        f"The address answered {response.status_code} with something that is no answer of the service.",
+        "Check the address, the proxy before the service, and that both have the same release.",
+        status=response.status_code,
+    )

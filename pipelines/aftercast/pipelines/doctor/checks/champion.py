@@ -37,5 +37,6 @@ def _of(patient: Patient, kind: Kind) -> Iterator[Finding]:
     else:
         yield Finding("ok", f"Version {loaded.version} for {kind} can be loaded.")
     if loaded.metadata.dictionary_hash != dictionary_hash(described(patient.store, patient.fleet, kind)):
-        changed = f"Version {loaded.version} for {kind} learnt from other features than fleet.toml and the data have."
-        yield Finding("problem", changed, f"{train[:-1]}, or undo the change of fleet.toml.")
+        other = "other features than fleet.toml, the views and the data have"
+        changed = f"Version {loaded.version} for {kind} learnt from {other}."
+        yield Finding("problem", changed, f"{train[:-1]}, or undo the change to fleet.toml or the views.")

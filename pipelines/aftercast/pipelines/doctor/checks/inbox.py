@@ -1,4 +1,4 @@
-"""The inbox: somebody drains it."""
+"""The inbox: somebody drains it, and what came could be read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from aftercast.data.records.inbox import count_waiting
+from aftercast.data.records.inbox import count_waiting, refused_batches
 from aftercast.pipelines.doctor.findings import Finding
 from aftercast.pipelines.doctor.patient import Patient
 
+MOST_NAMED = 3
 LONG = pd.Timedelta(hours=1)
 
 
 def check(patient: Patient) -> Iterator[Finding]:
-    """Say how long records wait."""
+    """Say how long records wait, and how many batches were refused."""
     waiting = count_waiting(patient.database)
     if waiting.since is not None and patient.now - waiting.since > LONG:
         hours = (patient.now - waiting.since) / pd.Timedelta(hours=1)
@@ -22,3 +23,12 @@ def check(patient: Patient) -> Iterator[Finding]:
         yield Finding("problem", said, "Run `aftercast drain`, or keep `aftercast drain --follow` running.")
     else:
         yield Finding("ok", f"{waiting.rows:,} records wait to be stored.")
+    refused = refused_batches(patient.database)
+    if refused:
+        named = ", ".join(f"{batch_id} ({table})" for batch_id, table in refused[:MOST_NAMED])
+        counted = "1 batch" if len(refused) == 1 else f"{len(refused):,} batches"
+        yield Finding(
+            "warning",
+            f"{counted} of records could not be read and stored: {named}{' ...' if len(refused) > MOST_NAMED else ''}.",
+            "The drain printed the reason under the id. Mend what sends such records, and send them anew.",
+        )
