@@ -9,17 +9,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.clocks import DAY_US, format_duration, parse_duration_us
+from aftercast.data.clocks import DAY_US, HOUR_US, format_duration, parse_duration_us
 from aftercast.data.errors import ModelMismatchError
 from aftercast.data.records.scores import Kind
 from aftercast.models.next_step import NextStep, next_step
 from aftercast.models.parts import PartUse
 
 Interval = tuple[float, float]
+SECOND_US: Final = 1_000_000
+MINUTE_US: Final = 60 * SECOND_US
 
 
 @dataclass(frozen=True)
@@ -284,12 +286,23 @@ def words(duration_us: int) -> str:
 
     >>> words(7 * 24 * HOUR_US), words(24 * HOUR_US), words(36 * HOUR_US), words(HOUR_US)
     ('7 days', '24 hours', '36 hours', '1 hour')
+    >>> words(HOUR_US // 120), words(HOUR_US // 2), words(3 * HOUR_US // 2), words(5 * HOUR_US // 2)
+    ('30 seconds', '30 minutes', '90 minutes', '2.5 hours')
     """
-    text = format_duration(duration_us)
-    number, unit = text[:-1], {"d": "day", "h": "hour"}[text[-1]]
-    if text == "1d":
-        number, unit = "24", "hour"
+    size, unit = _unit(duration_us)
+    number = f"{duration_us / size:.10g}"
     return f"{number} {unit}" + ("" if number == "1" else "s")
+
+
+def _unit(duration_us: int) -> tuple[int, str]:
+    """Length and name of the unit in which a duration is said; a day is 24 hours."""
+    if duration_us > DAY_US and duration_us % DAY_US == 0:
+        return DAY_US, "day"
+    if duration_us >= 2 * HOUR_US or duration_us % HOUR_US == 0:
+        return HOUR_US, "hour"
+    if duration_us >= 2 * MINUTE_US or duration_us % MINUTE_US == 0:
+        return MINUTE_US, "minute"
+    return SECOND_US, "second"
 
 
 def percent(probability: float) -> str:

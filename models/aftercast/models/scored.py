@@ -18,6 +18,7 @@ from aftercast.features.scope import Feature
 from aftercast.models.answers import Driver, Interval, Score
 from aftercast.models.judged import Judged
 from aftercast.models.parts import PartUse
+from aftercast.models.silent import silent_sensors
 from aftercast.models.snapshot import Snapshot
 
 
@@ -140,14 +141,8 @@ class Scored:
 
     @cached_property
     def _missing(self) -> dict[str, npt.NDArray[np.bool_]]:
-        """Whether each sensor has no feature with a value, for each row."""
-        absent: dict[str, npt.NDArray[np.bool_]] = {}
-        features = self.snapshot.features
-        for sensor in self.spec.sensor_names:
-            columns = [column for column in features.columns if column.startswith(f"{sensor}_")]
-            if columns:
-                absent[sensor] = np.asarray(features[columns].isna().all(axis=1), dtype=bool)
-        return absent
+        """Whether each sensor does not report, for each row."""
+        return silent_sensors(self.snapshot.features, self.spec)
 
     @cached_property
     def _features(self) -> dict[str, Feature]:
@@ -169,7 +164,9 @@ class Scored:
     def _driver(self, name: str, i: int, contribution: float, device_model: str) -> Driver:
         unit, about, called, beside = self._described(name, device_model)
         plain = _plain(self._value(name, i))
-        return Driver(name, plain, unit, contribution, f"{called} {_shown(plain, unit)}{beside}", about)
+        never = None if plain is not None else _never(self._features.get(name))
+        text = never or f"{called} {_shown(plain, unit)}{beside}"
+        return Driver(name, plain, unit, contribution, text, about)
 
     def _described(self, name: str, device_model: str) -> tuple[str, str, str, str]:
         """Unit of a feature, what it is about, what people call it, and what is usual for a device model."""
@@ -214,14 +211,41 @@ def _shown(value: float | str | None, unit: str) -> str:
 
 
 def _digits(value: float) -> str:
-    """Return a number with about three digits and no exponent.
+    """Return a number with about three digits, and an exponent only where it would have six zeros after the point.
 
-    >>> _digits(4080.0), _digits(52.123), _digits(-0.01234), _digits(0.0), _digits(1e-8)
-    ('4,080', '52.1', '-0.0123', '0', '0')
+    What rounding leaves of an exact zero, below 1e-12, is zero.
+
+    >>> _digits(4080.0), _digits(52.123), _digits(-0.01234), _digits(0.0), _digits(0.000724)
+    ('4,080', '52.1', '-0.0123', '0', '0.000724')
+    >>> _digits(0.0000216), _digits(2.16e-9), _digits(1e-17)
+    ('0.0000216', '2.16e-09', '0')
     """
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 0.001 else "0"
+    if abs(value) < 1e-12:
+        return "0"
+    if abs(value) >= 1e-4 or abs(value) < 1e-6:
+        return f"{value:.3g}"
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
+_AGE: Final = re.compile(r"_age_(?:hours|days)$")
+_REPORTED: Final = frozenset({"faults", "silence"})
+"""Views whose ages are those of reports of the device."""
+_SINCE_THE_START: Final = frozenset({"age", "attributes"})
+"""Views whose ages do not count from an event that may never happen."""
+
+
+def _never(feature: Feature | None) -> str | None:
+    """Say of the age of an event that it never happened; None where something else is not known.
+
+    >>> _never(Feature("E-VALVE_age_hours", "h", "", "faults")), _never(Feature("repair_age_days", "d", "", "repairs"))
+    ('E-VALVE never reported', 'no repair so far')
+    """
+    if feature is None or feature.view in _SINCE_THE_START or _AGE.search(feature.name) is None:
+        return None
+    event = readable(_AGE.sub("", feature.name))
+    return f"{event} never reported" if feature.view in _REPORTED else f"no {event} so far"
 
 
 _WINDOW: Final = re.compile(r"(?<=_)(\d+)(h|d)(?=_|$)")

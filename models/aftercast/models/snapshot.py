@@ -202,17 +202,32 @@ def snapshot_path(folder: Path, kind: Kind) -> Path:
 
 
 def why_not(store: Store, kind: Kind, entity_id: str, cutoff: pd.Timestamp) -> str:
-    """Say why a device or customer has no row in a snapshot: unknown, not yet there, or gone."""
+    """Say why a device or customer has no row in a snapshot: unknown, not yet there, or gone.
+
+    Parameters
+    ----------
+    cutoff
+        UTC; for one that lost its row since the fleet's cutoff the instant of :func:`gone_since`.
+    """
     noun, start, end = _LIVES[kind]
-    rows = _visible(store, kind, None, cutoff, [entity_id])
+    rows, at = _visible(store, kind, None, cutoff, [entity_id]), f"{cutoff:%Y-%m-%d %H:%M} UTC"
     if rows.empty:
-        return f"the {noun} was not known at {cutoff:%Y-%m-%d %H:%M} UTC"
+        return f"the {noun} was not known at {at}"
     row = rows.iloc[-1]
     if row[end] <= cutoff:
         return f"the {noun} had {'been retired' if kind == 'failure' else 'left'} by {row[end]:%Y-%m-%d}"
     began = "is installed" if kind == "failure" else "begins"
-    when = "at an unknown time" if pd.isna(row[start]) else f"only on {row[start]:%Y-%m-%d}"
-    return f"the {noun} {began} {when}"
+    if pd.isna(row[start]):
+        return f"the {noun} {began} at an unknown time"
+    return f"the {noun} {began} only on {row[start]:%Y-%m-%d}" if row[start] > cutoff else f"it has no row of {at}"
+
+
+def gone_since(store: Store, kind: Kind, ids: Collection[str]) -> dict[str, pd.Timestamp]:
+    """When those of the devices or customers who are gone by all that is known now had gone, and it was known (UTC)."""
+    _, _, end = _LIVES[kind]
+    rows = _visible(store, kind, None, None, ids)
+    gone = rows[rows[end].notna()]
+    return dict(zip(gone[GRAINS[kind]], gone[[end, "available_at"]].max(axis=1), strict=True))
 
 
 _LIVES: Final[dict[Kind, tuple[str, str, str]]] = {
@@ -231,9 +246,9 @@ def _require(examples: Examples, kind: Kind, cutoff: pd.Timestamp) -> None:
 
 
 def _visible(
-    store: Store, kind: Kind, version: int | None, cutoff: pd.Timestamp, ids: Collection[str] | None
+    store: Store, kind: Kind, version: int | None, cutoff: pd.Timestamp | None, ids: Collection[str] | None
 ) -> pd.DataFrame:
-    """Standing facts visible at a cutoff, the last known row of each id."""
+    """Standing facts visible at a cutoff (None: all), the last known row of each id."""
     grain = GRAINS[kind]
     rows = store.read(TABLES[kind], version=version, known_at=cutoff)
     rows = rows if ids is None else rows[rows[grain].isin(list(ids))]

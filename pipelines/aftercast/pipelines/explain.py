@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.clocks import format_duration, parse_duration_us
+from aftercast.data.clocks import format_duration, parse_duration_us, timestamp_us
 from aftercast.data.errors import NotFoundError
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, answer
@@ -16,10 +16,10 @@ from aftercast.models.cases import usual_horizon
 from aftercast.models.parts import PartUse
 from aftercast.models.past_repairs import PastRepair, parts_of, repairs_after
 from aftercast.models.registry import Loaded, load_champion
-from aftercast.models.scoring import check_features, judge, with_shift
+from aftercast.models.scoring import judge, with_shift
 from aftercast.models.signs import Sign, signs_of
 from aftercast.models.similar import SimilarCase, similar_cases
-from aftercast.models.snapshot import Snapshot, snapshot_path, take_snapshot, why_not
+from aftercast.models.snapshot import Snapshot, gone_since, snapshot_path, take_snapshot, why_not
 from aftercast.models.snapshot_file import load_snapshot
 
 Progress = Callable[[str, int], None]
@@ -95,7 +95,7 @@ def explain_device(
     Parameters
     ----------
     cutoff
-        UTC; None is that of the last scoring.
+        UTC; None is that of the device's row: of the last scoring, or later where its records were drained since.
     horizon
         None is 7 days, or the model's nearest shorter one.
     components, cases
@@ -111,16 +111,16 @@ def explain_device(
         If the champion was trained on other features, or the horizon is longer than the model's longest.
     """
     loaded = load_champion(workspace, "failure")
-    snapshot = _snapshot(workspace, loaded, cutoff)
-    row = snapshot.of([device_id])
-    if len(row.ids) == 0:
-        reason = why_not(workspace.store, "failure", device_id, snapshot.cutoff)
+    snapshot = _snapshot(workspace, loaded, device_id, cutoff)
+    if device_id not in snapshot.ids:
+        reason = _why_not(workspace, device_id, snapshot.cutoff, cutoff)
         raise NotFoundError(f"Device {device_id} cannot be explained: {reason}.", "Check the id, or choose a --cutoff.")
     score = judge(loaded, snapshot, workspace.fleet, ids=[device_id])[0]
     chosen = horizon or format_duration(usual_horizon(loaded.model.horizons_us))
     said = answer(score, chosen)
     ranked = sorted(said.components.items(), key=lambda item: (-item[1], item[0]))[:components]
-    known: dict[str, Any] = {"cutoff": snapshot.cutoff, "version": snapshot.data_version}
+    known: dict[str, Any] = {"cutoff": score.cutoff, "version": workspace.store.version()}
+    row = replace(snapshot.of([device_id]), cutoff=score.cutoff, data_version=known["version"])
     shift = snapshot.shifts.get(loaded.version)
     near = similar_cases(
         loaded.model if shift is None else shift.apply(loaded.model),
@@ -145,14 +145,29 @@ def explain_device(
     )
 
 
-def _snapshot(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp | None) -> Snapshot:
-    """Rows of the last scoring where they are those asked for, else computed."""
+def _snapshot(workspace: Workspace, loaded: Loaded, device_id: str, cutoff: pd.Timestamp | None) -> Snapshot:
+    """Rows the service answers from where they are those asked for, else computed."""
     path = snapshot_path(workspace.folder, "failure")
     if cutoff is None or path.is_file():
         kept = load_snapshot(path)
-        if cutoff in {None, kept.cutoff} and loaded.version in kept.shifts:
-            check_features(loaded, kept)
-            return kept
+        if kept.dictionary_hash == loaded.metadata.dictionary_hash and _asked_for(kept, device_id, cutoff):
+            known = loaded.version in kept.shifts
+            return kept if known else with_shift(kept, loaded, workspace.store, workspace.fleet)
         cutoff = kept.cutoff if cutoff is None else cutoff
     taken = take_snapshot(workspace.store, workspace.fleet, "failure", cutoff)
     return with_shift(taken, loaded, workspace.store, workspace.fleet)
+
+
+def _asked_for(kept: Snapshot, device_id: str, cutoff: pd.Timestamp | None) -> bool:
+    """Whether kept rows answer: those without a cutoff asked for, else where all of them and the device are of it.
+
+    Rows renewed since the last scoring know facts after its cutoff, and a device that retired since has none.
+    """
+    if cutoff is None:
+        return True
+    return device_id in kept.ids and bool((kept.cutoff_us == timestamp_us(cutoff)).all()) and kept.cutoff == cutoff
+
+
+def _why_not(workspace: Workspace, device_id: str, cutoff: pd.Timestamp, asked: pd.Timestamp | None) -> str:
+    gone = {} if asked is not None else gone_since(workspace.store, "failure", [device_id])
+    return why_not(workspace.store, "failure", device_id, max(cutoff, gone.get(device_id, cutoff)))

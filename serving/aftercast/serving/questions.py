@@ -16,7 +16,7 @@ from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, answer, not_judged
 from aftercast.models.registry import Loaded
-from aftercast.models.snapshot import Snapshot, why_not
+from aftercast.models.snapshot import Snapshot, gone_since, why_not
 from aftercast.serving.callers import Caller
 from aftercast.serving.champion import Champions
 from aftercast.serving.errors import ProblemError
@@ -110,7 +110,7 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     with step("model"):
         made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
     absent = sorted(set(question.ids) - set(seen))
-    others = _absent(workspace, rows, absent, horizon, caller) if absent else {}
+    others = _absent(workspace, rows, question, absent, horizon, caller) if absent else {}
     whole = {**kept, **made, **others}
     return Reply(rows, rows.snapshot.cutoff, horizon, tuple(whole[each] for each in question.ids))
 
@@ -156,7 +156,7 @@ def profile(workspace: Workspace, champions: Champions, kind: Kind, entity_id: s
     usual = checked_horizon(rows.loaded, None)
     score = rows.scores([entity_id], drivers).get(entity_id)
     if score is None:
-        absent = _not_there(workspace, rows.snapshot, [entity_id], usual)[entity_id]
+        absent = _not_there(workspace, rows.snapshot, [entity_id], usual, as_of=None)[entity_id]
         return Profile(rows.loaded, rows.snapshot.cutoff, absent, ())
     every = tuple(answer(score, format_duration(end)) for end in score.horizons_us)
     return Profile(rows.loaded, score.cutoff, answer(score, usual), every)
@@ -260,10 +260,12 @@ def _judged(rows: Rows, ids: Sequence[str], drivers: int, horizon: str) -> dict[
     return made
 
 
-def _absent(workspace: Workspace, rows: Rows, ids: Sequence[str], horizon: str, caller: Caller) -> dict[str, Fragment]:
+def _absent(
+    workspace: Workspace, rows: Rows, question: Question, ids: Sequence[str], horizon: str, caller: Caller
+) -> dict[str, Fragment]:
     kind = rows.snapshot.kind
     theirs = ids if caller.outlets is None else visible(workspace, kind, ids, caller)
-    found = _not_there(workspace, rows.snapshot, theirs, horizon)
+    found = _not_there(workspace, rows.snapshot, theirs, horizon, as_of=question.as_of)
     hidden = {each: _unanswered(kind, each, known_by_now=False) for each in ids if each not in found}
     return {each: fragment(rows.loaded, said) for each, said in {**found, **hidden}.items()}
 
@@ -280,21 +282,29 @@ def visible(workspace: Workspace, kind: Kind, ids: Sequence[str], caller: Caller
 
 
 def _not_there(
-    workspace: Workspace, snapshot: Snapshot, ids: Sequence[str], horizon: str
+    workspace: Workspace, snapshot: Snapshot, ids: Sequence[str], horizon: str, *, as_of: datetime | None
 ) -> dict[str, Answer | Unanswered]:
-    """Say what there is to say of records without a feature row: not known at all, not scored yet, or not at risk."""
+    """Say what there is to say of records without a feature row: not known at all, not scored yet, or not at risk.
+
+    Whoever retired or left after the last scoring has no row since that was drained; a question as of an instant is
+    about what was known then.
+    """
     now, then = (_known(workspace, snapshot, ids, version) for version in (None, snapshot.data_version))
+    gone = {} if as_of is not None else gone_since(workspace.store, snapshot.kind, ids)
     return {
-        each: _not_at_risk(workspace, snapshot, each, horizon)
-        if each in then
+        each: _not_at_risk(workspace, snapshot, each, horizon, gone.get(each))
+        if each in then or each in gone
         else _unanswered(snapshot.kind, each, known_by_now=each in now)
         for each in ids
     }
 
 
-def _not_at_risk(workspace: Workspace, snapshot: Snapshot, entity_id: str, horizon: str) -> Answer:
-    reason = why_not(workspace.store, snapshot.kind, entity_id, snapshot.cutoff)
-    return not_judged(snapshot.kind, entity_id, snapshot.cutoff, horizon, reason)
+def _not_at_risk(
+    workspace: Workspace, snapshot: Snapshot, entity_id: str, horizon: str, gone: pd.Timestamp | None
+) -> Answer:
+    cutoff = snapshot.cutoff if gone is None else max(snapshot.cutoff, gone)
+    reason = why_not(workspace.store, snapshot.kind, entity_id, cutoff)
+    return not_judged(snapshot.kind, entity_id, cutoff, horizon, reason)
 
 
 def _unanswered(kind: Kind, entity_id: str, *, known_by_now: bool) -> Unanswered:
