@@ -84,6 +84,84 @@ def test_newer_telemetry_moves_the_cutoff_to_when_it_became_known(
     assert pd.Timestamp(result["until"]) == later + pd.Timedelta(days=7)
 
 
+def test_what_others_send_along_moves_no_other_devices_cutoff(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    """Of another model, so that it is no part of the cohort either."""
+    own = str(fleet.ids[0])
+    other = next(str(each) for i, each in enumerate(fleet.ids) if fleet.device_model[i] != fleet.device_model[0])
+    rows = {}
+    for device_id, later in ((own, fleet.cutoff + HOUR), (other, fleet.cutoff + 120 * HOUR)):
+        last = _telemetry(fleet_workspace, own, 5, fleet.cutoff)[-1]
+        known = {"event_time": later.isoformat(), "available_at": later.isoformat()}
+        rows[device_id] = {"device_id": device_id, "telemetry": [{**last, **known}]}
+    alone = _ask(client, rows[own])["results"][0]
+    beside, moved = _ask(client, rows[own], rows[other])["results"]
+    assert beside == alone
+    assert pd.Timestamp(alone["cutoff"]) == fleet.cutoff + HOUR
+    assert pd.Timestamp(moved["cutoff"]) == fleet.cutoff + 120 * HOUR
+
+
+def test_readings_of_the_future_are_refused_and_a_device_of_the_future_is_not_in_the_field(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    sent = {"device_id": device_id, "telemetry": [{"event_time": "2099-01-01T00:00:00Z", sensor: 1.0}]}
+    new = {"device_id": "of tomorrow", "facts": {"device_model": "m", "installed_at": "2098-01-01T00:00:00Z"}}
+    result, newer = _ask(client, sent, new)["results"]
+    assert [each["reason"] for each in result["refused_records"]] == ["available_in_future"]
+    assert pd.Timestamp(result["cutoff"]) == fleet.cutoff
+    assert newer["probability"] is None
+    assert "not in the field" in newer["reason"]
+
+
+def test_cells_of_one_instant_count_together_in_any_order_and_contradictions_are_told(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id = str(fleet.ids[0])
+    first, second = (sensor.name for sensor in fleet_workspace.fleet.sensors[:2])
+    at = {"event_time": (fleet.cutoff + HOUR).isoformat()}
+    parts = [{**at, first: 3.0}, {**at, second: 9.0}]
+    whole, forth, back = (
+        _ask(client, {"device_id": device_id, "telemetry": rows})["results"][0]
+        for rows in ([{**at, first: 3.0, second: 9.0}], parts, parts[::-1])
+    )
+    assert whole["refused_records"] == []
+    assert forth == back == whole
+    contradiction = [{**at, first: 3.0, second: 9.0}, {**at, first: 4.0}]
+    told = _ask(client, {"device_id": device_id, "telemetry": contradiction})["results"][0]
+    assert [(each["row"], each["reason"]) for each in told["refused_records"]] == [(1, "conflicting_duplicate")]
+    assert told["probability"] == whole["probability"]
+
+
+def test_a_misspelt_field_is_told_once_and_the_rest_counts(client: httpx.Client, fleet: Snapshot) -> None:
+    device_id = str(fleet.ids[0])
+    at = [(fleet.cutoff + n * HOUR).isoformat() for n in range(1, 4)]
+    rows = [{"event_time": moment, "current_a": 3.0, "vibratoin": 9.0} for moment in at]
+    (told,) = _ask(client, {"device_id": device_id, "telemetry": rows})["results"]
+    (refused,) = told["refused_records"]
+    assert (refused["reason"], refused["row"], refused["column"]) == ("unknown_column", 0, "")
+    plain = [{name: value for name, value in row.items() if name != "vibratoin"} for row in rows]
+    (rest,) = _ask(client, {"device_id": device_id, "telemetry": plain})["results"]
+    assert told["probability"] == rest["probability"]
+
+
+def test_newer_facts_of_an_imported_device_count_without_saying_since_when(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id = str(fleet.ids[0])
+    facts = _rows(fleet_workspace.store.read("devices", device_ids=[device_id], known_at=fleet.cutoff))[-1]
+    undated = {name: value for name, value in facts.items() if name != "available_at" and value is not None}
+    renamed = {**undated, "device_model": "quite another model"}
+    (known,) = _ask(client, {"device_id": device_id, "facts": undated})["results"]
+    (other,) = _ask(client, {"device_id": device_id, "facts": renamed})["results"]
+    (plain,) = _ask(client, {"device_id": device_id})["results"]
+    assert known["probability"] == plain["probability"]
+    assert other["refused_records"] == []
+    usual = f"usual for model {facts['device_model']}"
+    assert (usual in str(known["drivers"]), usual in str(other["drivers"])) == (True, False)
+
+
 def test_records_that_break_the_contract_are_refused_one_by_one_and_never_repeated(
     client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
 ) -> None:

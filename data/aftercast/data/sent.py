@@ -60,15 +60,15 @@ class Sent:
         Position of each row among those sent, shape (n,).
     refused
         What was not taken, in the order sent.
-    unknown_fields
-        How many different field names the table does not use.
+    strange
+        Positions of records with fields the table does not use.
     """
 
     table: str
     frame: pd.DataFrame
     row: np.ndarray[tuple[int], np.dtype[np.int64]]
     refused: tuple[Refused, ...]
-    unknown_fields: int
+    strange: tuple[int, ...]
 
 
 def check_sent(
@@ -77,6 +77,8 @@ def check_sent(
     spec: FleetSpec,
     known: Mapping[str, Set[str]],
     open_kinds: Mapping[str, str] | None = None,
+    *,
+    now: pd.Timestamp | None = None,
 ) -> Sent:
     """Check records of one table.
 
@@ -88,6 +90,8 @@ def check_sent(
         Per id column the ids that may be referred to.
     open_kinds
         Attributes that the table takes beside the contract's columns, with the kind they have.
+    now
+        Where given (UTC), events that become known later are refused.
 
     Raises
     ------
@@ -96,11 +100,11 @@ def check_sent(
     """
     contract, kinds = TABLES[table], dict(open_kinds or {})
     fields = _fields(contract, spec, kinds)
-    unknown = {name for row in rows for name in row} - set(fields)
+    strange = tuple(i for i, row in enumerate(rows) if not row.keys() <= set(fields))
     with_own = [i for i, row in enumerate(rows) if row.get(AVAILABLE) is not None]
     without = [i for i, row in enumerate(rows) if row.get(AVAILABLE) is None]
     parts = [
-        _checked(contract, [rows[i] for i in chosen], chosen, names, spec=spec, known=known, kinds=kinds)
+        _checked(contract, [rows[i] for i in chosen], chosen, names, spec=spec, known=known, kinds=kinds, now=now)
         for chosen, names in ((with_own, fields), (without, [name for name in fields if name != AVAILABLE]))
         if chosen
     ]
@@ -108,7 +112,7 @@ def check_sent(
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({name: [] for name in fields})
     places = [part.row for part in parts if len(part.frame) > 0]
     refused = sorted((each for part in parts for each in part.refused), key=lambda each: (each.row, each.column))
-    return Sent(table, frame, np.concatenate(places or [np.array([], np.int64)]), tuple(refused), len(unknown))
+    return Sent(table, frame, np.concatenate(places or [np.array([], np.int64)]), tuple(refused), strange)
 
 
 def _fields(contract: Table, spec: FleetSpec, kinds: Mapping[str, str]) -> list[str]:
@@ -125,17 +129,18 @@ def _checked(
     spec: FleetSpec,
     known: Mapping[str, Set[str]],
     kinds: Mapping[str, str],
+    now: pd.Timestamp | None,
 ) -> Sent:
     raw = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype="object") for name in fields})
     place = np.asarray(places, dtype=np.int64)
     batch = Batch(contract.name, raw, ORIGIN_NAME, first_row=0)
     try:
-        checked = validate(batch, spec, known, kinds)
+        checked = validate(batch, spec, known, kinds, now)
     except InputError:  # of a whole column of times; the words of the error would repeat a value
         all_refused = tuple(Refused(contract.name, i, UNREADABLE, "", cell_only=False) for i in places)
-        return Sent(contract.name, pd.DataFrame(), np.array([], np.int64), all_refused, 0)
+        return Sent(contract.name, pd.DataFrame(), np.array([], np.int64), all_refused, ())
     frame = checked.frame.drop(columns=[ORIGIN, NUMBER])
-    return Sent(contract.name, frame, place[checked.frame[NUMBER].to_numpy()], _refused(checked, place, spec), 0)
+    return Sent(contract.name, frame, place[checked.frame[NUMBER].to_numpy()], _refused(checked, place, spec), ())
 
 
 def _refused(

@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.clocks import timestamp_us, to_us
+from aftercast.data.clocks import NEVER, timestamp_us, to_us
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.build import build_device_features
 from aftercast.features.cohort import complete_cohort_features
 from aftercast.features.evidence import data_as_of, evidence_class
-from aftercast.features.examples import device_examples
+from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import DEVICE_TABLES, AttributeKind, Frames, History
 from aftercast.features.views.attributes import CONTRACT
 from aftercast.models.snapshot import Snapshot, standing_facts, tuples
@@ -34,6 +34,7 @@ def live_rows(
     ids: Sequence[str],
     cutoff: pd.Timestamp,
     *,
+    own_cutoffs: Mapping[str, pd.Timestamp] | None = None,
     sent: Frames | None = None,
     impossible: Mapping[str, Sequence[str]] | None = None,
     version: int | None = None,
@@ -48,8 +49,11 @@ def live_rows(
         Devices wanted; one that is not in the field at the cutoff has no row.
     cutoff
         UTC; nothing that happened or became known later is read.
+    own_cutoffs
+        Earlier cutoffs of some devices (UTC); all others have ``cutoff``.
     sent
-        Contract rows by table that are not in the store, typed; they count as if they were.
+        Contract rows by table that are not in the store, typed; they count as if they were. Cells of telemetry that
+        only one of several rows of an instant has are put together, and of two that differ the first stands.
     impossible
         Device -> sensors that sent impossible values along.
     version
@@ -61,12 +65,12 @@ def live_rows(
         One row for each device in the field, ids ascending, without judgements.
     """
     version = store.version() if version is None else version
+    cutoffs = {each: (own_cutoffs or {}).get(each, cutoff) for each in ids}
     behind = _Behind(store, version, cutoff, list(ids))
-    frames = {name: _with_sent(name, behind.read(name, spec), sent, cutoff) for name in DEVICE_TABLES}
+    frames = {name: _with_sent(name, behind.read(name, spec), sent, cutoffs) for name in DEVICE_TABLES}
     frames["devices"] = _with_attributes(frames["devices"], fleet)
     history = replace(History.from_frames(spec, frames), attributes=_attributes(fleet))
-    examples = device_examples(history, np.array([timestamp_us(cutoff)], dtype=np.int64))
-    examples = examples.take(np.isin(examples.ids, list(ids)))
+    examples = _examples(history, cutoffs)
     first = build_device_features(history, examples, stage="device")
     names = examples.ids.astype(object)
     features = complete_cohort_features(first, names, fleet.features, fleet.ids, spec)
@@ -102,15 +106,34 @@ class _Behind:
         return self.store.read(table, version=self.version, known_at=self.cutoff, columns=columns, device_ids=self.ids)
 
 
-def _with_sent(table: str, stored: pd.DataFrame, sent: Frames | None, cutoff: pd.Timestamp) -> pd.DataFrame:
+def _examples(history: History, cutoffs: Mapping[str, pd.Timestamp]) -> Examples:
+    """Devices in the field, each at its own cutoff."""
+    at = {each: timestamp_us(moment) for each, moment in cutoffs.items()}
+    every = device_examples(history, np.unique(list(at.values())).astype(np.int64))
+    own = np.array([at.get(each, NEVER) for each in every.ids.tolist()], dtype=np.int64)
+    return every.take(every.cutoff_us == own)
+
+
+def _with_sent(
+    table: str, stored: pd.DataFrame, sent: Frames | None, cutoffs: Mapping[str, pd.Timestamp]
+) -> pd.DataFrame:
     """Stored rows of a table and those sent that were known at the cutoff; a row sent again is the stored one."""
     more = (sent or {}).get(table)
     if more is None or len(more) == 0:
-        return stored
-    more = more[more["available_at"] <= cutoff]
-    both = more if len(stored) == 0 else pd.concat([stored, more], ignore_index=True)
+        return _known(stored, cutoffs)
+    both = _known(more if len(stored) == 0 else pd.concat([stored, more], ignore_index=True), cutoffs)
     key = [*TABLES[table].key, "available_at"]
+    if table == "telemetry" and both.duplicated(key).any():
+        both = both.groupby(key, sort=False, as_index=False).first()
     return both.drop_duplicates(key).sort_values(key, kind="stable", ignore_index=True)
+
+
+def _known(rows: pd.DataFrame, cutoffs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:
+    """Rows that were known at the cutoff of their device."""
+    if len(rows) == 0:
+        return rows
+    own = rows["device_id"].map(dict(cutoffs)).astype(rows["available_at"].dtype)
+    return rows[rows["available_at"] <= own].reset_index(drop=True)
 
 
 def _attributes(fleet: Snapshot) -> dict[str, AttributeKind]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
+from aftercast.data.clocks import AHEAD, from_us
+from aftercast.data.contract import TABLES
+from aftercast.data.deduplication import resolve
 from aftercast.data.sent import Refused, Sent, check_sent
+from aftercast.data.store.layout import ROW
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import AttributeKind
 from aftercast.features.views.attributes import CONTRACT
@@ -33,14 +39,16 @@ from aftercast.serving.render import Unanswered, fragment
 from aftercast.serving.rows import Fragment, Rows
 from aftercast.serving.tracing import step
 
+NO_COLUMN: Final = "unknown_column"
+CONFLICT: Final = "conflicting_duplicate"
 KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
 
 
 def ask_live(workspace: Workspace, champions: Champions, question: Question, caller: Caller) -> Reply:
     """Answer a question in which records of some devices come along; the others are answered as always.
 
-    Without ``as_of`` the cutoff of devices with records is that of the last scoring, or the instant at which the newest
-    record became known if that is later.
+    Without ``as_of`` the cutoff of a device with records is that of its row, or the instant at which its newest record
+    became known if that is later; what others send along does not move it.
 
     Raises
     ------
@@ -52,8 +60,9 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
     sent = _checked(workspace, champions, question)
     rows = _base(workspace, champions, question, sent)
     horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
-    cutoff = _cutoff(question, sent, rows)
-    found = _answers(workspace, rows, question, sent, cutoff=cutoff, horizon=horizon, caller=caller)
+    cutoffs = _cutoffs(question, sent, rows)
+    dated = sent.with_facts_at({each: at for each, at in cutoffs.items() if each in rows.position})
+    found = _answers(workspace, rows, question, dated, cutoffs=cutoffs, horizon=horizon, caller=caller)
     plain = [each for each in question.ids if each not in question.sent]
     others: dict[str, Fragment] = {}
     if plain:
@@ -62,22 +71,46 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
         if reply.rows.loaded.run_id != rows.loaded.run_id:  # the champion changed in between
             return ask_live(workspace, champions, question, caller)
         others = dict(zip(plain, reply.fragments, strict=True))
-    return Reply(rows, cutoff, horizon, tuple({**found, **others}[each] for each in question.ids))
+    return Reply(rows, max(cutoffs.values()), horizon, tuple({**found, **others}[each] for each in question.ids))
 
 
 @dataclass(frozen=True)
 class _Sent:
-    """Checked records: contract rows by table, and what was refused of each device."""
+    """Checked records: contract rows by table, and what was refused of each device.
+
+    Attributes
+    ----------
+    undated
+        Devices whose facts do not say since when they hold.
+    """
 
     frames: Mapping[str, pd.DataFrame]
+    undated: frozenset[str]
     refused: Mapping[str, tuple[Refused, ...]]
     impossible: Mapping[str, tuple[str, ...]]
 
-    @property
-    def newest(self) -> pd.Timestamp | None:
-        """When the newest record became known (UTC)."""
-        known = [frame["available_at"].max() for frame in self.frames.values() if len(frame) > 0]
-        return max(known) if known else None
+    @cached_property
+    def newest(self) -> Mapping[str, pd.Timestamp]:
+        """When the newest record of each device became known (UTC); facts that will hold later are not known yet."""
+        now = pd.Timestamp.now("UTC") + AHEAD
+        found: dict[str, pd.Timestamp] = {}
+        for frame in self.frames.values():
+            if len(frame) > 0:
+                known = frame[frame["available_at"] <= now].groupby("device_id")["available_at"].max()
+                found |= {str(each): max(moment, found.get(str(each), moment)) for each, moment in known.items()}
+        return found
+
+    def with_facts_at(self, cutoffs: Mapping[str, pd.Timestamp]) -> _Sent:
+        """Facts of imported devices that do not say since when they hold, dated to the cutoff: they are newer ones."""
+        facts = self.frames.get("devices")
+        newer = self.undated & cutoffs.keys()
+        if facts is None or not newer:
+            return self
+        at = facts["device_id"].map(dict(cutoffs)).astype(facts["available_at"].dtype)
+        known = facts["device_id"].isin(newer) & (facts["available_at"] <= at)
+        last = facts[known].sort_values("available_at", kind="stable").drop_duplicates("device_id", keep="last")
+        dated = pd.concat([facts[~known], last.assign(available_at=at[last.index])], ignore_index=True)
+        return replace(self, frames={**self.frames, "devices": dated})
 
 
 def _check(workspace: Workspace, question: Question) -> None:
@@ -110,15 +143,17 @@ def _checked(workspace: Workspace, champions: Champions, question: Question) -> 
     refused: dict[str, list[Refused]] = {each: [] for each in question.sent}
     impossible: dict[str, set[str]] = {each: set() for each in question.sent}
     frames = {}
+    known, now = {"device_id": set(question.sent)}, pd.Timestamp.now("UTC")
     for table in sorted({name for records in question.sent.values() for name in records}):
         owners, places, rows = _pooled(question.sent, table)
-        checked = check_sent(
-            table, rows, workspace.fleet, {"device_id": set(question.sent)}, attributes if table == "devices" else None
-        )
+        taken = attributes if table == "devices" else None
+        checked = _without_conflicts(check_sent(table, rows, workspace.fleet, known, taken, now=now))
         frames[table] = checked.frame
         _share_out(checked, owners, places, refused, impossible)
+    facts = {each: records.get("devices", ()) for each, records in question.sent.items()}
     return _Sent(
         frames,
+        frozenset(each for each, rows in facts.items() if any(row.get("available_at") is None for row in rows)),
         {each: tuple(found) for each, found in refused.items()},
         {each: tuple(sorted(found)) for each, found in impossible.items()},
     )
@@ -144,11 +179,27 @@ def _share_out(
     refused: Mapping[str, list[Refused]],
     impossible: Mapping[str, set[str]],
 ) -> None:
+    for owner in dict.fromkeys(owners[i] for i in checked.strange):  # a misspelt name is in every record, told once
+        first = next(i for i in checked.strange if owners[i] == owner)
+        refused[owner].append(Refused(checked.table, places[first], NO_COLUMN, "", cell_only=True))
     for each in checked.refused:
         owner = owners[each.row]
         refused[owner].append(Refused(each.table, places[each.row], each.reason, each.column, each.cell_only))
         if each.reason == "impossible_value":
             impossible[owner].add(each.column)
+
+
+def _without_conflicts(checked: Sent) -> Sent:
+    """Records without those that contradict one before them, which are refused: what an import would do."""
+    if len(checked.frame) < 2:
+        return checked
+    table = TABLES[checked.table]
+    nothing = checked.frame.iloc[:0].assign(**{ROW: np.array([], dtype=np.int64)})
+    conflicts = resolve(table, checked.frame, lambda _: nothing).conflicts
+    found = [Refused(table.name, int(i), CONFLICT, "", cell_only=False) for i in checked.row[conflicts]]
+    refused = sorted([*checked.refused, *found], key=lambda each: (each.row, each.column))
+    kept = checked.frame[~conflicts].reset_index(drop=True)
+    return replace(checked, frame=kept, row=checked.row[~conflicts], refused=tuple(refused))
 
 
 def _base(workspace: Workspace, champions: Champions, question: Question, sent: _Sent) -> Rows:
@@ -158,17 +209,21 @@ def _base(workspace: Workspace, champions: Champions, question: Question, sent: 
     until, cutoff = workspace.store.observed_until(), instant(question.as_of)
     if until is None or cutoff <= until:
         return rows_at(workspace, champions, question.kind, question.as_of)
-    if sent.newest is None or cutoff > sent.newest:
+    if cutoff > max(sent.newest.values(), default=until):
         raise not_observed(until)
     return champions.rows(question.kind, None)
 
 
-def _cutoff(question: Question, sent: _Sent, rows: Rows) -> pd.Timestamp:
+def _cutoffs(question: Question, sent: _Sent, rows: Rows) -> dict[str, pd.Timestamp]:
+    """Cutoff of each device with records: its row's, or when its newest record became known if that is later."""
     if question.as_of is not None:
-        return instant(question.as_of)
-    latest = [rows.snapshot.cutoff_us[rows.position[each]] for each in question.sent if each in rows.position]
-    known = [rows.snapshot.cutoff, *(pd.Timestamp(each, unit="us", tz="UTC") for each in latest)]
-    return max([*known, sent.newest]) if sent.newest is not None else max(known)
+        return dict.fromkeys(question.sent, instant(question.as_of))
+    found = {}
+    for each in question.sent:
+        place = rows.position.get(each)
+        own = rows.snapshot.cutoff if place is None else from_us(rows.snapshot.cutoff_us[place : place + 1])[0]
+        found[each] = max(rows.snapshot.cutoff, own, sent.newest.get(each, own))
+    return found
 
 
 def _answers(
@@ -177,13 +232,13 @@ def _answers(
     question: Question,
     sent: _Sent,
     *,
-    cutoff: pd.Timestamp,
+    cutoffs: Mapping[str, pd.Timestamp],
     horizon: str,
     caller: Caller,
 ) -> dict[str, Fragment]:
     allowed = _allowed(workspace, list(question.sent), sent, caller)
     with step("features"):
-        live = _live(workspace, rows.snapshot, allowed, sent, cutoff)
+        live = _live(workspace, rows.snapshot, allowed, sent, cutoffs)
     with step("model"):
         scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
     out = {}
@@ -195,14 +250,17 @@ def _answers(
         elif each in scored.position:
             said = answer(scored.score(scored.position[each], question.drivers), horizon)
         else:
-            reason = f"the device was not in the field at {cutoff:%Y-%m-%d %H:%M} UTC"
-            said = not_judged("failure", each, cutoff, horizon, reason)
+            reason = f"the device was not in the field at {cutoffs[each]:%Y-%m-%d %H:%M} UTC"
+            said = not_judged("failure", each, cutoffs[each], horizon, reason)
         out[each] = fragment(rows.loaded, said, sent.refused[each])
     return out
 
 
-def _live(workspace: Workspace, fleet: Snapshot, ids: Sequence[str], sent: _Sent, cutoff: pd.Timestamp) -> Snapshot:
-    return live_rows(workspace.store, workspace.fleet, fleet, ids, cutoff, sent=sent.frames, impossible=sent.impossible)
+def _live(
+    workspace: Workspace, fleet: Snapshot, ids: Sequence[str], sent: _Sent, cutoffs: Mapping[str, pd.Timestamp]
+) -> Snapshot:
+    store, spec, last = workspace.store, workspace.fleet, max(cutoffs.values())
+    return live_rows(store, spec, fleet, ids, last, own_cutoffs=cutoffs, sent=sent.frames, impossible=sent.impossible)
 
 
 def _allowed(workspace: Workspace, ids: Sequence[str], sent: _Sent, caller: Caller) -> list[str]:
