@@ -107,7 +107,18 @@ def test_a_percentage_says_impossible_or_certain_only_of_what_is(probability: fl
 
 @pytest.mark.parametrize(
     ("duration", "text"),
-    [(DAY_US, "24 hours"), (14 * DAY_US, "14 days"), (HOUR_US, "1 hour"), (36 * HOUR_US, "36 hours")],
+    [
+        (DAY_US, "24 hours"),
+        (14 * DAY_US, "14 days"),
+        (HOUR_US, "1 hour"),
+        (36 * HOUR_US, "36 hours"),
+        (30_000_000, "30 seconds"),
+        (1_000_000, "1 second"),
+        (60_000_000, "1 minute"),
+        (HOUR_US // 2, "30 minutes"),
+        (90 * 60_000_000, "90 minutes"),
+        (3 * HOUR_US + HOUR_US // 2, "3.5 hours"),
+    ],
 )
 def test_durations_are_said_in_words(duration: int, text: str) -> None:
     assert words(duration) == text

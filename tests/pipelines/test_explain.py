@@ -10,11 +10,17 @@ import pytest
 
 from aftercast.data.clocks import parse_time
 from aftercast.data.errors import NotFoundError
+from aftercast.data.records.inbox import InboxBatch, put_batch
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Score, answer
+from aftercast.models.registry import load_champion, promote, register
 from aftercast.models.score_records import stored_scores
+from aftercast.models.snapshot import snapshot_path
+from aftercast.models.snapshot_file import load_snapshot
 from aftercast.pipelines.cli.main import run as aftercast
+from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.explain import Explanation, explain_device
+from aftercast.serving.champion import Champions
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +96,59 @@ def printed(workspace: Workspace, capsys: pytest.CaptureFixture[str], *words: st
         aftercast(["explain", *words, "-w", str(workspace.folder)])
     assert ended.value.code == 0
     return capsys.readouterr().out
+
+
+def test_a_device_whose_records_were_drained_is_explained_from_its_own_row_and_all_that_was_known_then(
+    own_fleet: Workspace, found: Explanation
+) -> None:
+    device_id = found.answer.entity_id
+    codes = {sign.code for signs in found.signs.values() for sign in signs}
+    later = _drain_faults(own_fleet, device_id, codes)
+    after = explain_device(own_fleet, device_id, cases=2)
+    assert after.answer.cutoff == later
+    faults = own_fleet.store.read("faults", known_at=later, device_ids=[device_id])
+    recent = faults.loc[faults["event_time"] > later - pd.Timedelta(days=7), "code"].value_counts()
+    reported = {sign.code: sign.reported for signs in after.signs.values() for sign in signs}
+    assert codes
+    assert {code: reported[code] for code in codes} == {code: recent[code] for code in codes}
+    assert all(repair.opened_at <= later for _, repairs in after.cases for repair in repairs)
+
+
+def test_a_cutoff_asked_for_is_explained_from_what_was_known_then_after_a_drain_too(own_fleet: Workspace) -> None:
+    before = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
+    device_id = str(before.ids[0])
+    plain = explain_device(own_fleet, device_id, cutoff=before.cutoff, cases=0)
+    _drain_faults(own_fleet, device_id, {own_fleet.fleet.fault_codes[0].code})
+    again = explain_device(own_fleet, device_id, cutoff=before.cutoff, cases=0)
+    assert again.answer.cutoff == before.cutoff
+    assert again.signs == plain.signs
+    assert again.answer.probability == pytest.approx(plain.answer.probability)
+    assert again.answer.data_as_of == plain.answer.data_as_of
+
+
+def test_after_a_promotion_a_drained_device_is_explained_from_the_row_the_service_answers_from(
+    own_fleet: Workspace,
+) -> None:
+    device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
+    later = _drain_faults(own_fleet, device_id, {own_fleet.fleet.fault_codes[0].code})
+    second = register(own_fleet, "failure", load_champion(own_fleet, "failure").run_id, key="second")
+    promote(own_fleet, second, better_than_base=True)
+    champions = Champions(own_fleet)
+    champions.refresh()
+    champions.refresh()
+    served = answer(champions.rows("failure", None).scores([device_id], 5)[device_id], "7d")
+    found = explain_device(own_fleet, device_id, cases=0).answer
+    assert (found.model_version, found.cutoff) == (second.version, later)
+    assert found == served
+
+
+def _drain_faults(workspace: Workspace, device_id: str, codes: set[str]) -> pd.Timestamp:
+    """Drain faults reported three hours after all that was observed; gives the cutoff of the renewed row."""
+    until = workspace.store.observed_until()
+    assert until is not None
+    later = until + pd.Timedelta(hours=3)
+    at = {"event_time": later.isoformat(), "available_at": later.isoformat()}
+    faults = tuple({"device_id": device_id, "code": code, **at} for code in sorted(codes))
+    put_batch(workspace.database, InboxBatch("faults", "faults", faults, pd.Timestamp.now("UTC")))
+    assert run_drain(workspace)["renewed"] == 1
+    return later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -100,7 +101,9 @@ def test_drivers_are_told_with_value_unit_and_what_is_usual(fleet_workspace: Wor
     drivers = [driver for score in scores for driver in score.drivers]
     assert any("usual for model" in driver.text and driver.unit in driver.text for driver in drivers if driver.unit)
     assert all(len(score.drivers) <= 5 for score in scores)
-    assert all(d.value is not None or "not known" in d.text for d in drivers)
+    assert all(d.value is not None or re.search("not known|never reported|so far", d.text) for d in drivers)
+    ages = [d.text for d in drivers if d.value is None and re.fullmatch(r"E-.*_age_hours", d.feature)]
+    assert all(text.endswith(" never reported") for text in ages)
 
 
 def test_scoring_again_repeats_nothing_and_an_earlier_cutoff_leaves_the_service_its_rows(own_fleet: Workspace) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import timestamp_us, to_us
+from aftercast.data.clocks import from_us, timestamp_us, to_us
 from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.records.scores import Kind
@@ -219,15 +219,27 @@ def why_not(store: Store, kind: Kind, entity_id: str, cutoff: pd.Timestamp) -> s
     began = "is installed" if kind == "failure" else "begins"
     if pd.isna(row[start]):
         return f"the {noun} {began} at an unknown time"
-    return f"the {noun} {began} only on {row[start]:%Y-%m-%d}" if row[start] > cutoff else f"it has no row of {at}"
+    return (
+        f"the {noun} {began} only on {row[start]:%Y-%m-%d}" if row[start] > cutoff else f"the {noun} has no row of {at}"
+    )
 
 
-def gone_since(store: Store, kind: Kind, ids: Collection[str]) -> dict[str, pd.Timestamp]:
-    """When those of the devices or customers who are gone by all that is known now had gone, and it was known (UTC)."""
-    _, _, end = _LIVES[kind]
-    rows = _visible(store, kind, None, None, ids)
-    gone = rows[rows[end].notna()]
-    return dict(zip(gone[GRAINS[kind]], gone[[end, "available_at"]].max(axis=1), strict=True))
+def gone_since(store: Store, rows: Snapshot, ids: Collection[str]) -> dict[str, pd.Timestamp]:
+    """When those of the devices or customers who are gone by now had gone and that was known (UTC).
+
+    An end that lies after all that was observed is a plan, and nobody is gone by it yet.
+
+    Parameters
+    ----------
+    rows
+        Rows of the last scoring, some of them renewed since.
+    """
+    _, _, end = _LIVES[rows.kind]
+    seen = [rows.cutoff, store.observed_until(), *from_us(np.unique(rows.cutoff_us))]
+    facts = _visible(store, rows.kind, None, None, ids)
+    known = facts["available_at"].clip(lower=max(each for each in seen if each is not None))
+    gone = facts[facts[end] <= known]
+    return dict(zip(gone[GRAINS[rows.kind]], gone[[end, "available_at"]].max(axis=1), strict=True))
 
 
 _LIVES: Final[dict[Kind, tuple[str, str, str]]] = {

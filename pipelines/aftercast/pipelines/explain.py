@@ -113,7 +113,7 @@ def explain_device(
     loaded = load_champion(workspace, "failure")
     snapshot = _snapshot(workspace, loaded, device_id, cutoff)
     if device_id not in snapshot.ids:
-        reason = _why_not(workspace, device_id, snapshot.cutoff, cutoff)
+        reason = _why_not(workspace, snapshot, device_id, cutoff)
         raise NotFoundError(f"Device {device_id} cannot be explained: {reason}.", "Check the id, or choose a --cutoff.")
     score = judge(loaded, snapshot, workspace.fleet, ids=[device_id])[0]
     chosen = horizon or format_duration(usual_horizon(loaded.model.horizons_us))
@@ -168,6 +168,8 @@ def _asked_for(kept: Snapshot, device_id: str, cutoff: pd.Timestamp | None) -> b
     return device_id in kept.ids and bool((kept.cutoff_us == timestamp_us(cutoff)).all()) and kept.cutoff == cutoff
 
 
-def _why_not(workspace: Workspace, device_id: str, cutoff: pd.Timestamp, asked: pd.Timestamp | None) -> str:
-    gone = {} if asked is not None else gone_since(workspace.store, "failure", [device_id])
-    return why_not(workspace.store, "failure", device_id, max(cutoff, gone.get(device_id, cutoff)))
+def _why_not(workspace: Workspace, snapshot: Snapshot, device_id: str, cutoff: pd.Timestamp | None) -> str:
+    """Say why the device has no row, by what was known at a cutoff asked for, else by what is known now."""
+    gone = {} if cutoff is not None else gone_since(workspace.store, snapshot, [device_id])
+    moment = max(snapshot.cutoff, gone.get(device_id, snapshot.cutoff))
+    return why_not(workspace.store, "failure", device_id, moment)

@@ -110,7 +110,7 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     with step("model"):
         made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
     absent = sorted(set(question.ids) - set(seen))
-    others = _absent(workspace, rows, question, absent, horizon, caller) if absent else {}
+    others = _absent(workspace, rows, absent, question, caller) if absent else {}
     whole = {**kept, **made, **others}
     return Reply(rows, rows.snapshot.cutoff, horizon, tuple(whole[each] for each in question.ids))
 
@@ -261,9 +261,9 @@ def _judged(rows: Rows, ids: Sequence[str], drivers: int, horizon: str) -> dict[
 
 
 def _absent(
-    workspace: Workspace, rows: Rows, question: Question, ids: Sequence[str], horizon: str, caller: Caller
+    workspace: Workspace, rows: Rows, ids: Sequence[str], question: Question, caller: Caller
 ) -> dict[str, Fragment]:
-    kind = rows.snapshot.kind
+    kind, horizon = rows.snapshot.kind, checked_horizon(rows.loaded, question.horizon)
     theirs = ids if caller.outlets is None else visible(workspace, kind, ids, caller)
     found = _not_there(workspace, rows.snapshot, theirs, horizon, as_of=question.as_of)
     hidden = {each: _unanswered(kind, each, known_by_now=False) for each in ids if each not in found}
@@ -286,11 +286,11 @@ def _not_there(
 ) -> dict[str, Answer | Unanswered]:
     """Say what there is to say of records without a feature row: not known at all, not scored yet, or not at risk.
 
-    Whoever retired or left after the last scoring has no row since that was drained; a question as of an instant is
-    about what was known then.
+    Whoever retired or left since the last scoring lost their row by the drain; a question as of an instant is about
+    what was known then.
     """
     now, then = (_known(workspace, snapshot, ids, version) for version in (None, snapshot.data_version))
-    gone = {} if as_of is not None else gone_since(workspace.store, snapshot.kind, ids)
+    gone = {} if as_of is not None else gone_since(workspace.store, snapshot, ids)
     return {
         each: _not_at_risk(workspace, snapshot, each, horizon, gone.get(each))
         if each in then or each in gone
