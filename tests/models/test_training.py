@@ -57,7 +57,7 @@ def test_training_twice_gives_the_same_bits(trained: Trained, world: Any) -> Non
 
 
 def test_too_few_failures_of_every_component_are_refused_with_the_counts(world: Any) -> None:
-    with pytest.raises(NotEnoughDataError, match=r"pump \d+, fan \d+.*shorten the horizon"):
+    with pytest.raises(NotEnoughDataError, match=r"pump \d+, fan \d+.*lower minimum_failures"):
         _train(world, least=100_000)
 
 
