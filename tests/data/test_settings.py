@@ -68,6 +68,6 @@ def test_variables_that_the_project_uses_for_something_else_are_no_settings(file
 
 def _texts() -> list[Path]:
     """What is run or deployed beside the code."""
-    folders = [path for name in ("deploy", "scripts") for path in (ROOT / name).rglob("*") if path.suffix not in {".lock", ".pyc"}]
+    folders = [path for name in ("deploy", "scripts") for path in (ROOT / name).rglob("*")]
     files = [ROOT / name for name in ("compose.yaml", "Dockerfile", "Makefile")]
-    return [path for path in [*folders, *files] if path.is_file()]
+    return [path for path in [*folders, *files] if path.is_file() and path.suffix not in {".lock", ".pyc"}]
