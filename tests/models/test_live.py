@@ -102,6 +102,54 @@ def test_a_device_without_facts_or_retired_has_no_row(fleet_workspace: Workspace
     assert len(row.ids) == 0
 
 
+def test_rows_made_each_alone_are_the_same_in_any_company(fleet_workspace: Workspace, fleet: Snapshot) -> None:
+    """Their cutoffs differ, and so do the rows they would otherwise lend each other for their cohorts."""
+    devices = [str(each) for each in fleet.ids[:6]]
+    before = take_snapshot(fleet_workspace.store, fleet_workspace.fleet, "failure", fleet.cutoff - 9 * DAY)
+    cutoffs = {each: fleet.cutoff - n * DAY for n, each in enumerate(devices)}
+
+    def rows(ids: list[str], *, each_alone: bool) -> Snapshot:
+        return live_rows(
+            fleet_workspace.store,
+            fleet_workspace.fleet,
+            before,
+            ids,
+            fleet.cutoff,
+            own_cutoffs=cutoffs,
+            each_alone=each_alone,
+        )
+
+    together = rows(devices, each_alone=True)
+    assert [pd.Timestamp(int(each), unit="us", tz="UTC") for each in together.cutoff_us] == list(cutoffs.values())
+    for each in devices:
+        _same(together.of([each]), rows([each], each_alone=False))
+    with pytest.raises(AssertionError):
+        _same(rows(devices, each_alone=False), together)
+
+
+def test_cells_of_one_instant_sent_apart_make_the_row_of_the_whole_in_any_order(
+    fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    devices, since = [str(each) for each in fleet.ids[:3]], fleet.cutoff - 3 * DAY
+    sent = _sent(fleet_workspace, devices, since)
+    sensors = list(fleet_workspace.fleet.sensor_names)
+    whole = sent["telemetry"]
+    parts = [whole.assign(**dict.fromkeys(left_out, np.nan)) for left_out in (sensors[:2], sensors[2:])]
+    behind = Behind(fleet_workspace.store, devices, since)
+    for ordered in (parts, parts[::-1]):
+        apart = {**sent, "telemetry": pd.concat(ordered, ignore_index=True)}
+        row = live_rows(behind, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=apart)
+        _same(row, fleet.of(devices))
+
+
+def test_facts_sent_stand_before_stored_ones_of_the_same_instant(fleet_workspace: Workspace, fleet: Snapshot) -> None:
+    device_id = str(fleet.ids[0])
+    facts = fleet_workspace.store.read("devices", device_ids=[device_id], known_at=fleet.cutoff).iloc[[-1]]
+    sent = {"devices": facts.assign(device_model="another")}
+    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, fleet, [device_id], fleet.cutoff, sent=sent)
+    assert list(row.device_model) == ["another"]
+
+
 def test_renewed_rows_take_the_place_of_the_older_ones(fleet_workspace: Workspace, fleet: Snapshot) -> None:
     before = take_snapshot(fleet_workspace.store, fleet_workspace.fleet, "failure", fleet.cutoff - 5 * DAY)
     everyone = [str(each) for each in fleet.ids]

@@ -87,9 +87,8 @@ def test_newer_telemetry_moves_the_cutoff_to_when_it_became_known(
 def test_what_others_send_along_moves_no_other_devices_cutoff(
     client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
 ) -> None:
-    """Of another model, so that it is no part of the cohort either."""
-    own = str(fleet.ids[0])
-    other = next(str(each) for i, each in enumerate(fleet.ids) if fleet.device_model[i] != fleet.device_model[0])
+    """Nor what its cohort is: the other one is of the same model."""
+    own, other = (str(each) for each in fleet.ids[fleet.device_model == fleet.device_model[0]][:2])
     rows = {}
     for device_id, later in ((own, fleet.cutoff + HOUR), (other, fleet.cutoff + 120 * HOUR)):
         last = _telemetry(fleet_workspace, own, 5, fleet.cutoff)[-1]
@@ -98,6 +97,8 @@ def test_what_others_send_along_moves_no_other_devices_cutoff(
     alone = _ask(client, rows[own])["results"][0]
     beside, moved = _ask(client, rows[own], rows[other])["results"]
     assert beside == alone
+    assert _ask(client, rows[other], rows[own])["results"] == [moved, alone]
+    assert _ask(client, rows[other])["results"] == [moved]
     assert pd.Timestamp(alone["cutoff"]) == fleet.cutoff + HOUR
     assert pd.Timestamp(moved["cutoff"]) == fleet.cutoff + 120 * HOUR
 
@@ -134,16 +135,63 @@ def test_cells_of_one_instant_count_together_in_any_order_and_contradictions_are
     assert told["probability"] == whole["probability"]
 
 
+def test_of_two_values_for_one_cell_the_same_one_stands_in_any_order(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    at = {"event_time": (fleet.cutoff + HOUR).isoformat()}
+    rows = [{**at, sensor: 3.0}, {**at, sensor: 4.0, "available_at": at["event_time"]}]
+    forth, back = (
+        _ask(client, {"device_id": device_id, "telemetry": sent})["results"][0] for sent in (rows, rows[::-1])
+    )
+    ((one,), (two,)) = forth.pop("refused_records"), back.pop("refused_records")
+    assert one["reason"] == two["reason"] == "conflicting_duplicate"
+    assert {one["row"], two["row"]} == {0, 1}
+    assert forth == back
+
+
+def test_a_reading_that_contradicts_the_stored_one_is_told_and_the_stored_one_stands(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    stored = next(row for row in _telemetry(fleet_workspace, device_id, 30, fleet.cutoff) if row[sensor] is not None)
+    (plain,) = _ask(client, {"device_id": device_id})["results"]
+    changed = {**stored, sensor: stored[sensor] + 0.5}
+    (told,) = _ask(client, {"device_id": device_id, "telemetry": [changed]})["results"]
+    (refused,) = told.pop("refused_records")
+    assert (refused["reason"], refused["row"], refused["cell_only"]) == ("conflicting_duplicate", 0, False)
+    assert told == {name: value for name, value in plain.items() if name != "refused_records"}
+
+
+def test_events_of_one_id_of_two_devices_do_not_touch_each_other(client: httpx.Client, fleet: Snapshot) -> None:
+    own, other = (str(each) for each in fleet.ids[:2])
+    at = (fleet.cutoff + HOUR).isoformat()
+    repairs = [
+        {"device_id": each, "repairs": [{"work_order_id": "W-1", "opened_at": at, "closed_at": at, **more}]}
+        for each, more in ((own, {"kind": "preventive"}), (other, {"kind": "corrective"}))
+    ]
+    alone = [_ask(client, each)["results"][0] for each in repairs]
+    assert [each["refused_records"] for each in alone] == [[], []]
+    assert _ask(client, *repairs)["results"] == alone
+
+
 def test_a_misspelt_field_is_told_once_and_the_rest_counts(client: httpx.Client, fleet: Snapshot) -> None:
     device_id = str(fleet.ids[0])
     at = [(fleet.cutoff + n * HOUR).isoformat() for n in range(1, 4)]
     rows = [{"event_time": moment, "current_a": 3.0, "vibratoin": 9.0} for moment in at]
     (told,) = _ask(client, {"device_id": device_id, "telemetry": rows})["results"]
     (refused,) = told["refused_records"]
-    assert (refused["reason"], refused["row"], refused["column"]) == ("unknown_column", 0, "")
+    assert (refused["reason"], refused["row"], refused["column"]) == ("unknown_column", 0, "vibratoin")
+    assert refused["cell_only"]
     plain = [{name: value for name, value in row.items() if name != "vibratoin"} for row in rows]
     (rest,) = _ask(client, {"device_id": device_id, "telemetry": plain})["results"]
     assert told["probability"] == rest["probability"]
+
+
+def test_a_field_whose_name_is_none_is_told_without_it(client: httpx.Client, fleet: Snapshot) -> None:
+    device_id, at = str(fleet.ids[0]), fleet.cutoff.isoformat()
+    (told,) = _ask(client, {"device_id": device_id, "faults": [{"event_time": at, "code": "E", "<b>": 1}]})["results"]
+    assert [(each["reason"], each["column"]) for each in told["refused_records"]] == [("unknown_column", "")]
 
 
 def test_newer_facts_of_an_imported_device_count_without_saying_since_when(
@@ -160,6 +208,25 @@ def test_newer_facts_of_an_imported_device_count_without_saying_since_when(
     assert other["refused_records"] == []
     usual = f"usual for model {facts['device_model']}"
     assert (usual in str(known["drivers"]), usual in str(other["drivers"])) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "judged"),
+    [
+        ({"installed_at": "2098-01-01T00:00:00Z"}, False),
+        ({"retired_at": "2025-01-01T00:00:00Z"}, False),
+        ({"retired_at": "2098-01-01T00:00:00Z"}, True),
+    ],
+)
+def test_newer_facts_say_whether_a_device_is_in_the_field(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, changed: dict[str, str], judged: bool
+) -> None:
+    device_id = str(fleet.ids[0])
+    facts = _rows(fleet_workspace.store.read("devices", device_ids=[device_id], known_at=fleet.cutoff))[-1]
+    undated = {name: value for name, value in facts.items() if name != "available_at" and value is not None}
+    (result,) = _ask(client, {"device_id": device_id, "facts": {**undated, **changed}})["results"]
+    assert (result["probability"] is not None) == judged
+    assert (result["reason"] is None) == judged
 
 
 def test_records_that_break_the_contract_are_refused_one_by_one_and_never_repeated(
@@ -189,6 +256,18 @@ def test_records_that_break_the_contract_are_refused_one_by_one_and_never_repeat
     ]
     assert result["out_of_range_inputs"] == [sensor]
     assert result["probability"] is not None
+
+
+@pytest.mark.parametrize(("hours", "named"), [(-1, True), (1, False), (-24 * 60, False)])
+def test_impossible_values_are_named_where_they_lie_in_the_longest_window_before_as_of(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, hours: int, named: bool
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    row = {"event_time": (fleet.cutoff + hours * HOUR).isoformat(), sensor: 9.9e30}
+    asked = {"device_id": device_id, "telemetry": [row]}
+    (result,) = _ask(client, asked, as_of=fleet.cutoff.isoformat())["results"]
+    assert [each["reason"] for each in result["refused_records"]] == ["impossible_value"]
+    assert (sensor in result["out_of_range_inputs"]) == named
 
 
 def test_an_unknown_device_without_facts_has_an_error_and_the_others_their_answers(

@@ -36,7 +36,7 @@ class Refused:
         As in the quarantine, e.g. ``impossible_value``, ``naive_time``; ``unreadable`` where the times of a whole table
         could not be read.
     column
-        A column of the contract or a sensor; empty where it is none of them.
+        A column of the contract or a sensor, or with ``unknown_column`` the field, if its name is plain; else empty.
     cell_only
         Whether the rest of the record was taken.
     """
@@ -61,14 +61,14 @@ class Sent:
     refused
         What was not taken, in the order sent.
     strange
-        Positions of records with fields the table does not use.
+        Positions of records with a field the table does not use, and the field, in the order sent.
     """
 
     table: str
     frame: pd.DataFrame
     row: np.ndarray[tuple[int], np.dtype[np.int64]]
     refused: tuple[Refused, ...]
-    strange: tuple[int, ...]
+    strange: tuple[tuple[int, str], ...]
 
 
 def check_sent(
@@ -100,7 +100,8 @@ def check_sent(
     """
     contract, kinds = TABLES[table], dict(open_kinds or {})
     fields = _fields(contract, spec, kinds)
-    strange = tuple(i for i, row in enumerate(rows) if not row.keys() <= set(fields))
+    used = set(fields)
+    strange = tuple((i, name) for i, row in enumerate(rows) for name in row if name not in used)
     with_own = [i for i, row in enumerate(rows) if row.get(AVAILABLE) is not None]
     without = [i for i, row in enumerate(rows) if row.get(AVAILABLE) is None]
     parts = [

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.clocks import NEVER, timestamp_us, to_us
@@ -21,6 +22,7 @@ from aftercast.features.cohort import complete_cohort_features
 from aftercast.features.evidence import data_as_of, evidence_class
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import DEVICE_TABLES, AttributeKind, Frames, History
+from aftercast.features.scope import Scope, label
 from aftercast.features.views.attributes import CONTRACT
 from aftercast.models.snapshot import Snapshot, standing_facts, tuples
 
@@ -37,6 +39,7 @@ def live_rows(
     own_cutoffs: Mapping[str, pd.Timestamp] | None = None,
     sent: Frames | None = None,
     impossible: Mapping[str, Sequence[str]] | None = None,
+    each_alone: bool = False,
     version: int | None = None,
 ) -> Snapshot:
     """Rows of devices at a cutoff.
@@ -53,9 +56,13 @@ def live_rows(
         Earlier cutoffs of some devices (UTC); all others have ``cutoff``.
     sent
         Contract rows by table that are not in the store, typed; they count as if they were. Cells of telemetry that
-        only one of several rows of an instant has are put together, and of two that differ the first stands.
+        only one of several rows of an instant has are put together, and of two that differ the first stands. Facts of a
+        device stand before stored ones of the same instant.
     impossible
         Device -> sensors that sent impossible values along.
+    each_alone
+        Whether each row is made as if it were the only one wanted; otherwise the rows of all devices wanted stand in
+        the place of the fleet's, and a work order may move from one to another.
     version
         Version of the store; None is the latest.
 
@@ -68,12 +75,14 @@ def live_rows(
     cutoffs = {each: (own_cutoffs or {}).get(each, cutoff) for each in ids}
     behind = _Behind(store, version, cutoff, list(ids))
     frames = {name: _with_sent(name, behind.read(name, spec), sent, cutoffs) for name in DEVICE_TABLES}
+    if each_alone:
+        frames = {name: _with_own_keys(name, rows) for name, rows in frames.items()}
     frames["devices"] = _with_attributes(frames["devices"], fleet)
     history = replace(History.from_frames(spec, frames), attributes=_attributes(fleet))
     examples = _examples(history, cutoffs)
     first = build_device_features(history, examples, stage="device")
     names = examples.ids.astype(object)
-    features = complete_cohort_features(first, names, fleet.features, fleet.ids, spec)
+    features = _compared(first, names, fleet, spec, each_alone=each_alone)
     standing = standing_facts(frames["devices"], examples.ids)
     return replace(
         fleet,
@@ -114,6 +123,23 @@ def _examples(history: History, cutoffs: Mapping[str, pd.Timestamp]) -> Examples
     return every.take(every.cutoff_us == own)
 
 
+def _compared(
+    first: pd.DataFrame, names: npt.NDArray[Any], fleet: Snapshot, spec: FleetSpec, *, each_alone: bool
+) -> pd.DataFrame:
+    """Features with the cohort columns, of all rows at once or of one after the other."""
+    if not each_alone or len(names) < 2:
+        return complete_cohort_features(first, names, fleet.features, fleet.ids, spec)
+    window = label(Scope(spec).windows[0])
+    needed = ["device_model", *(f"{sensor}_mean_{window}" for sensor in Scope(spec).levels)]
+    few, others = (rows[needed].astype({"device_model": object}) for rows in (first, fleet.features))
+    near = np.flatnonzero(others["device_model"].isin(few["device_model"]))
+    others, ids = others.iloc[near], fleet.ids[near]
+    rows = [
+        complete_cohort_features(few.iloc[i : i + 1], names[i : i + 1], others, ids, spec) for i in range(len(names))
+    ]
+    return pd.concat([first, pd.concat([row.drop(columns=needed) for row in rows])], axis=1)
+
+
 def _with_sent(
     table: str, stored: pd.DataFrame, sent: Frames | None, cutoffs: Mapping[str, pd.Timestamp]
 ) -> pd.DataFrame:
@@ -125,7 +151,15 @@ def _with_sent(
     key = [*TABLES[table].key, "available_at"]
     if table == "telemetry" and both.duplicated(key).any():
         both = both.groupby(key, sort=False, as_index=False).first()
-    return both.drop_duplicates(key).sort_values(key, kind="stable", ignore_index=True)
+    stands: Literal["first", "last"] = "last" if table == "devices" else "first"
+    return both.drop_duplicates(["device_id", *key], keep=stands).sort_values(key, kind="stable", ignore_index=True)
+
+
+def _with_own_keys(table: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose keys no other device has: a work order is corrected by records of the same device only."""
+    key = TABLES[table].key
+    own = () if "device_id" in key else key
+    return rows.assign(**{name: rows["device_id"].astype(str) + "\n" + rows[name].astype(str) for name in own})
 
 
 def _known(rows: pd.DataFrame, cutoffs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:

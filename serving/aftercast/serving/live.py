@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +15,13 @@ from aftercast.data.clocks import AHEAD, from_us
 from aftercast.data.contract import TABLES
 from aftercast.data.deduplication import resolve
 from aftercast.data.sent import Refused, Sent, check_sent
-from aftercast.data.store.layout import ROW
+from aftercast.data.store.layout import row_hashes
+from aftercast.data.store.reading import Selection
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import AttributeKind
 from aftercast.features.views.attributes import CONTRACT
 from aftercast.models.answers import Answer, answer, not_judged
+from aftercast.models.impossible import IMPOSSIBLE, cells_of, sensors_before
 from aftercast.models.live import live_rows
 from aftercast.models.scoring import score_rows
 from aftercast.models.snapshot import Snapshot
@@ -41,6 +44,7 @@ from aftercast.serving.tracing import step
 
 NO_COLUMN: Final = "unknown_column"
 CONFLICT: Final = "conflicting_duplicate"
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
 
 
@@ -61,7 +65,8 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
     rows = _base(workspace, champions, question, sent)
     horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
     cutoffs = _cutoffs(question, sent, rows)
-    dated = sent.with_facts_at({each: at for each, at in cutoffs.items() if each in rows.position})
+    imported = _imported(workspace, sent.undated) if sent.undated else set()
+    dated = sent.with_facts_at({each: at for each, at in cutoffs.items() if each in imported})
     found = _answers(workspace, rows, question, dated, cutoffs=cutoffs, horizon=horizon, caller=caller)
     plain = [each for each in question.ids if each not in question.sent]
     others: dict[str, Fragment] = {}
@@ -82,12 +87,14 @@ class _Sent:
     ----------
     undated
         Devices whose facts do not say since when they hold.
+    impossible
+        Cells that hold impossible values: device_id, event_time, available_at, column.
     """
 
     frames: Mapping[str, pd.DataFrame]
     undated: frozenset[str]
     refused: Mapping[str, tuple[Refused, ...]]
-    impossible: Mapping[str, tuple[str, ...]]
+    impossible: pd.DataFrame
 
     @cached_property
     def newest(self) -> Mapping[str, pd.Timestamp]:
@@ -107,7 +114,8 @@ class _Sent:
         if facts is None or not newer:
             return self
         at = facts["device_id"].map(dict(cutoffs)).astype(facts["available_at"].dtype)
-        known = facts["device_id"].isin(newer) & (facts["available_at"] <= at)
+        first = facts.groupby("device_id")["available_at"].transform("min") == facts["available_at"]
+        known = facts["device_id"].isin(newer) & (first | (facts["available_at"] <= at))
         last = facts[known].sort_values("available_at", kind="stable").drop_duplicates("device_id", keep="last")
         dated = pd.concat([facts[~known], last.assign(available_at=at[last.index])], ignore_index=True)
         return replace(self, frames={**self.frames, "devices": dated})
@@ -141,22 +149,23 @@ def _checked(workspace: Workspace, champions: Champions, question: Question) -> 
         each.name: KINDS[each.kind] for each in dictionary if each.view == "attributes" and each.name not in CONTRACT
     }
     refused: dict[str, list[Refused]] = {each: [] for each in question.sent}
-    impossible: dict[str, set[str]] = {each: set() for each in question.sent}
-    frames = {}
+    facts = {each: records.get("devices", ()) for each, records in question.sent.items()}
+    undated = frozenset(each for each, rows in facts.items() if any(row.get("available_at") is None for row in rows))
+    frames, impossible = {}, [cells_of([], [], workspace.fleet)]
     known, now = {"device_id": set(question.sent)}, pd.Timestamp.now("UTC")
     for table in sorted({name for records in question.sent.values() for name in records}):
         owners, places, rows = _pooled(question.sent, table)
         taken = attributes if table == "devices" else None
-        checked = _without_conflicts(check_sent(table, rows, workspace.fleet, known, taken, now=now))
-        frames[table] = checked.frame
-        _share_out(checked, owners, places, refused, impossible)
-    facts = {each: records.get("devices", ()) for each, records in question.sent.items()}
-    return _Sent(
-        frames,
-        frozenset(each for each, rows in facts.items() if any(row.get("available_at") is None for row in rows)),
-        {each: tuple(found) for each, found in refused.items()},
-        {each: tuple(sorted(found)) for each, found in impossible.items()},
-    )
+        checked = check_sent(table, rows, workspace.fleet, known, taken, now=now)
+        settled = _without_conflicts(workspace, checked, undated if table == "devices" else frozenset())
+        frames[table] = settled.frame
+        _share_out(settled, owners, places, refused)
+        cells = [each for each in checked.refused if each.reason == IMPOSSIBLE]
+        impossible.append(
+            cells_of([rows[each.row] for each in cells], [each.column for each in cells], workspace.fleet)
+        )
+    told = {each: tuple(found) for each, found in refused.items()}
+    return _Sent(frames, undated, told, pd.concat([each for each in impossible if len(each) > 0] or impossible[:1]))
 
 
 def _pooled(
@@ -177,29 +186,54 @@ def _share_out(
     owners: Sequence[str],
     places: Sequence[int],
     refused: Mapping[str, list[Refused]],
-    impossible: Mapping[str, set[str]],
 ) -> None:
-    for owner in dict.fromkeys(owners[i] for i in checked.strange):  # a misspelt name is in every record, told once
-        first = next(i for i in checked.strange if owners[i] == owner)
-        refused[owner].append(Refused(checked.table, places[first], NO_COLUMN, "", cell_only=True))
+    first = {(owners[i], name): i for i, name in reversed(checked.strange)}  # a misspelt name may be in every record
+    for (owner, name), i in sorted(first.items(), key=lambda each: each[1]):
+        refused[owner].append(Refused(checked.table, places[i], NO_COLUMN, _shown(name), cell_only=True))
     for each in checked.refused:
         owner = owners[each.row]
         refused[owner].append(Refused(each.table, places[each.row], each.reason, each.column, each.cell_only))
-        if each.reason == "impossible_value":
-            impossible[owner].add(each.column)
 
 
-def _without_conflicts(checked: Sent) -> Sent:
-    """Records without those that contradict one before them, which are refused: what an import would do."""
-    if len(checked.frame) < 2:
+def _shown(name: str) -> str:
+    """Name of a field as it is told; empty where it looks like no name."""
+    return name if NAME.fullmatch(name) else ""
+
+
+def _without_conflicts(workspace: Workspace, checked: Sent, undated: Set[str]) -> Sent:
+    """Records without those that contradict what is stored or each other, which are refused: what an import would do.
+
+    All came at once, so none is the first: of two that differ the one with more cells stands, whatever their order.
+    Each device is compared with its own records only: nothing is told about others, and none changes another's answer.
+
+    Parameters
+    ----------
+    undated
+        Devices whose records are newer than all that is stored, and so contradict nothing.
+    """
+    table, frame = TABLES[checked.table], checked.frame
+    of_a_device = replace(table, key=tuple(dict.fromkeys(["device_id", *table.key])))
+    dated = np.flatnonzero(~frame["device_id"].isin(list(undated)))
+    if len(dated) == 0:
         return checked
-    table = TABLES[checked.table]
-    nothing = checked.frame.iloc[:0].assign(**{ROW: np.array([], dtype=np.int64)})
-    conflicts = resolve(table, checked.frame, lambda _: nothing).conflicts
+    order = dated[np.lexsort((row_hashes(frame)[dated], -np.asarray(frame.notna().sum(axis=1))[dated]))]
+    verdict = resolve(of_a_device, frame.iloc[order].reset_index(drop=True), partial(_near, workspace, table.name))
+    conflicts = np.zeros(len(frame), dtype=bool)
+    conflicts[order] = verdict.conflicts
     found = [Refused(table.name, int(i), CONFLICT, "", cell_only=False) for i in checked.row[conflicts]]
     refused = sorted([*checked.refused, *found], key=lambda each: (each.row, each.column))
-    kept = checked.frame[~conflicts].reset_index(drop=True)
+    kept = frame[~conflicts].reset_index(drop=True)
     return replace(checked, frame=kept, row=checked.row[~conflicts], refused=tuple(refused))
+
+
+def _near(workspace: Workspace, table: str, wanted: Selection) -> pd.DataFrame:
+    return workspace.store.read(
+        table,
+        columns=wanted.columns,
+        device_ids=wanted.device_ids,
+        event_from=wanted.event_from,
+        event_to=wanted.event_to,
+    )
 
 
 def _base(workspace: Workspace, champions: Champions, question: Question, sent: _Sent) -> Rows:
@@ -238,7 +272,8 @@ def _answers(
 ) -> dict[str, Fragment]:
     allowed = _allowed(workspace, list(question.sent), sent, caller)
     with step("features"):
-        live = _live(workspace, rows.snapshot, allowed, sent, cutoffs)
+        until = pd.Timestamp.now("UTC") + AHEAD if question.as_of is None else instant(question.as_of)
+        live = _live(workspace, rows.snapshot, allowed, sent, cutoffs, until=until)
     with step("model"):
         scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
     out = {}
@@ -257,16 +292,40 @@ def _answers(
 
 
 def _live(
-    workspace: Workspace, fleet: Snapshot, ids: Sequence[str], sent: _Sent, cutoffs: Mapping[str, pd.Timestamp]
+    workspace: Workspace,
+    fleet: Snapshot,
+    ids: Sequence[str],
+    sent: _Sent,
+    cutoffs: Mapping[str, pd.Timestamp],
+    *,
+    until: pd.Timestamp,
 ) -> Snapshot:
-    store, spec, last = workspace.store, workspace.fleet, max(cutoffs.values())
-    return live_rows(store, spec, fleet, ids, last, own_cutoffs=cutoffs, sent=sent.frames, impossible=sent.impossible)
+    """Rows of devices, each as if it were the only one; impossible values count that were known until an instant."""
+    spec = workspace.fleet
+    impossible: dict[str, tuple[str, ...]] = {}
+    for each, cells in sent.impossible.groupby("device_id"):
+        impossible |= sensors_before(cells, spec, cutoffs[str(each)], until=until)
+    return live_rows(
+        workspace.store,
+        spec,
+        fleet,
+        ids,
+        max(cutoffs.values()),
+        own_cutoffs=cutoffs,
+        sent=sent.frames,
+        impossible=impossible,
+        each_alone=True,
+    )
+
+
+def _imported(workspace: Workspace, ids: Collection[str]) -> set[str]:
+    stored = workspace.store.read("devices", columns=["device_id"], device_ids=sorted(ids))
+    return set(stored["device_id"])
 
 
 def _allowed(workspace: Workspace, ids: Sequence[str], sent: _Sent, caller: Caller) -> list[str]:
     """Devices that are stored, or whose facts came along; of the outlets that the caller may see."""
-    stored = workspace.store.read("devices", columns=["device_id"], device_ids=list(ids))
-    known = set(stored["device_id"])
+    known = _imported(workspace, ids)
     theirs = known if caller.outlets is None else set(visible(workspace, "failure", sorted(known), caller))
     facts = sent.frames.get("devices")
     if facts is not None and len(facts) > 0:
