@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -13,6 +14,10 @@ from aftercast.serving.http_protocol import MOST_HEAD_BYTES
 
 PATIENCE_S = 60.0
 LINE = b"GET /health HTTP/1.1\r\nHost: service\r\n"
+
+
+ASKING = b"POST /v1/failure-risk HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 def _connected(client: httpx.Client) -> socket.socket:
@@ -45,6 +50,50 @@ def test_headers_without_end_are_refused(bare_client: httpx.Client, part: bytes)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
         assert time.monotonic() - began < PATIENCE_S
     assert bare_client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("begun", "part"),
+    [
+        (b"1\r\nx\r\n0\r\n", b"X-Many: " + b"a" * 1000 + b"\r\n"),
+        (b"0\r\nX-Long: ", b"a" * 1000),
+        (b"1;", b"a" * 1000),
+    ],
+    ids=["many trailers", "a long trailer", "an extension"],
+)
+def test_what_surrounds_a_body_without_end_closes_the_connection(
+    bare_client: httpx.Client, begun: bytes, part: bytes
+) -> None:
+    with _connected(bare_client) as there:
+        there.sendall(ASKING + CHUNKED + b"\r\n" + begun)
+        most, sent = 1000 * MOST_HEAD_BYTES, 0
+        with contextlib.suppress(ConnectionError, BrokenPipeError):
+            while sent < most:
+                there.sendall(part)
+                sent += len(part)
+        assert sent < most
+    assert bare_client.get("/health").status_code == 200
+
+
+def test_a_trailer_is_no_header(bare_client: httpx.Client) -> None:
+    key = b"X-API-Key: " + bare_client.headers["X-API-Key"].encode() + b"\r\n"
+    answers = {}
+    for place, (head, trailer) in {"header": (key, b""), "trailer": (b"", key)}.items():
+        with _connected(bare_client) as there:
+            body = b"2\r\n{}\r\n0\r\n"
+            there.sendall(ASKING + CHUNKED + b"Connection: close\r\n" + head + b"\r\n" + body + trailer + b"\r\n")
+            answers[place] = _all(there)[:13]
+    assert answers == {"header": b"HTTP/1.1 422 ", "trailer": b"HTTP/1.1 401 "}
+
+
+def test_a_body_in_many_small_pieces_is_read(bare_client: httpx.Client) -> None:
+    body = b'{"devices": []' + b" " * 20_000 + b"}"
+    pieces = b"".join(b"1;p=1\r\n" + body[i : i + 1] + b"\r\n" for i in range(len(body)))
+    assert len(pieces) > 2 * MOST_HEAD_BYTES
+    key = b"X-API-Key: " + bare_client.headers["X-API-Key"].encode() + b"\r\n"
+    with _connected(bare_client) as there:
+        there.sendall(ASKING + CHUNKED + b"Connection: close\r\n" + key + b"\r\n" + pieces + b"0\r\n\r\n")
+        assert _all(there).startswith(b"HTTP/1.1 422 ")
 
 
 def test_headers_just_too_long_are_told_so(bare_client: httpx.Client) -> None:
