@@ -335,6 +335,19 @@ def test_what_is_too_long_to_be_a_key_is_not_looked_up(keys: Keys) -> None:
     assert keys.asked == []
 
 
+@pytest.mark.parametrize(
+    "presented",
+    ["ac_", "ac_0\x00_0", f"ac_00000000_{'0' * 63}\x00", f"ac_0000000\x00_{'0' * 64}", f"ac_٠0000000_{'0' * 64}"],
+)
+def test_what_does_not_read_as_a_key_is_not_looked_up_even_while_the_database_is_away(
+    keys: Keys, presented: str
+) -> None:
+    assert _callers(keys).find(presented) is None
+    keys.reachable = False
+    assert _callers(keys).find(presented) is None
+    assert keys.asked == []
+
+
 def test_a_caller_is_told_that_keys_cannot_be_checked_and_when_to_ask_again(keys: Keys) -> None:
     async def hello(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(Request(scope).state.caller.name)(scope, receive, send)

@@ -15,15 +15,18 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Engine, insert, select
 
 from aftercast.data.records.database import METADATA
+from aftercast.data.records.keys import create_key
 from aftercast.data.settings import SERVICE_DEFAULTS
 from aftercast.data.workspace import Workspace
 from aftercast.models.last_good import find_last_good
 from aftercast.models.registry import CHAMPION, Version, client, load_champion, model_name, promote
 from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot
+from aftercast.serving.callers import Callers
+from aftercast.serving.errors import ProblemError
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 ClientOf = Callable[..., httpx.Client]
@@ -242,6 +245,38 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
     assert "aftercast_devices_silent" in figures.text
     assert (back.status_code, back.json()["database"]) == (200, "reachable")
     assert after.status_code == 200
+
+
+@pytest.mark.service
+def test_whatever_is_presented_as_a_key_the_others_are_checked_as_always(
+    on_postgres: Postgres, listening: Listening, client_of: ClientOf
+) -> None:
+    """A password with a byte that PostgreSQL takes in no text was an error of the database, and keys were not asked."""
+    fleet = on_postgres.workspace
+    with listening(fleet) as url:
+        strange = [httpx.get(f"{url}/docs", auth=("any", each)) for each in ("ac_\0", f"ac_0000000\0_{'0' * 64}")]
+        with client_of(url, fleet, "predict") as asking:
+            answered = asking.get("/v1/model")
+    assert [each.status_code for each in strange] == [401, 401]
+    assert answered.status_code == 200
+
+
+@pytest.mark.service
+def test_an_error_of_one_statement_leaves_the_next_key_checked(on_postgres: Postgres) -> None:
+    """A statement that the database refuses says nothing of the database: with the clock standing still, it is asked."""
+    database = on_postgres.workspace.database
+    (_, first), (_, second) = create_key(database, "first"), create_key(database, "second")
+    callers = Callers(lambda: database, clock=lambda: 1000.0)
+    _rename(database, "api_keys", "elsewhere")
+    with pytest.raises(ProblemError, match="cannot be reached"):
+        callers.find(first)
+    _rename(database, "elsewhere", "api_keys")
+    assert callers.find(second) is not None
+
+
+def _rename(database: Engine, old: str, new: str) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
 
 
 @pytest.mark.service

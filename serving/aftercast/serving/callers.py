@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.keys import KEY_PREFIX, ApiKey, verify_key
-from aftercast.serving.errors import ProblemError
+from aftercast.data.records.keys import KEY_PREFIX, ApiKey, is_key, verify_key
+from aftercast.serving.errors import ProblemError, is_away
 
 LOG: Final = logging.getLogger("aftercast.serving")
 KEPT_S: Final = 1.0
@@ -137,7 +137,7 @@ class Callers:
             return known
         now = self._clock()
         if presented.startswith(KEY_PREFIX):
-            return self._find_key(presented, now)
+            return self._find_key(presented, now) if is_key(presented) else None
         return self._keep(presented, None if self._tokens is None else self._tokens(presented), now)
 
     def _find_key(self, presented: str, now: float) -> Caller | None:
@@ -146,7 +146,10 @@ class Callers:
         try:
             key = verify_key(self._database(), presented)
         except (DBAPIError, PoolTimeoutError, WorkspaceError) as error:
-            self._note_away(error)
+            if isinstance(error, WorkspaceError) or is_away(error):
+                self._note_away(error)
+            else:  # of this statement: others are asked about as before
+                LOG.error("a key could not be checked", exc_info=error)
             return self._in_grace(presented, now)
         self._note_back()
         return self._keep(presented, None if key is None else _verified(key), now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ SCOPES: Final = ("predict", "lists", "ingest", "metrics", "admin")
 admin: everything, now and later."""
 DEFAULT_SCOPES: Final = ("predict", "lists")
 KEY_PREFIX: Final = "ac_"
+_SHAPE: Final = re.compile(r"ac_[0-9a-f]{8}_[0-9a-f]{64}")
 
 API_KEYS: Final = Table(
     "api_keys",
@@ -197,6 +199,11 @@ def find_key(engine: Engine, key_id: str) -> ApiKey:
     """Return the key with an id, whether it works or not; raises NotFoundError if none has it."""
     with engine.connect() as connection:
         return _api_key(_row(connection, key_id))
+
+
+def is_key(text: str) -> bool:
+    """Whether a text reads as a key; nothing else needs to be looked up."""
+    return _SHAPE.fullmatch(text) is not None
 
 
 def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = None) -> ApiKey | None:
