@@ -299,3 +299,19 @@ def test_more_records_than_the_service_reads_are_refused(client: httpx.Client, f
     rows = [{"code": "E"}] * (most + 1)
     refused = client.post("/v1/failure-risk", json={"devices": [{"device_id": "D", "faults": rows}]})
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
+
+
+@pytest.mark.parametrize("written", ["{} ", "\n{}", "n/a"])
+def test_an_id_with_spaces_around_it_brings_nothing_for_the_device_without(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, written: str
+) -> None:
+    """The checks trim ids: its records would count for a neighbour in the call."""
+    device_id = str(fleet.ids[0])
+    sent = _telemetry(fleet_workspace, device_id, 2, fleet.cutoff)[-1:]
+    later = {"event_time": (fleet.cutoff + HOUR).isoformat(), fleet_workspace.fleet.sensors[0].name: 1.0}
+    one = {"device_id": device_id, "telemetry": sent}
+    strange = {"device_id": written.format(device_id), "telemetry": [later], "facts": {"device_model": "x"}}
+    alone = _ask(client, one)["results"]
+    both = _ask(client, one, strange)["results"]
+    assert both[:1] == alone
+    assert both[1]["error"]["code"] == "unknown_device"

@@ -263,7 +263,7 @@ def test_whatever_is_presented_as_a_key_the_others_are_checked_as_always(
 
 @pytest.mark.service
 def test_an_error_of_one_statement_leaves_the_next_key_checked(on_postgres: Postgres) -> None:
-    """A statement that the database refuses says nothing of the database: with the clock standing still, it is asked."""
+    """A statement that the database refuses says nothing of the database, which is asked again at once."""
     database = on_postgres.workspace.database
     (_, first), (_, second) = create_key(database, "first"), create_key(database, "second")
     callers = Callers(lambda: database, clock=lambda: 1000.0)

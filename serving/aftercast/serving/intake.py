@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,10 +21,9 @@ from aftercast.data.sent import UNREADABLE, Refused, check_sent
 from aftercast.data.workspace import Workspace
 from aftercast.serving.callers import Caller
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.questions import visible
+from aftercast.serving.reach import Reach, with_stored_ids
 
 NOT_YET: Final = "available_in_future"
-HIDDEN: Final = "unknown_device"
 NO_COLUMN: Final = "unknown_column"
 OWNED_BY: Final = {"device_id": "devices", "customer_id": "customers"}
 
@@ -63,7 +62,7 @@ def take_records(
     _check_size(workspace, records)
     received_at = pd.Timestamp.now("UTC").as_unit("us")
     try:
-        known, strange = _without_strange_columns(workspace, table, records)
+        known, strange = _without_strange_columns(workspace, table, with_stored_ids(table, records))
         wrong, hidden = _wrong(workspace, table, known, caller, received_at)
         wrong = tuple(sorted([*wrong, *strange], key=lambda each: each.row))
         taken = [_dated(row, received_at) for i, row in enumerate(known) if i not in hidden]
@@ -124,18 +123,19 @@ def _check_any(taken: Sequence[Mapping[str, Any]], wrong: Sequence[Refused]) -> 
 def _wrong(
     workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller, received_at: pd.Timestamp
 ) -> tuple[tuple[Refused, ...], set[int]]:
-    """What is wrong with the records, and which of them the caller may not bring at all."""
-    known = _known(workspace, table, records)
+    """What is wrong with the records, and which of them are not taken at all."""
+    reach = None if caller.outlets is None else Reach.of(workspace, caller, records)
+    known = _known(workspace, table, records, reach)
     dated = [_dated(row, received_at) for row in records]
     checked = check_sent(table, dated, workspace.fleet, known)
     early = set(checked.row[_after(checked.frame, received_at + AHEAD)].tolist())
-    hidden = _hidden(workspace, table, records, caller)
+    hidden = {} if reach is None else reach.refused(table, records, checked)
     told = [
-        *checked.refused,
-        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early)),
-        *(Refused(table, i, HIDDEN, "device_id", cell_only=False) for i in sorted(hidden)),
+        *(each for each in checked.refused if each.row not in hidden),
+        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early - hidden.keys())),
+        *hidden.values(),
     ]
-    return tuple(sorted(told, key=lambda each: each.row)), hidden | early
+    return tuple(sorted(told, key=lambda each: each.row)), hidden.keys() | early
 
 
 def _after(frame: pd.DataFrame, moment: pd.Timestamp) -> npt.NDArray[np.bool_]:
@@ -144,41 +144,26 @@ def _after(frame: pd.DataFrame, moment: pd.Timestamp) -> npt.NDArray[np.bool_]:
     return np.asarray(frame["available_at"] > moment)
 
 
-def _known(workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Ids that exist already, for each id column that the table has."""
-    found = {}
+def _known(
+    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], reach: Reach | None
+) -> dict[str, Set[str]]:
+    """Ids that may be referred to, for each id column that the table has: those that exist and are seen."""
+    found: dict[str, Set[str]] = {}
     for column, owner in OWNED_BY.items():
-        if TABLES[table].has(column) and table != owner:
+        if not TABLES[table].has(column) or table == owner:
+            found[column] = {str(row.get(column)) for row in records}
+        elif reach is not None:
+            found[column] = reach.devices if column == "device_id" else reach.customers
+        else:
             stored = workspace.store.read(owner, columns=[column], **_only(column, records))
             found[column] = set(stored[column])
-        else:
-            found[column] = {str(row.get(column)) for row in records}
     return found
 
 
 def _only(column: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if column != "device_id":
         return {}
-    return {"device_ids": sorted({str(row["device_id"]) for row in records if row.get("device_id") is not None})}
-
-
-def _hidden(workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller) -> set[int]:
-    """Records about devices that the outlets of the caller do not look after."""
-    if caller.outlets is None:
-        return set()
-    ids = sorted({str(row.get("device_id")) for row in records})
-    theirs = set(visible(workspace, "failure", ids, caller)) if TABLES[table].has("device_id") else set()
-    if table == "devices":
-        stored = set(workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
-        new = (row for row in records if str(row.get("device_id")) not in stored)
-        theirs |= {str(row.get("device_id")) for row in new if caller.sees_outlet(_text(row.get("outlet_id")))}
-        moved = {str(row.get("device_id")) for row in records if not caller.sees_outlet(_text(row.get("outlet_id")))}
-        theirs -= moved
-    return {i for i, row in enumerate(records) if str(row.get("device_id")) not in theirs}
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return {"device_ids": sorted({each for row in records if (each := row.get("device_id"))})}
 
 
 def _dated(row: Mapping[str, Any], received_at: pd.Timestamp) -> dict[str, Any]:

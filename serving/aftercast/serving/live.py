@@ -17,6 +17,7 @@ from aftercast.data.deduplication import resolve
 from aftercast.data.sent import Refused, Sent, check_sent
 from aftercast.data.store.layout import row_hashes
 from aftercast.data.store.reading import Selection
+from aftercast.data.validation.parsing import as_stored
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import AttributeKind
 from aftercast.features.views.attributes import CONTRACT
@@ -143,18 +144,20 @@ def _check(workspace: Workspace, question: Question) -> None:
 
 
 def _checked(workspace: Workspace, champions: Champions, question: Question) -> _Sent:
-    """Check the records of all devices, one table after the other."""
+    """Check the records of all devices, one table after the other; an id with spaces around it is nobody's."""
     dictionary = champions.rows(question.kind, None).snapshot.dictionary
     attributes = {
         each.name: KINDS[each.kind] for each in dictionary if each.view == "attributes" and each.name not in CONTRACT
     }
     refused: dict[str, list[Refused]] = {each: [] for each in question.sent}
-    facts = {each: records.get("devices", ()) for each, records in question.sent.items()}
+    ids = list(question.sent)
+    named = {each: question.sent[each] for each, id_ in zip(ids, as_stored(ids), strict=True) if each == id_}
+    facts = {each: records.get("devices", ()) for each, records in named.items()}
     undated = frozenset(each for each, rows in facts.items() if any(row.get("available_at") is None for row in rows))
     frames, impossible = {}, [cells_of([], [], workspace.fleet)]
-    known, now = {"device_id": set(question.sent)}, pd.Timestamp.now("UTC")
-    for table in sorted({name for records in question.sent.values() for name in records}):
-        owners, places, rows = _pooled(question.sent, table)
+    known, now = {"device_id": set(named)}, pd.Timestamp.now("UTC")
+    for table in sorted({name for records in named.values() for name in records}):
+        owners, places, rows = _pooled(named, table)
         taken = attributes if table == "devices" else None
         checked = check_sent(table, rows, workspace.fleet, known, taken, now=now)
         settled = _without_conflicts(workspace, checked, undated if table == "devices" else frozenset())
@@ -331,5 +334,5 @@ def _allowed(workspace: Workspace, ids: Sequence[str], sent: _Sent, caller: Call
     if facts is not None and len(facts) > 0:
         new = facts[~facts["device_id"].isin(known)]
         seen = [caller.sees_outlet(None if pd.isna(each) else str(each)) for each in new["outlet_id"]]
-        theirs = theirs | set(new.loc[seen, "device_id"])
+        theirs = theirs | set(new.loc[np.array(seen, dtype=bool), "device_id"])
     return [each for each in ids if each in theirs]

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from aftercast.data.clocks import EARLIEST, LATEST, format_duration, parse_duration_us
@@ -276,8 +277,8 @@ def visible(workspace: Workspace, kind: Kind, ids: Sequence[str], caller: Caller
     only = list(ids) if kind == "failure" else None
     rows = workspace.store.read("devices", columns=["device_id", "customer_id", "outlet_id"], device_ids=only)
     last = rows.drop_duplicates("device_id", keep="last")
-    theirs = last[[caller.sees_outlet(None if pd.isna(each) else str(each)) for each in last["outlet_id"]]]
-    known = set(theirs[grain].dropna())
+    seen = [caller.sees_outlet(None if pd.isna(each) else str(each)) for each in last["outlet_id"]]
+    known = set(last.loc[np.array(seen, dtype=bool), grain].dropna())
     return [each for each in ids if each in known]
 
 

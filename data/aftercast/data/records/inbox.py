@@ -95,6 +95,14 @@ def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
     return found
 
 
+def waiting_of(engine: Engine, table: str) -> list[Mapping[str, Any]]:
+    """Records of a table that wait, oldest first."""
+    statement = select(INBOX).where(INBOX.c.drained_at.is_(None), INBOX.c.table_name == table)
+    with engine.connect() as connection:
+        rows = connection.execute(statement.order_by(INBOX.c.received_at, INBOX.c.batch_id)).all()
+    return [record for row in rows for record in _batch(row).records]
+
+
 def mark_drained(engine: Engine, batch_ids: Sequence[str], import_id: str) -> None:
     """Record that an import stored batches."""
     values = {"drained_at": pd.Timestamp.now("UTC").isoformat(), "import_id": import_id}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,16 @@ class Parsed:
 def parse_cells(values: pd.Series, kind: str) -> Parsed:
     """Parse one column into a kind of the contract; unreadable cells become missing and are marked."""
     return _PARSERS[kind](values)
+
+
+def as_stored(values: Sequence[Any]) -> list[str | None]:
+    """Text of cells as a text column of the contract will have it, each by itself: trimmed, missing words as None.
+
+    >>> as_stored([" D1", 7, "n/a", None])
+    ['D1', '7', None, None]
+    """
+    texts = _text(pd.Series([None if value is None else str(value) for value in values], dtype="object"))
+    return [None if pd.isna(text) else str(text) for text in texts]
 
 
 def how_to_write(values: pd.Series) -> str:
