@@ -297,7 +297,8 @@ def test_removing_the_lock_file_does_not_split_the_chain(folder: Path) -> None:
 
 def test_files_are_not_for_everyone_to_read(log: AuditLog, folder: Path) -> None:
     log.append("prediction", {})
-    assert [path.stat().st_mode & 0o007 for path in folder.iterdir()] == [0, 0]
+    assert sorted(path.name for path in folder.iterdir()) == ["000001.jsonl", "chain", "lock"]
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {(folder / "lock").stat().st_mode & 0o770}
 
 
 @pytest.mark.parametrize("length", [1, 50, 65_000, 65_300, 65_536, 200_000])

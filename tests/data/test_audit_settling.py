@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from aftercast.data.audit.identity import CHAIN_FILE, read_chain
 from aftercast.data.audit.lines import AuditError
 from aftercast.data.audit.log import AuditLog
 from aftercast.data.audit.settling import settle, settling
 from aftercast.data.audit.verification import verify
 from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.anchors import newest_anchor, read_anchors
+from aftercast.data.records.anchors import Anchor, newest_anchor, read_anchors
 from aftercast.data.records.database import open_database
 
 NEVER_S = 1_000.0
@@ -45,6 +46,20 @@ def away(tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
+def chain_of(log: AuditLog) -> str:
+    chain = read_chain(log.folder)
+    assert chain
+    return chain
+
+
+def anchored(log: AuditLog, engine: Engine) -> list[Anchor]:
+    return list(read_anchors(engine, chain_of(log), 100))
+
+
+def newest(log: AuditLog, engine: Engine) -> int:
+    return newest_anchor(engine, chain_of(log))
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not true():
@@ -58,7 +73,7 @@ def test_settling_anchors_the_newest_entry_and_keeps_earlier_anchors(log: AuditL
         log.append("prediction", {"filling": "x" * 400})
         told.append(log.append("prediction", {}))
         assert settle(log, engine) == told[-1]
-    anchors = list(read_anchors(engine, 100))
+    anchors = anchored(log, engine)
     assert [(anchor.seq, anchor.hash) for anchor in anchors] == [(one.seq, one.hash) for one in told]
     assert anchors[0].anchored_at.tzname() == "UTC"
     assert verify(log.folder, engine).anchored == 6
@@ -68,19 +83,19 @@ def test_settling_twice_writes_one_anchor(log: AuditLog, engine: Engine) -> None
     log.append("prediction", {})
     settle(log, engine)
     settle(log, engine)
-    assert len(list(read_anchors(engine, 100))) == 1
+    assert len(anchored(log, engine)) == 1
 
 
 def test_an_empty_log_has_no_anchor(log: AuditLog, engine: Engine) -> None:
     assert settle(log, engine).seq == 0
-    assert newest_anchor(engine) == 0
+    assert newest(log, engine) == 0
 
 
 def test_settling_includes_what_another_process_wrote(log: AuditLog, engine: Engine) -> None:
     log.append("prediction", {})
     with AuditLog(log.folder, segment_bytes=500) as other:
         other.append("prediction", {})
-    assert settle(log, engine).seq == newest_anchor(engine) == 2
+    assert settle(log, engine).seq == newest(log, engine) == 2
 
 
 def test_a_database_that_is_away_is_an_error_without_its_address(log: AuditLog, away: Engine) -> None:
@@ -90,18 +105,37 @@ def test_a_database_that_is_away_is_an_error_without_its_address(log: AuditLog, 
     assert "records.db" not in str(caught.value)
 
 
+@pytest.mark.parametrize("content", [b"", b"0" * 31, b"F" * 32, b"0" * 33, b"\xff" * 32])
+def test_a_file_that_holds_no_id_is_an_error_and_entries_are_still_written(
+    log: AuditLog, engine: Engine, content: bytes
+) -> None:
+    log.append("prediction", {})
+    (log.folder / CHAIN_FILE).write_bytes(content)
+    with pytest.raises(AuditError, match="32 hexadecimal digits"):
+        settle(log, engine)
+    assert log.append("prediction", {}).seq == 2
+
+
+def test_a_file_of_the_id_that_cannot_be_read_is_an_error(log: AuditLog, engine: Engine) -> None:
+    log.append("prediction", {})
+    (log.folder / CHAIN_FILE).unlink()
+    (log.folder / CHAIN_FILE).mkdir()
+    with pytest.raises(AuditError, match="cannot be read"):
+        settle(log, engine)
+
+
 def test_the_settler_settles_every_so_often(log: AuditLog, engine: Engine) -> None:
     with settling(log, lambda: engine, OFTEN_S):
         for seq in (1, 2):
             log.append("prediction", {})
-            wait_until(lambda seq=seq: newest_anchor(engine) == seq)  # type: ignore[misc]
+            wait_until(lambda seq=seq: newest(log, engine) == seq)  # type: ignore[misc]
 
 
 def test_the_settler_settles_at_the_end(log: AuditLog, engine: Engine) -> None:
     with settling(log, lambda: engine, NEVER_S) as settler:
         log.append("prediction", {})
-        assert newest_anchor(engine) == 0
-    assert newest_anchor(engine) == 1
+        assert newest(log, engine) == 0
+    assert newest(log, engine) == 1
     assert not settler.is_alive()
 
 
@@ -109,7 +143,7 @@ def test_the_settler_settles_also_when_its_block_fails(log: AuditLog, engine: En
     log.append("prediction", {})
     with pytest.raises(KeyError), settling(log, lambda: engine, NEVER_S):
         raise KeyError
-    assert newest_anchor(engine) == 1
+    assert newest(log, engine) == 1
 
 
 def test_the_settler_writes_nothing_while_nothing_happens(log: AuditLog, engine: Engine) -> None:
@@ -121,7 +155,7 @@ def test_the_settler_writes_nothing_while_nothing_happens(log: AuditLog, engine:
 
     log.append("prediction", {})
     with settling(log, getter, OFTEN_S):
-        wait_until(lambda: newest_anchor(engine) == 1)
+        wait_until(lambda: newest(log, engine) == 1)
         time.sleep(10 * OFTEN_S)
     assert len(asked) == 1
 
@@ -141,6 +175,6 @@ def test_an_outage_is_warned_of_once_and_outlived(
 
     log.append("prediction", {})
     with caplog.at_level(logging.WARNING), settling(log, getter, OFTEN_S):
-        wait_until(lambda: newest_anchor(engine) == 1)
+        wait_until(lambda: newest(log, engine) == 1)
     said = [record.getMessage() for record in caplog.records]
     assert ["not settled" in said[0], "settled again" in said[1], len(said)] == [True, True, 2]

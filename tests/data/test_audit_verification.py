@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from aftercast.data.audit import runs
+from aftercast.data.audit.identity import CHAIN_FILE, WITHOUT_ID
 from aftercast.data.audit.lines import BEFORE_HASH, CLOSING, OPENING, read_link
 from aftercast.data.audit.log import AuditLog
 from aftercast.data.audit.verification import Verification, verify
@@ -24,6 +25,7 @@ from aftercast.data.records.database import open_database
 
 ENTRIES = 14
 ANCHORED = (4, 7, 8, 11, 14)
+CHAIN = "0123456789abcdef" * 2
 Lines = list[bytes]
 
 
@@ -50,6 +52,7 @@ class Original:
         """Verify the log with other lines, each segment as long as before and the last taking the rest."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
+            (folder / CHAIN_FILE).write_text(CHAIN)
             start = 0
             for number, segment in enumerate(self.segments, start=1):
                 end = start + len(segment) if number < len(self.segments) else len(lines)
@@ -67,7 +70,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
         for number in range(1, ENTRIES + 1):
             position = log.append("prediction", {"number": number, "filling": "x" * (number % 3) * 20})
             if number in ANCHORED:
-                write_anchor(engine, position.seq, position.hash)
+                write_anchor(engine, CHAIN, position.seq, position.hash)
     paths = sorted((base / "audit").glob("*.jsonl"))
     segments = tuple(tuple(path.read_bytes().splitlines(keepends=True)) for path in paths)
     assert len(segments) == 4
@@ -277,16 +280,20 @@ def test_two_segments_exchanged_are_one_finding(original: Original, tmp_path: Pa
     assert only(verify(tmp_path, original.engine))[0] == "reordered"
 
 
-def test_a_log_that_is_not_there_is_whole_until_something_was_anchored(original: Original, tmp_path: Path) -> None:
+def test_a_log_that_is_not_there_is_whole_and_one_of_which_only_the_id_is_left_is_cut(
+    original: Original, tmp_path: Path
+) -> None:
     assert verify(tmp_path / "none", None).whole
-    assert only(verify(tmp_path / "none", original.engine))[0] == "cut"
+    assert verify(tmp_path / "none", original.engine).whole
+    (tmp_path / CHAIN_FILE).write_text(CHAIN)
+    assert only(verify(tmp_path, original.engine))[0] == "cut"
 
 
 def test_an_anchor_is_never_replaced(original: Original) -> None:
-    before = list(read_anchors(original.engine, ENTRIES))
-    write_anchor(original.engine, ANCHORED[0], "f" * 64)
-    assert list(read_anchors(original.engine, ENTRIES)) == before
-    assert [anchor.seq for anchor in read_anchors(original.engine, 8)] == [4, 7, 8]
+    before = list(read_anchors(original.engine, CHAIN, ENTRIES))
+    write_anchor(original.engine, CHAIN, ANCHORED[0], "f" * 64)
+    assert list(read_anchors(original.engine, CHAIN, ENTRIES)) == before
+    assert [anchor.seq for anchor in read_anchors(original.engine, CHAIN, 8)] == [4, 7, 8]
 
 
 def test_a_log_broken_everywhere_is_told_in_bounded_memory(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,6 +307,7 @@ def test_a_log_broken_everywhere_is_told_in_bounded_memory(original: Original, m
 
 
 def write_segments(original: Original, folder: Path) -> None:
+    (folder / CHAIN_FILE).write_text(CHAIN)
     for number, segment in enumerate(original.segments, start=1):
         (folder / f"{number:06d}.jsonl").write_bytes(b"".join(segment))
 
@@ -308,7 +316,8 @@ def test_more_anchors_than_a_page_are_all_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("aftercast.data.records.anchors.PAGE", 3)
     engine = open_database("sqlite:///records.db", tmp_path)
     for seq in range(1, 8):
-        write_anchor(engine, seq, "0" * 64)
-    assert [anchor.seq for anchor in read_anchors(engine, 7)] == list(range(1, 8))
+        write_anchor(engine, WITHOUT_ID, seq, "0" * 64)
+        write_anchor(engine, CHAIN, seq + 1, "0" * 64)
+    assert [anchor.seq for anchor in read_anchors(engine, WITHOUT_ID, 7)] == list(range(1, 8))
     engine.dispose()
     shutil.rmtree(tmp_path)

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pandas as pd
@@ -15,11 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, String, create_engine, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from aftercast.data.errors import WorkspaceError
 from aftercast.data.migrations import FOLDER, revision_files
 from aftercast.data.migrations.running import run_missing
+from aftercast.data.records.anchors import read_anchors, write_anchor
 from aftercast.data.records.database import METADATA, connect, open_database, schema_state, upgrade_schema
 from aftercast.data.records.inbox import InboxBatch, count_waiting, find_batch, put_batch
 from aftercast.data.records.keys import create_key, verify_key
@@ -51,6 +53,10 @@ INSERT INTO score_sets VALUES ('9b06d6bf7a720f2a', 'failure', '2026-01-02T00:00:
 INSERT INTO scores VALUES ('9b06d6bf7a720f2a', 'D1', 0.25, '{"any": 0.25}');
 INSERT INTO store_versions VALUES (1, '2026-01-02T03:04:05+00:00', 'i', '{"devices": {"delta": 1, "rows": 1}}', '2026-01-02T00:00:00+00:00', 8)
 """  # noqa: E501
+ANCHORS = """
+INSERT INTO audit_anchors (seq, hash, anchored_at) VALUES (1, 'a', '2026-01-02T03:04:05+00:00');
+INSERT INTO audit_anchors (seq, hash, anchored_at) VALUES (5000000000, 'b', '2026-01-02T03:04:06+00:00')
+"""
 SECRET = "secret"
 TABLES = ("api_keys", "flow_runs", "imports", "risk_lists", "score_sets", "scores", "store_versions")
 
@@ -111,6 +117,19 @@ def run(engine: Engine, script: str) -> None:
             connection.exec_driver_sql(statement.strip())
 
 
+def at(engine: Engine, revision: str) -> Engine:
+    """Take a database to a revision, as the release did whose newest one it was."""
+    with engine.begin() as connection:
+        run_missing(connection, VERSION_TABLE, until=revision)
+    return engine
+
+
+def keys(engine: Engine) -> dict[str, list[str]]:
+    """Primary key of each table, which the comparison of tables leaves out."""
+    inspector = inspect(engine)
+    return {name: inspector.get_pk_constraint(name)["constrained_columns"] for name in METADATA.tables}
+
+
 def address_of(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
@@ -140,6 +159,7 @@ def with_one_more_column() -> MetaData:
 def test_migrations_make_what_the_tables_declare(empty: Engine) -> None:
     assert upgrade_schema(empty).current is None
     assert differences(empty, METADATA) == []
+    assert keys(empty) == {name: [*table.primary_key.columns.keys()] for name, table in METADATA.tables.items()}
     assert current_revision(empty) == NEWEST
 
 
@@ -197,11 +217,46 @@ def test_a_database_with_every_table_but_no_revision_is_marked(empty: Engine) ->
     assert current_revision(empty) == NEWEST
 
 
+def test_anchors_from_before_chains_had_ids_stay_and_are_those_of_the_chain_without_one(empty: Engine) -> None:
+    run(at(empty, "0002"), ANCHORS)
+    before = contents(empty, ("audit_anchors",))["audit_anchors"]
+    upgrade_schema(empty)
+
+    assert contents(empty, ("audit_anchors",))["audit_anchors"] == [{**row, "chain": ""} for row in before]
+    assert [anchor.seq for anchor in read_anchors(empty, "", 10**10)] == [1, 5_000_000_000]
+    assert keys(empty)["audit_anchors"] == ["chain", "seq"]
+    assert differences(empty, METADATA) == []
+
+
+def test_a_process_of_the_release_before_goes_on_anchoring(empty: Engine) -> None:
+    upgrade_schema(empty)
+    write_anchor(empty, "a", 1, "other")
+    run(empty, ANCHORS)
+    assert [anchor.hash for anchor in read_anchors(empty, "", 10)] == ["a"]
+    assert [anchor.hash for anchor in read_anchors(empty, "a", 10)] == ["other"]
+    with pytest.raises(IntegrityError):
+        run(empty, ANCHORS)
+
+
+def test_an_upgrade_that_is_killed_before_its_end_has_changed_nothing(empty: Engine) -> None:
+    run(at(empty, "0002"), ANCHORS)
+    before = contents(empty, ("audit_anchors",))
+    command = [sys.executable, __file__, "--hang", address_of(empty)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "upgraded\n"
+        process.kill()
+
+    assert (current_revision(empty), contents(empty, ("audit_anchors",))) == ("0002", before)
+    assert not [name for name in inspect(empty).get_table_names() if "tmp" in name or "chains" in name]
+    upgrade_schema(empty)
+    assert keys(empty)["audit_anchors"] == ["chain", "seq"]
+    assert len(contents(empty, ("audit_anchors",))["audit_anchors"]) == 2
+
+
 def test_each_revision_can_be_where_a_database_stands(empty: Engine) -> None:
     for done, revision in enumerate(revision_files(), start=1):
-        with empty.begin() as connection:
-            run_missing(connection, VERSION_TABLE, until=revision)
-        state = schema_state(empty)
+        state = schema_state(at(empty, revision))
         assert (state.current, len(state.missing)) == (revision, len(revision_files()) - done)
     assert differences(empty, METADATA) == []
 
@@ -305,5 +360,19 @@ def open_what_is_named(folder: Path) -> None:
         open_database(sys.stdin.readline().strip(), folder).dispose()
 
 
+def upgrade_and_hang(address: str) -> None:
+    """Run every migration in a transaction that never ends."""
+    engine = connect(address, Path())
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        run_missing(connection, VERSION_TABLE)
+        print("upgraded", flush=True)  # noqa: T201  # read by the test
+        Event().wait()
+
+
 if __name__ == "__main__":
-    open_what_is_named(Path(sys.argv[1]))
+    if sys.argv[1] == "--hang":
+        upgrade_and_hang(sys.argv[2])
+    else:
+        open_what_is_named(Path(sys.argv[1]))

@@ -103,6 +103,11 @@ def test_our_commands_and_their_settings_are_understood(name: str, tmp_path: Pat
     assert "mlflow:5000" in next(word for word in SERVICES["mlflow"]["command"] if "--allowed-hosts" in word)
 
 
+def test_ours_have_one_host_name_that_stays_and_can_be_chosen() -> None:
+    """The place of an audit log is known by it; a container's own name is another one each time."""
+    assert {SERVICES[name]["hostname"] for name in COMMANDS} == {"${AUDIT_HOST:-aftercast}"}
+
+
 def test_the_command_of_mlflow_is_understood() -> None:
     service = SERVICES["mlflow"]
     words = [str(word) for word in service["entrypoint"] + service["command"]]

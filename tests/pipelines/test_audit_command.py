@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from aftercast.data.audit.identity import read_chain
 from aftercast.data.audit.lines import AuditError
 from aftercast.data.audit.log import AuditLog
 from aftercast.data.audit.settling import settle
 from aftercast.data.errors import SettingsError
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.workspace import create_workspace
+from aftercast.data.workspace import create_workspace, open_workspace
 from aftercast.pipelines.cli import audit
 
 RECORDS = [{"id": "D1", "probability": 0.5}, {"id": "D2", "probability": None}]
@@ -51,7 +53,44 @@ def alter(folder: Path) -> None:
 def test_a_whole_log_is_said_to_be_whole(folder: Path) -> None:
     result = call(folder, "verify")
     assert result.exit_code == 0
-    assert result.stdout == "The audit log is whole: 3 entries in 1 segment, anchored up to entry 3.\n"
+    assert result.stdout == (
+        "The audit log is whole: 3 entries in 1 segment, anchored up to entry 3.\n"
+        f"Its chain is {read_chain(folder / 'audit')}; the database holds 0 other chains.\n"
+    )
+
+
+def test_a_log_begun_anew_is_an_error_that_names_the_one_that_is_gone(folder: Path) -> None:
+    gone = read_chain(folder / "audit")
+    shutil.rmtree(folder / "audit")
+    workspace = open_workspace(folder)
+    with AuditLog(workspace.path("audit"), segment_bytes=10_000) as log:
+        log.append("key.created", {"key_id": "3c4d"})
+        settle(log, workspace.database)
+    workspace.database.dispose()
+    result = call(folder, "verify")
+    assert isinstance(result.exception, AuditError)
+    assert f"{gone} was anchored here" in result.exception.message
+    assert f"Its chain is {read_chain(folder / 'audit')}; the database holds 1 other chain.\n" in result.stdout
+
+
+def test_another_log_in_the_database_is_counted_and_no_error(folder: Path, tmp_path: Path) -> None:
+    workspace = open_workspace(folder)
+    with AuditLog(tmp_path / "elsewhere", segment_bytes=10_000) as log:
+        log.append("key.created", {"key_id": "3c4d"})
+        settle(log, workspace.database)
+    workspace.database.dispose()
+    assert "the database holds 1 other chain." in call(folder, "verify").stdout
+    told = json.loads(call(folder, "verify", "--json").stdout)
+    assert (told["whole"], told["chain"], told["other_chains"]) == (True, read_chain(folder / "audit"), 1)
+
+
+def test_a_log_without_an_id_and_a_file_that_holds_none_are_named(folder: Path) -> None:
+    (folder / "audit" / "chain").write_text("none")
+    result = call(folder, "verify")
+    assert isinstance(result.exception, AuditError)
+    assert "It names no chain" in result.stdout
+    (folder / "audit" / "chain").unlink()
+    assert "Its chain was begun before there were ids" in call(folder, "verify").stdout
 
 
 def test_an_altered_entry_is_an_error_that_names_it(folder: Path) -> None:

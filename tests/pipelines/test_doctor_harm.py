@@ -17,10 +17,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from aftercast.data.audit.log import AuditLog
+from aftercast.data.audit.settling import settle
 from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.snapshot import snapshot_path
 from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.pipelines.doctor.checks import audit as audit_check
 from aftercast.pipelines.doctor.checks import folder as folder_check
 from aftercast.pipelines.doctor.examination import examine
 from aftercast.pipelines.doctor.findings import Finding
@@ -188,6 +191,28 @@ def test_entries_of_the_log_that_nobody_anchors_are_counted_after_a_minute(own_f
     assert "aftercast serve" in found.mend
 
 
+def test_a_log_that_was_removed_or_begun_anew_is_a_problem(own_fleet: Workspace) -> None:
+    own_fleet.audit.append("key.created", {"key_id": "x"})
+    settle(own_fleet.audit, own_fleet.database)
+    own_fleet.audit.close()
+    shutil.rmtree(own_fleet.path("audit"))
+    assert "was anchored here" in only(said(own_fleet, "audit"), "problem").found
+
+    with AuditLog(own_fleet.path("audit"), segment_bytes=1_000) as log:
+        log.append("key.created", {"key_id": "y"})
+    assert "was anchored here" in only(said(own_fleet, "audit"), "problem").found
+
+
+def test_a_log_whose_id_was_altered_is_a_problem(own_fleet: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_fleet.audit.append("key.created", {"key_id": "x"})
+    own_fleet.audit.close()
+    own_fleet.path("audit", "chain").write_text("none")
+    for too_long in (False, True):
+        if too_long:
+            monkeypatch.setattr(audit_check, "LONG_MB", 0)
+        assert "32 hexadecimal digits" in only(said(own_fleet, "audit"), "problem").found
+
+
 def test_what_another_user_made_is_named(fleet_workspace: Workspace) -> None:
     list(examine(fleet_workspace.folder))  # what the checks import is imported with our own rights
     base = Path(tempfile.mkdtemp())
@@ -207,7 +232,7 @@ def test_what_another_user_made_is_named(fleet_workspace: Workspace) -> None:
             closed = only(list(folder_check.check(Patient(made.folder))), "problem")
     finally:
         shutil.rmtree(base)
-    assert found.found == "2 files and folders cannot be written by this user, the first is audit/000001.jsonl."
+    assert found.found == "3 files and folders cannot be written by this user, the first is audit/000001.jsonl."
     assert f"`chown -R USER {made.folder}`" in found.mend
     assert "the workspace itself" in closed.found
 

@@ -11,9 +11,10 @@ from typing import Final
 
 import orjson
 
-from aftercast.data.audit.files import OpenSegment, newest_segment
+from aftercast.data.audit.files import OpenSegment
+from aftercast.data.audit.identity import begin_chain
 from aftercast.data.audit.lines import GENESIS, Position, make_line, read_link
-from aftercast.data.audit.segments import lines_backwards, torn_path
+from aftercast.data.audit.segments import lines_backwards, segment_numbers, torn_path
 
 TORN: Final = b"audit.torn"
 
@@ -44,7 +45,7 @@ class Chain:
         if segment is not None and segment.is_current():
             return segment
         self.forget()
-        self._segment = segment = newest_segment(self._folder)
+        self._segment = segment = _newest_segment(self._folder)
         try:
             self._seq, self._hash = _read_head(self._folder)
             self._move_torn(segment)
@@ -103,6 +104,14 @@ class Chain:
             kept = path.read_bytes()
             told = {"bytes": len(kept), "file": path.name, "sha256": hashlib.sha256(kept).hexdigest()}
             self.write(segment, TORN, orjson.dumps(told))
+
+
+def _newest_segment(folder: Path) -> OpenSegment:
+    """Open the newest segment; where there is none, the log gets its id and the first one."""
+    numbers = segment_numbers(folder)
+    if not numbers:
+        begin_chain(folder)
+    return OpenSegment(folder, numbers[-1] if numbers else 1)
 
 
 def _read_head(folder: Path) -> tuple[int, bytes]:

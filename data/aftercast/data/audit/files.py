@@ -105,12 +105,6 @@ class OpenSegment:
         os.close(self._descriptor)
 
 
-def newest_segment(folder: Path) -> OpenSegment:
-    """Open the newest segment, the first one where there is none."""
-    numbers = segment_numbers(folder)
-    return OpenSegment(folder, numbers[-1] if numbers else 1)
-
-
 def force(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["altered", "unreadable", "missing", "inserted", "reordered", "rewritten", "segment", "anchor", "cut"]
+Kind = Literal[
+    "altered", "unreadable", "missing", "inserted", "reordered", "rewritten", "segment", "anchor", "cut", "chain"
+]
 
 
 class Place(NamedTuple):
@@ -30,7 +32,7 @@ class Finding:
     Attributes
     ----------
     seq
-        Number of the first entry concerned.
+        Number of the first entry concerned; 0 where it is the log as a whole.
     segment, line
         Where to look: the line concerned, or the one after what is missing.
     sentence

@@ -14,10 +14,11 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from aftercast.data.audit.identity import place_of, read_chain
 from aftercast.data.audit.lines import AuditError, Position
 from aftercast.data.audit.log import AuditLog
 from aftercast.data.errors import AftercastError
-from aftercast.data.records.anchors import write_anchor
+from aftercast.data.records.anchors import write_anchor, write_chain
 
 LOG: Final = logging.getLogger("aftercast.data.audit")
 LAST_S: Final = 10.0
@@ -30,12 +31,14 @@ def settle(log: AuditLog, engine: Engine) -> Position:
     Raises
     ------
     AuditError
-        If the disk or the database cannot be written.
+        If the disk or the database cannot be written, or the file of the log's id holds none.
     """
     head = log.force()
-    if head.seq > 0:
+    chain = read_chain(log.folder)
+    if head.seq > 0 and chain is not None:  # None where the log was removed just now
         try:
-            write_anchor(engine, head.seq, head.hash)
+            write_chain(engine, chain, place_of(log.folder))
+            write_anchor(engine, chain, head.seq, head.hash)
         except SQLAlchemyError as error:
             raise AuditError(
                 "The newest entry of the audit log cannot be anchored: the database does not take it.",

@@ -16,6 +16,7 @@ from aftercast.data.audit.breaks import find_breaks
 from aftercast.data.audit.files import steady_sizes
 from aftercast.data.audit.findings import Finding, Place, found
 from aftercast.data.audit.lines import AuditError, Position, read_link, unreadable
+from aftercast.data.audit.places import Identity, identify
 from aftercast.data.audit.runs import Walk
 from aftercast.data.audit.segments import segment_path
 from aftercast.data.records.anchors import Anchor, newest_anchor, read_anchors
@@ -39,6 +40,10 @@ class Verification:
         What is worth knowing and no sign of tampering: the torn end an interrupted write leaves.
     anchored
         Newest entry whose hash the database holds, 0 where none is or no database was asked.
+    chain
+        Id of the chain; empty where the log was begun before there were ids, None where it cannot be told.
+    other_chains
+        How many other logs are anchored in the database.
     """
 
     entries: int
@@ -48,6 +53,8 @@ class Verification:
     omitted: int
     notices: tuple[str, ...]
     anchored: int
+    chain: str | None
+    other_chains: int
 
     @property
     def whole(self) -> bool:
@@ -69,31 +76,47 @@ def verify(folder: Path, engine: Engine | None) -> Verification:
         If the files or the anchors cannot be read.
     """
     try:
-        anchored = 0 if engine is None else newest_anchor(engine)  # before the sizes: each of its entries is in them
-        anchors: Iterable[Anchor] = () if engine is None else read_anchors(engine, anchored)
-        return _Verifier(folder, steady_sizes(folder), AnchorCheck(anchors)).run(anchored)
+        identity = identify(folder, engine)
+        anchored, anchors = _anchors(engine, identity.chain)  # before the sizes: each of its entries is in them
+        return _Verifier(folder, steady_sizes(folder), AnchorCheck(anchors), identity).run(anchored)
     except OSError as error:
         raise unreadable(folder, error) from error
     except SQLAlchemyError as error:
         raise AuditError("The anchors of the audit log cannot be read.", "Check database.address.") from error
 
 
+def _anchors(engine: Engine | None, chain: str | None) -> tuple[int, Iterable[Anchor]]:
+    """Newest anchored entry of a chain, and its anchors up to there."""
+    if engine is None or chain is None:
+        return 0, ()
+    newest = newest_anchor(engine, chain)
+    return newest, read_anchors(engine, chain, newest)
+
+
 class _Verifier:
     """One verification under way."""
 
-    def __init__(self, folder: Path, sizes: list[tuple[int, int]], anchors: AnchorCheck) -> None:
-        self._folder, self._sizes, self._anchors = folder, sizes, anchors
+    def __init__(self, folder: Path, sizes: list[tuple[int, int]], anchors: AnchorCheck, identity: Identity) -> None:
+        self._folder, self._sizes, self._anchors, self._identity = folder, sizes, anchors, identity
         self._walk = Walk()
         self._place = Place("", 0)
-        self._notices: list[str] = []
+        self._notices = [*identity.notices()]
 
     def run(self, anchored: int) -> Verification:
         for number, size in self._sizes:
             self._read(segment_path(self._folder, number), size, newest=number == self._sizes[-1][0])
-        findings, walk = self._findings(), self._walk
-        head = Position(walk.newest, walk.head.decode())
-        notices = tuple(self._notices)
-        return Verification(walk.entries, len(self._sizes), head, findings, walk.omitted, notices, anchored)
+        walk, identity = self._walk, self._identity
+        return Verification(
+            walk.entries,
+            len(self._sizes),
+            Position(walk.newest, walk.head.decode()),
+            self._findings(),
+            walk.omitted,
+            tuple(self._notices),
+            anchored,
+            identity.chain,
+            identity.others,
+        )
 
     def _read(self, path: Path, size: int, *, newest: bool) -> None:
         line_number = 0
@@ -116,7 +139,8 @@ class _Verifier:
         breaks = find_breaks(self._walk.runs)
         rewritten = [finding.seq for finding in breaks if finding.kind == "rewritten"]
         anchored = self._anchors.findings(self._walk.newest, self._place, rewritten)
-        every = [*self._walk.findings, *_with_segments(breaks, self._sizes), *anchored]
+        in_lines = [*self._walk.findings, *_with_segments(breaks, self._sizes)]
+        every = [*self._identity.findings(), *in_lines, *anchored]
         return tuple(sorted(every, key=lambda finding: (finding.segment, finding.line, finding.seq)))
 
 

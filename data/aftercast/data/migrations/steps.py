@@ -50,6 +50,28 @@ def add_columns(operations: Operations, table: str, *columns: Column[Any]) -> No
                 batch.add_column(column)
 
 
+def add_to_key(operations: Operations, table: str, column: Column[Any], *, ahead_of: str) -> None:
+    """Add a column and make it the first of the primary key, unless it is there; rows that are there have its default.
+
+    SQLite copies the table, inside the transaction of the upgrade: killed before its end, nothing was changed.
+
+    Parameters
+    ----------
+    column
+        Not null, with a default of the server: whoever does not know the column may go on inserting.
+    ahead_of
+        The column that was the whole key.
+    """
+    inspector = _inspector(operations)
+    if column.name in _columns(inspector, table):
+        return
+    name = inspector.get_pk_constraint(table)["name"] or f"{table}_pkey"
+    with operations.batch_alter_table(table, naming_convention={"pk": "%(table_name)s_pkey"}) as batch:
+        batch.add_column(column)
+        batch.drop_constraint(name, type_="primary")  # SQLite knows no name of it; the convention gives it one
+        batch.create_primary_key(name, [column.name, ahead_of])
+
+
 def _inspector(operations: Operations) -> Inspector:
     return inspect(operations.get_bind())
 

@@ -90,6 +90,13 @@ def _tell(found: Verification) -> None:
         anchored = "none is anchored yet" if found.anchored == 0 else f"anchored up to entry {found.anchored:,}"
         entries = _many(found.entries, "entry", "entries")
         say(f"The audit log is whole: {entries} in {_many(found.segments, 'segment', 'segments')}, {anchored}.")
+    say(f"{_named(found.chain)}; the database holds {_many(found.other_chains, 'other chain', 'other chains')}.")
+
+
+def _named(chain: str | None) -> str:
+    if chain is None:
+        return "It names no chain"
+    return f"Its chain is {chain}" if chain else "Its chain was begun before there were ids"
 
 
 def _refuse(found: Verification) -> None:

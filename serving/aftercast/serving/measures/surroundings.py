@@ -16,6 +16,7 @@ import pandas as pd
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
+from aftercast.data.audit.identity import read_chain
 from aftercast.data.audit.lines import AuditError
 from aftercast.data.audit.log import AuditLog
 from aftercast.data.errors import AftercastError
@@ -45,21 +46,29 @@ class Seen:
     observed_until
         End of what was observed (UTC); None where nothing was.
     settled
-        Number of the newest anchored entry of the audit log, 0 where there is none.
+        Number of the newest anchored entry of the audit log, 0 where there is none; None where the log has lost its id.
     """
 
     waiting: Waiting
     observed_until: pd.Timestamp | None
-    settled: int
+    settled: int | None
 
 
 def look(workspace: Workspace) -> Seen | None:
     """Ask the database; None where it does not answer."""
     try:
         database = workspace.database
-        return Seen(count_waiting(database), workspace.store.observed_until(), newest_anchor(database))
+        return Seen(count_waiting(database), workspace.store.observed_until(), _settled(workspace))
     except (SQLAlchemyError, AftercastError, OSError):
         return None
+
+
+def _settled(workspace: Workspace) -> int | None:
+    try:
+        chain = read_chain(workspace.path("audit"))
+    except AuditError:  # says nothing of the database
+        return None
+    return 0 if chain is None else newest_anchor(workspace.database, chain)
 
 
 class Lookout:

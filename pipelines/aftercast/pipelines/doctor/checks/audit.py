@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from aftercast.data.audit.places import identify
 from aftercast.data.audit.reading import newest_entries
 from aftercast.data.audit.verification import verify
 from aftercast.data.clocks import parse_time
@@ -23,30 +24,32 @@ def check(patient: Patient) -> Iterator[Finding]:
     """Verify it, where that takes no longer than a few seconds."""
     folder = patient.folder / "audit"
     size_mb = sum(segment.stat().st_size for segment in folder.glob("*.jsonl")) / 1e6 if folder.is_dir() else 0
-    if size_mb == 0:
-        yield Finding("ok", "Nothing was recorded yet.")
-        return
     if size_mb > LONG_MB:
         yield Finding(
             "warning", f"It has {size_mb:,.0f} MB and was not verified here.", "Run `aftercast audit verify`."
         )
+        identity = identify(folder, patient.database)
+        chain, wrong = identity.chain, tuple(identity.findings())
     else:
         found = verify(folder, patient.database)
-        for one in found.findings[:1]:
-            yield Finding(
-                "problem", one.sentence, "Run `aftercast audit verify`, keep the files, and find out who wrote them."
-            )
+        chain, wrong = found.chain, found.findings
         if found.whole:
-            yield Finding("ok", f"{found.entries:,} entries are whole.")
-    yield from _unanchored(patient, folder)
+            told = f"{found.entries:,} entries are whole." if found.entries else "Nothing was recorded yet."
+            yield Finding("ok", told)
+    for one in wrong[:1]:
+        yield Finding(
+            "problem", one.sentence, "Run `aftercast audit verify`, keep the files, and find out who wrote them."
+        )
+    if chain is not None:
+        yield from _unanchored(patient, folder, chain)
 
 
-def _unanchored(patient: Patient, folder: Path) -> Iterator[Finding]:
+def _unanchored(patient: Patient, folder: Path, chain: str) -> Iterator[Finding]:
     """Entries of which only the log itself knows; a running service anchors those of each second."""
     newest = next(newest_entries(folder, 1), None)
     if newest is None or patient.now - parse_time(newest["time"]) < SOON:
         return
-    waiting = int(newest["seq"]) - newest_anchor(patient.database)
+    waiting = int(newest["seq"]) - newest_anchor(patient.database, chain)
     if waiting > 0:
         said = f"{waiting:,} entries are not anchored in the database: who cuts them off is not found out."
         yield Finding("warning", said, "Start the service, which anchors them: `aftercast serve`.")
