@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from aftercast.serving.wire.common import MOST_ERRORS
+
 MARK = "v3ry-pr1vate"
 
 
@@ -48,9 +50,11 @@ def test_what_is_wrong_is_named_by_place_and_never_repeated(
     assert MARK not in answer.text
 
 
-def test_every_wrong_field_is_named_at_once(bare_client: httpx.Client) -> None:
-    answer = bare_client.post("/v1/failure-risk", json={"devices": [{}, {}], "drivers": 1000})
-    assert len(_refused(answer, 422, "invalid-request")["errors"]) >= 3
+def test_every_wrong_field_is_named_at_once_up_to_the_first_wrong_item_of_a_list(bare_client: httpx.Client) -> None:
+    body = {"devices": [{"device_id": "a"}, {"colour": 1}, {}], "drivers": 1000, "horizon": 7}
+    answer = bare_client.post("/v1/failure-risk", json=body)
+    places = {each["location"] for each in _refused(answer, 422, "invalid-request")["errors"]}
+    assert places == {"body.devices.1.device_id", "body.devices.1", "body.drivers", "body.horizon"}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"devices": [v3ry-pr1vate]}', b"[" * 100_000])
@@ -88,3 +92,47 @@ def test_a_body_at_the_limit_is_read(bare_client: httpx.Client) -> None:
     padded = body + b" " * (8_000_000 - len(body))
     answer = bare_client.post("/v1/failure-risk", content=padded, headers={"Content-Type": "application/json"})
     _refused(answer, 503, "no-model")
+
+
+N = 120_000
+MANY_WRONG: dict[str, tuple[str, Any]] = {
+    "items": ("/v1/failure-risk", {"devices": [1] * N}),
+    "customers": ("/v1/churn-risk", {"customers": [{}] * N}),
+    "fewer than the most": ("/v1/churn-risk", {"customers": [{}] * 9_000}),
+    "records": ("/v1/records", {"table": "faults", "records": ["x"] * 90_000}),
+    "too many records": ("/v1/records", {"table": "faults", "records": [{}] * N}),
+    "records of a device": ("/v1/failure-risk", {"devices": [{"device_id": "a", "telemetry": [[]] * 90_000}]}),
+    "fields of a record": (
+        "/v1/failure-risk",
+        {"devices": [{"device_id": "a", "facts": {str(i): [] for i in range(N)}}]},
+    ),
+    "values of a record": ("/v1/records", {"table": "faults", "records": [{str(i): [] for i in range(900)}]}),
+    "unknown fields": ("/v1/failure-risk", {"devices": [{"device_id": "a"}], **dict.fromkeys(map(str, range(N)), 1)}),
+    "unknown fields of an item": (
+        "/v1/failure-risk",
+        {"devices": [{"device_id": "a", **dict.fromkeys(map(str, range(N)))}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MANY_WRONG)
+def test_a_body_of_many_wrong_items_is_refused_in_few_words(bare_client: httpx.Client, case: str) -> None:
+    """Wording each of them would hold up all others for seconds, and answer with many times what was sent."""
+    path, body = MANY_WRONG[case]
+    answer = bare_client.post(path, json=body)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:aftercast:problem:invalid-request")
+    assert 1 <= len(answer.json()["errors"]) <= MOST_ERRORS
+    assert len(answer.content) < 50_000
+
+
+def test_so_many_errors_are_counted_and_a_few_are_named(bare_client: httpx.Client) -> None:
+    few, many = (
+        bare_client.post(
+            "/v1/failure-risk", json={"devices": [{"device_id": "a", **dict.fromkeys(map(str, range(n)))}]}
+        )
+        for n in (MOST_ERRORS, MOST_ERRORS + 1)
+    )
+    assert len(few.json()["errors"]) == MOST_ERRORS
+    assert many.json()["errors"] == [{"location": "body", "message": "101 places are wrong, too many to name"}]
+    empty = bare_client.post("/v1/records", json={"table": "faults", "records": []})
+    assert [each["location"] for each in empty.json()["errors"]] == ["body.records"]

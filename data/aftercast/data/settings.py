@@ -28,6 +28,10 @@ OWN_VARIABLES: Final = frozenset(
 )
 """Variables with our prefix that are no settings."""
 
+MOST_DEVICES: Final = 10_000
+MOST_RECORDS: Final = 100_000
+"""Most that a call of the service may bring, whatever is set: all of it is read before anything else is done."""
+
 LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
     # Nothing leaves the machine: both libraries report usage unless told otherwise.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -96,8 +100,8 @@ class ServingSettings(StrictModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    max_devices: int = Field(default=1000, ge=1)
-    max_records: int = Field(default=20_000, ge=1)
+    max_devices: int = Field(default=1000, ge=1, le=MOST_DEVICES)
+    max_records: int = Field(default=20_000, ge=1, le=MOST_RECORDS)
     """Rows of telemetry and events in one call, all devices together."""
     max_body_bytes: int = Field(default=8_000_000, ge=1000)
     max_in_flight: int = Field(default=200, ge=1)

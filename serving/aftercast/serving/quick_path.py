@@ -22,6 +22,8 @@ from aftercast.serving.replies import reply_at_hand
 
 SCOPE: Final = "predict"
 CONTENT_TYPE: Final = (b"content-type", b"application/json")
+MOST_BYTES: Final = 256_000
+"""Larger bodies are read once, by the framework: they are hardly ever plain."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class QuickPath:
 
     def _answer(self, plain: Plain, body: bytes, state: Mapping[str, Any]) -> bytes | None:
         """Answer that is in memory, recorded; None where the framework has to see the request."""
+        if len(body) > MOST_BYTES:
+            return None
         try:
             question = plain.question(plain.body.model_validate_json(body))
             return reply_at_hand(self._service, question, state["caller"], state["request_id"])

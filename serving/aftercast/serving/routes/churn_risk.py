@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
+from pydantic import WrapValidator
 
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
@@ -12,6 +13,7 @@ from aftercast.serving.questions import Question
 from aftercast.serving.quick_path import Plain
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.replies import reply_to
+from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.risk import ChurnRiskAnswer, ChurnRiskRequest
 
 PATH: Final = "/v1/churn-risk"
@@ -24,6 +26,7 @@ def question(body: ChurnRiskRequest) -> Question:
 
 
 PLAIN: Final = Plain(PATH, ChurnRiskRequest, question)
+Body = Annotated[ChurnRiskRequest, WrapValidator(few_errors)]
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
@@ -33,6 +36,6 @@ router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
     response_model=ChurnRiskAnswer,
     responses=refusals(*WITH_BODY),
 )
-async def churn_risk(request: Request, service: ServiceDep, caller: CallerDep, body: ChurnRiskRequest) -> Response:
+async def churn_risk(request: Request, service: ServiceDep, caller: CallerDep, body: Body) -> Response:
     """Answer for each customer; one that cannot be answered has an error of its own and the others their answers."""
     return await reply_to(service, question(body), caller, request_id_of(request))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
+from pydantic import WrapValidator
 
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
@@ -12,6 +13,7 @@ from aftercast.serving.questions import Question
 from aftercast.serving.quick_path import Plain
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.replies import reply_to
+from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
 
 PATH: Final = "/v1/failure-risk"
@@ -25,6 +27,7 @@ def question(body: FailureRiskRequest) -> Question:
 
 
 PLAIN: Final = Plain(PATH, FailureRiskRequest, question)
+Body = Annotated[FailureRiskRequest, WrapValidator(few_errors)]
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
@@ -34,7 +37,7 @@ router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
     response_model=FailureRiskAnswer,
     responses=refusals(*WITH_BODY),
 )
-async def failure_risk(request: Request, service: ServiceDep, caller: CallerDep, body: FailureRiskRequest) -> Response:
+async def failure_risk(request: Request, service: ServiceDep, caller: CallerDep, body: Body) -> Response:
     """Answer for each device; one that cannot be answered has an error of its own and the others their answers.
 
     A device may bring telemetry and events that are not imported yet: they count as if they were; nothing is stored.

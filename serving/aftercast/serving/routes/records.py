@@ -6,14 +6,17 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
+from pydantic import WrapValidator
 
 from aftercast.serving.deps import MAY_INGEST, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.intake import take_records
 from aftercast.serving.refusals import NOTHING_READABLE, WITH_BODY, refusals
+from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.records import RecordsAnswer, RecordsRequest
 from aftercast.serving.wire.risk import RefusedRecord
 
+Body = Annotated[RecordsRequest, WrapValidator(few_errors)]
 router = APIRouter(tags=["records"], dependencies=[MAY_INGEST])
 
 IdempotencyKey = Annotated[
@@ -34,7 +37,7 @@ def records(
     request: Request,
     service: ServiceDep,
     caller: CallerDep,
-    body: RecordsRequest,
+    body: Body,
     idempotency_key: IdempotencyKey = None,
 ) -> RecordsAnswer:
     """Take records of one table: they survive any crash from here on, and the next `aftercast drain` stores them."""

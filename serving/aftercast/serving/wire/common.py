@@ -7,7 +7,15 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic_core import PydanticCustomError
 
 DURATION: Final = (
@@ -40,6 +48,31 @@ Cutoff = Annotated[
     AwareDatetime,
     Field(description="UTC instant asked about: only what was known then was used.", examples=["2025-08-15T00:00:00Z"]),
 ]
+
+
+MOST_ERRORS: Final = 100
+
+
+def few_errors(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Validate; of more errors than anyone reads only the number is told, since wording each holds up everybody."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        if error.error_count() <= MOST_ERRORS:
+            raise
+        told = {"count": error.error_count()}
+        raise PydanticCustomError("too_many_errors", "{count} places are wrong, too many to name", told) from None
+
+
+def at_most(most: int) -> BeforeValidator:
+    """Refuse a list or object that is longer before anything in it is looked at."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list | dict) and len(value) > most:
+            raise PydanticCustomError("too_long", "Should have at most {most} items", {"most": most})
+        return value
+
+    return BeforeValidator(check)
 
 
 class Request(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from aftercast.serving.wire.common import Request
-from aftercast.serving.wire.risk import RefusedRecord, SentRow
+from aftercast.serving.wire.risk import RefusedRecord, SentRows
 
 TableName = Literal[
     "devices",
@@ -33,7 +33,7 @@ class RecordsRequest(Request):
     """Records of one table, as its columns name them."""
 
     table: TableName
-    records: Annotated[list[SentRow], Field(min_length=1, description="Up to serving.max_records a call.")]
+    records: Annotated[SentRows, Field(min_length=1, description="Up to serving.max_records a call.")]
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
 
+from aftercast.data.settings import MOST_DEVICES, MOST_RECORDS
 from aftercast.serving.wire.common import (
     Cutoff,
     Driver,
@@ -16,10 +17,12 @@ from aftercast.serving.wire.common import (
     ModelRef,
     RecordProblem,
     Request,
+    at_most,
 )
 
 DEFAULT_DRIVERS: Final = 3
 MOST_DRIVERS: Final = 20
+MOST_FIELDS: Final = 1000
 
 RecordId = Annotated[str, Field(min_length=1, max_length=200)]
 Probability = Annotated[
@@ -69,9 +72,13 @@ SentRow = Annotated[
     dict[Annotated[str, Field(max_length=200)], Value],
     Field(
         description="A record of the table by its column names, without device_id. Times are text with a zone."
-        " `available_at` says when it became known; without it the rule of the fleet spec does."
+        " `available_at` says when it became known; without it the rule of the fleet spec does.",
+        max_length=MOST_FIELDS,
     ),
+    at_most(MOST_FIELDS),
 ]
+SentRows = Annotated[list[SentRow], Field(max_length=MOST_RECORDS), FailFast(), at_most(MOST_RECORDS)]
+"""The first record that is not as described ends the reading of the others."""
 SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
 
 
@@ -88,10 +95,10 @@ class DeviceAsked(Request):
         default=None,
         description="Standing facts (device_model, installed_at, ...) of a device that is not imported, or newer ones.",
     )
-    telemetry: list[SentRow] = _sent("event_time and sensors.")
-    faults: list[SentRow] = _sent("event_time and code.")
-    failures: list[SentRow] = _sent("event_time and component.")
-    repairs: list[SentRow] = _sent("work_order_id, opened_at, kind and so on.")
+    telemetry: SentRows = _sent("event_time and sensors.")
+    faults: SentRows = _sent("event_time and code.")
+    failures: SentRows = _sent("event_time and component.")
+    repairs: SentRows = _sent("work_order_id, opened_at, kind and so on.")
 
     @property
     def sends(self) -> bool:
@@ -108,7 +115,12 @@ class CustomerRef(Request):
 class FailureRiskRequest(RiskRequest):
     """Ask how likely devices are to fail."""
 
-    devices: Annotated[list[DeviceAsked], Field(min_length=1, description="Up to serving.max_devices a call.")]
+    devices: Annotated[
+        list[DeviceAsked],
+        Field(min_length=1, max_length=MOST_DEVICES, description="Up to serving.max_devices a call."),
+        FailFast(),
+        at_most(MOST_DEVICES),
+    ]
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -131,7 +143,12 @@ class FailureRiskRequest(RiskRequest):
 class ChurnRiskRequest(RiskRequest):
     """Ask how likely customers are to leave."""
 
-    customers: Annotated[list[CustomerRef], Field(min_length=1, description="Up to serving.max_devices a call.")]
+    customers: Annotated[
+        list[CustomerRef],
+        Field(min_length=1, max_length=MOST_DEVICES, description="Up to serving.max_devices a call."),
+        FailFast(),
+        at_most(MOST_DEVICES),
+    ]
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"customers": [{"customer_id": "C0042"}], "horizon": "30d", "drivers": 1}]}
