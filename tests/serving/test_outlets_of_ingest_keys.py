@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -247,3 +248,33 @@ def test_ids_are_kept_as_they_will_be_stored_and_their_answers_are_renewed(outle
     assert run_drain(outlet.workspace)["renewed"] == 1
     row = load_snapshot(snapshot_path(outlet.workspace.folder, "failure")).of([device_id])
     assert row.cutoff_us[0] == outlet.later.value // 1000 - HOUR.value // 1000
+
+
+def test_a_device_that_moved_is_answered_to_its_new_outlet_and_no_longer_to_its_old_one(outlet: Outlet) -> None:
+    moving, later = outlet.foreign, outlet.later
+    asked = {"devices": [{"device_id": str(moving["device_id"])}]}
+    _, before_key = create_key(outlet.workspace.database, "before", ["predict"], outlets=[str(moving["outlet_id"])])
+    headers = {"X-API-Key": before_key}
+    assert outlet.client.post("/v1/failure-risk", json=asked).json()["results"][0]["status"] == "error"
+    moved = {"table": "devices", "records": [_facts(moving, later, outlet_id=outlet.outlet_id)]}
+    assert outlet.everyone.post("/v1/records", json=moved).status_code == 202
+    run_drain(outlet.workspace)
+    (found,) = _until(outlet.client, asked, lambda result: result["status"] == "answered")
+    assert found["probability"] is not None
+    (hidden,) = _until(outlet.client, asked, lambda result: result["status"] == "error", headers=headers)
+    assert hidden["error"]["code"] == "unknown_device"
+    past = {**asked, "as_of": (later - 2 * HOUR).isoformat()}
+    theirs, others = (outlet.client.post("/v1/failure-risk", json=past, headers=each) for each in ({}, headers))
+    assert theirs.json()["results"][0]["probability"] is not None
+    assert others.json()["results"][0]["error"]["code"] == "unknown_device"
+    assert outlet.client.get(f"/v1/devices/{moving['device_id']}", headers=headers).status_code == 404
+
+
+def _until(client: httpx.Client, asked: dict[str, Any], wanted: Callable[[Any], bool], **more: Any) -> list[Any]:
+    """Results as soon as one is as wanted: the service looks for newer rows every few seconds."""
+    deadline = time.monotonic() + 60.0
+    while True:
+        results: list[Any] = client.post("/v1/failure-risk", json=asked, **more).json()["results"]
+        if any(map(wanted, results)) or time.monotonic() > deadline:
+            return results
+        time.sleep(0.05)

@@ -115,6 +115,27 @@ def test_a_token_names_its_caller_scopes_and_outlets(issuer: Issuer, key: Any, a
     assert verified.until == end + 5
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_key_that_names_no_algorithm_verifies_every_allowed_one_of_its_kind(
+    issuer: Issuer, algorithm: str, named: bool
+) -> None:
+    """The algorithm of a key is optional (RFC 7517, 4.4); one that names it verifies that one alone."""
+    issuer.publish(_public("r1", RSA_KEY, **({"alg": algorithm} if named else {})), _public("e1", EC_KEY))
+    tokens = issuer.tokens(algorithms=("RS256", "RS512", "PS256", "ES256"))
+    assert _caller(tokens, _signed(algorithm=algorithm)) is not None
+    others = [_caller(tokens, _signed(algorithm=each)) for each in ("RS256", "RS512", "PS256") if each != algorithm]
+    assert [each is None for each in others] == [named, named]
+    assert _caller(tokens, _signed(EC_KEY, "ES256", "r1")) is None
+    assert _caller(tokens, _signed(OTHER_RSA_KEY, algorithm)) is None
+
+
+@pytest.mark.parametrize("use", ["enc", "sig"])
+def test_a_key_for_something_else_verifies_nothing(issuer: Issuer, use: str) -> None:
+    issuer.publish(_public("r1", RSA_KEY, use=use))
+    assert (_caller(issuer.tokens(), _signed()) is not None) == (use == "sig")
+
+
 def _unsigned() -> str:
     return jwt.encode(_claims(), "", "none", headers={"kid": "r1"})
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aftercast.data.records.keys import KEY_PREFIX
 from aftercast.serving.callers import Caller, Callers
-from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
 from aftercast.serving.headers import header
 from aftercast.serving.tokens import Tokens
 
@@ -122,7 +122,7 @@ def _unauthenticated(request: Request) -> ASGIApp:
 
 def _unavailable(request: Request, error: ProblemError) -> ASGIApp:
     problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-    return problem_response(problem, request_id_of(request), {"Retry-After": "1"})
+    return problem_response(problem, request_id_of(request), RETRY)
 
 
 # Both schemes only describe themselves in the OpenAPI document; the middleware has already checked the key.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
 from aftercast.data.audit.log import AuditLog
@@ -14,14 +15,23 @@ from aftercast.serving.callers import Caller
 from aftercast.serving.champion import Champions
 from aftercast.serving.measures.measures import Measures
 
+PAST_THREADS: Final = 2
+
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its figures of operation."""
+    """One running service: its workspace, the models it holds, and its figures of operation.
+
+    Attributes
+    ----------
+    for_the_past
+        Places of questions as of an instant: their rows are computed for the whole fleet, and would take every thread.
+    """
 
     workspace: Workspace
     champions: Champions
     measures: Measures
+    for_the_past: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PAST_THREADS))
 
     @property
     def audit(self) -> AuditLog:

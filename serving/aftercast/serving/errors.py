@@ -23,6 +23,8 @@ from aftercast.serving.places import field_problem
 from aftercast.serving.wire.problem import Problem
 
 PROBLEM_TYPE: Final = "application/problem+json"
+RETRY: Final = {"Retry-After": "1"}
+"""Header of a refusal that passes."""
 LOG: Final = logging.getLogger("aftercast.serving")
 
 STATUS_OF: Final[Mapping[type[AftercastError], tuple[int, str, str]]] = {
@@ -50,10 +52,15 @@ class ProblemError(AftercastError):
         HTTP status; the last part of the problem's type; its title, the same for every occurrence.
     message, hint
         This occurrence and what to do, as in every error of aftercast.
+    passes
+        Whether the same request may be answered a moment later.
     """
 
-    def __init__(self, status: int, code: str, title: str, message: str, hint: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, title: str, message: str, hint: str = "", *, passes: bool = False
+    ) -> None:
         super().__init__(message, hint)
+        self.passes = passes
         self.status = status
         self.code = code
         self.title = title
@@ -104,9 +111,8 @@ def request_id_of(request: Request) -> str | None:
 async def _on_aftercast(request: Request, error: Exception) -> JSONResponse:
     request_id = request_id_of(request)
     if isinstance(error, ProblemError):
-        return problem_response(
-            make_problem(error.status, error.code, error.title, error.message, error.hint), request_id
-        )
+        problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
+        return problem_response(problem, request_id, RETRY if error.passes else None)
     known = next((answer for kind, answer in STATUS_OF.items() if isinstance(error, kind)), None)
     if known is None or known[0] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOG.error("a request failed", exc_info=error)
@@ -129,7 +135,7 @@ async def _on_database(request: Request, error: Exception) -> JSONResponse:
         "This question needs the operational database, which cannot be reached.",
         "Ask again in a moment; the latest risks by id go on being answered.",
     )
-    return problem_response(problem, request_id, {"Retry-After": "1"})
+    return problem_response(problem, request_id, RETRY)
 
 
 def is_away(error: Exception) -> bool:

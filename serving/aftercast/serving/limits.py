@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
-from aftercast.serving.errors import ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
 from aftercast.serving.headers import header
-
-RETRY: Final = {"Retry-After": "1"}
 
 
 class BodyLimit:

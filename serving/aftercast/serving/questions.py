@@ -106,7 +106,7 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     checked_horizon(champions.champion(question.kind), question.horizon)  # before rows are made at some expense
     rows = rows_at(workspace, champions, question.kind, question.as_of)
     horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
-    seen = [each for each in dict.fromkeys(question.ids) if _sees(caller, rows, each)]
+    seen = _seen(workspace, rows, question, caller)
     kept = {each: found for each in seen if (found := rows.fragments.get((each, horizon, question.drivers)))}
     with step("model"):
         made = _judged(rows, [each for each in seen if each not in kept], question.drivers, horizon)
@@ -237,6 +237,17 @@ def _sees(caller: Caller, rows: Rows, entity_id: str) -> bool:
     if entity_id not in rows.position:
         return False
     return caller.outlets is None or any(map(caller.sees_outlet, rows.outlets(entity_id)))
+
+
+def _seen(workspace: Workspace, rows: Rows, question: Question, caller: Caller) -> list[str]:
+    """Ids that have a row and that the caller may see, as things stand now: devices move to other outlets."""
+    there = [each for each in dict.fromkeys(question.ids) if each in rows.position]
+    if caller.outlets is None:
+        return there
+    by_row = {each for each in there if question.as_of is None and _sees(caller, rows, each)}
+    others = [each for each in there if each not in by_row]
+    by_now = set(visible(workspace, question.kind, others, caller)) if others else set()
+    return [each for each in there if each in by_row | by_now]
 
 
 def _check_observed(workspace: Workspace, cutoff: pd.Timestamp) -> None:

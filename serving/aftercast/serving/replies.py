@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
+from typing import Final
+
+from anyio import to_thread
 from starlette.responses import Response
 
 from aftercast.serving.callers import Caller
 from aftercast.serving.deps import Service
+from aftercast.serving.errors import ProblemError
 from aftercast.serving.live import ask_live
 from aftercast.serving.questions import Question, Reply, ask, ask_at_hand, check_size
 from aftercast.serving.render import PREDICTION, audit_entry, whole_answer
+
+MOST_WAITING: Final = 16
+"""Questions as of an instant that may wait for their turn."""
 
 
 async def reply_to(service: Service, question: Question, caller: Caller, request_id: str | None) -> Response:
@@ -20,13 +26,28 @@ async def reply_to(service: Service, question: Question, caller: Caller, request
     Raises
     ------
     ProblemError
-        If it cannot be answered.
+        If it cannot be answered; 503 if too many questions as of an instant wait already.
     """
     body = reply_at_hand(service, question, caller, request_id)
     if body is None:
-        reply = await run_in_threadpool(_computed, service, question, caller)
+        if question.as_of is not None:
+            _check_waiting(service)
+        limiter = None if question.as_of is None else service.for_the_past
+        reply = await to_thread.run_sync(_computed, service, question, caller, limiter=limiter)
         body = _recorded(service, reply, caller, request_id)
     return Response(body, media_type="application/json")
+
+
+def _check_waiting(service: Service) -> None:
+    if service.for_the_past.statistics().tasks_waiting >= MOST_WAITING:
+        raise ProblemError(
+            503,
+            "busy",
+            "The service is busy",
+            f"{MOST_WAITING} questions as of an instant wait already.",
+            "Ask again in a moment; questions about the last scoring are answered meanwhile.",
+            passes=True,
+        )
 
 
 def reply_at_hand(service: Service, question: Question, caller: Caller, request_id: str | None) -> bytes | None:

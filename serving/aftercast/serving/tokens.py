@@ -64,8 +64,8 @@ class Tokens:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in self._settings.algorithms:  # said before anyone asks the issuer about it
                 return None
-            key = self._keys.find(header.get("kid"))
-            return None if key is None else self._verified(self._claims(token, key))
+            found = self._keys.find(header.get("kid"))
+            return None if found is None else self._verified(self._claims(token, _key(found, header["alg"])))
         except jwt.PyJWTError:
             return None
 
@@ -102,6 +102,11 @@ class Tokens:
         return frozenset(named)
 
 
+def _key(found: Mapping[str, Any], algorithm: str) -> PyJWK:
+    """Key for its own algorithm, or where it names none for that of the token, if it is of its kind."""
+    return PyJWK(dict(found), None if found.get("alg") else algorithm)
+
+
 _WRONG: Final = frozenset({""})
 """Outlets of a token whose claim is not a list of names; no outlet is named by an empty text."""
 
@@ -112,17 +117,17 @@ def tokens_of(settings: TokenSettings, folder: Path) -> Tokens | None:
 
 
 class _IssuerKeys:
-    """Public keys of the issuer by id; the last known ones stay while it is away."""
+    """Public keys (JSON Web Keys) of the issuer by id; the last known ones stay while it is away."""
 
     def __init__(self, load: Callable[[], Mapping[str, Any]], clock: Callable[[], float]) -> None:
         self._load = load
         self._clock = clock
-        self._known: Mapping[str | None, PyJWK] = {}
+        self._known: Mapping[str | None, Mapping[str, Any]] = {}
         self._loaded_at = self._tried_at = -math.inf
         self._failed = False
         self._asking = threading.Lock()
 
-    def find(self, kid: str | None) -> PyJWK | None:
+    def find(self, kid: str | None) -> Mapping[str, Any] | None:
         """Key of an id, None if the issuer has none; without an id the only key there is."""
         known = self._lookup(kid)
         if known is not None and self._clock() - self._loaded_at < FRESH_S:
@@ -137,7 +142,7 @@ class _IssuerKeys:
             raise _away()
         return found
 
-    def _lookup(self, kid: str | None) -> PyJWK | None:
+    def _lookup(self, kid: str | None) -> Mapping[str, Any] | None:
         known = self._known
         return next(iter(known.values())) if kid is None and len(known) == 1 else known.get(kid)
 
@@ -145,12 +150,14 @@ class _IssuerKeys:
         if self._clock() - self._tried_at < PAUSE_S:
             return
         try:
-            keys = PyJWKSet.from_dict(dict(self._load())).keys
+            found = dict(self._load())
+            keys = PyJWKSet.from_dict(found).keys
         except (jwt.PyJWTError, OSError, ValueError, SettingsError) as error:
             self._failed = True
             LOG.warning("the keys of the token issuer cannot be read: %s", error)
         else:
-            self._known = {key.key_id: key for key in keys if key.public_key_use in {None, "sig"}}
+            usable = {key.key_id for key in keys if key.public_key_use in {None, "sig"}}
+            self._known = {kid: each for each in found["keys"] if (kid := each.get("kid")) in usable}
             self._loaded_at, self._failed = self._clock(), False
         self._tried_at = self._clock()
 
