@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import httpx
 import pandas as pd
 import pytest
 
+from aftercast.data.records.lists import list_lists
 from aftercast.data.workspace import Workspace
 from aftercast.models.risk_list import find_list, make_list
+
+Listening = Callable[[Workspace], AbstractContextManager[str]]
+ClientOf = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 def test_the_list_is_the_recorded_one_and_asked_again_the_same(
@@ -70,3 +77,25 @@ def test_without_a_scoring_there_is_no_list(bare_client: httpx.Client) -> None:
 def test_times_are_utc(client: httpx.Client) -> None:
     found = client.get("/v1/risk-list", params={"top": 1}).json()
     assert pd.Timestamp(found["cutoff"]).utcoffset() == pd.Timedelta(0)
+
+
+def test_ever_other_lists_do_not_fill_the_database_and_those_made_before_are_given_out(
+    own_fleet: Workspace, listening: Listening, client_of: ClientOf
+) -> None:
+    """Each is kept for good; a caller may ask for any horizon and length."""
+    cutoff = make_list(own_fleet, top=1).cutoff.isoformat()
+    before = _rows(own_fleet, cutoff)
+    serving = own_fleet.settings.serving.model_copy(update={"max_listed_rows": before + 25})
+    small = replace(own_fleet, settings=own_fleet.settings.model_copy(update={"serving": serving}))
+    with listening(small) as url, client_of(url, small, "lists") as client:
+        found = [client.get("/v1/risk-list", params={"horizon": f"{i + 24}h", "top": 10}) for i in range(4)]
+        again = client.get("/v1/risk-list", params={"horizon": "24h", "top": 10})
+        shorter = client.get("/v1/risk-list", params={"horizon": "30h", "top": 5})
+    assert [each.status_code for each in found] == [200, 200, 409, 409]
+    assert found[2].json()["type"] == "urn:aftercast:problem:too-many-lists"
+    assert (again.json()["list_id"], shorter.status_code) == (found[0].json()["list_id"], 200)
+    assert _rows(own_fleet, cutoff) == before + 25
+
+
+def _rows(workspace: Workspace, cutoff: str) -> int:
+    return sum(each["rows"] for each in list_lists(workspace.database, 10_000) if each["cutoff"] == cutoff)

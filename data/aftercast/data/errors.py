@@ -53,3 +53,7 @@ class ModelMismatchError(AftercastError):
 
 class NotFoundError(AftercastError):
     """A device, customer, model or list does not exist; caught by the service as 404."""
+
+
+class TooManyListsError(AftercastError):
+    """Different risk lists of one cutoff would fill the database; caught by the service as 409."""

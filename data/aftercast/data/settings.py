@@ -103,6 +103,8 @@ class ServingSettings(StrictModel):
     max_devices: int = Field(default=1000, ge=1, le=MOST_DEVICES)
     max_records: int = Field(default=20_000, ge=1, le=MOST_RECORDS)
     """Rows of telemetry and events in one call, all devices together."""
+    max_listed_rows: int = Field(default=1_000_000, ge=1)
+    """Rows of all the different risk lists of one cutoff that callers have made; each list is kept for good."""
     max_body_bytes: int = Field(default=8_000_000, ge=1000)
     max_in_flight: int = Field(default=200, ge=1)
     """Requests answered at once by one process; more are refused with 503 instead of piling up."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.clocks import parse_duration_us, parse_time
-from aftercast.data.errors import SettingsError
-from aftercast.data.records.lists import read_list, write_list
+from aftercast.data.errors import SettingsError, TooManyListsError
+from aftercast.data.records.lists import has_room, read_list, write_list
 from aftercast.data.records.scores import ScoreSet
 from aftercast.data.workspace import Workspace
 from aftercast.models.answers import Answer, Score, answer
@@ -86,6 +86,7 @@ def make_list(
     horizon: str = "7d",
     top: int | None = None,
     outlets: Collection[str] | None = None,
+    most_rows: int | None = None,
 ) -> RiskList:
     """Make the list of a scored cutoff (None: the latest) and record it; made again it is the same.
 
@@ -97,9 +98,13 @@ def make_list(
         How many devices, None for all.
     outlets
         Only devices that these outlets look after, as known at the cutoff; None for all devices.
+    most_rows
+        Rows that all lists of the cutoff may have together; None for any number.
 
     Raises
     ------
+    TooManyListsError
+        If a new list would have more.
     NotFoundError
         If nothing was scored at the cutoff.
     ModelMismatchError
@@ -121,8 +126,20 @@ def make_list(
         rows=rows if top is None else rows[:top],
     )
     list_id = hashlib.sha256(json.dumps(_content(made), sort_keys=True).encode()).hexdigest()[:16]
+    _check_room(workspace, made, list_id, most_rows)
     write_list(workspace.database, list_id, {"list_id": list_id, **_content(made)})
     return find_list(workspace, list_id)
+
+
+def _check_room(workspace: Workspace, made: RiskList, list_id: str, most_rows: int | None) -> None:
+    if most_rows is None or has_room(
+        workspace.database, list_id, made.cutoff.isoformat(), len(made.rows), most_rows=most_rows
+    ):
+        return
+    raise TooManyListsError(
+        f"The different lists of this cutoff would have more than {most_rows:,} rows.",
+        "Ask for a list that was made before, or raise serving.max_listed_rows.",
+    )
 
 
 def _of_outlets(workspace: Workspace, found: ScoreSet, scores: list[Score], outlets: Collection[str]) -> list[Score]:

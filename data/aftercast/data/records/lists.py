@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, String, Table, Text, insert, select
+from sqlalchemy import Column, Engine, Integer, String, Table, Text, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from aftercast.data.errors import NotFoundError
@@ -40,6 +40,16 @@ def write_list(engine: Engine, list_id: str, content: dict[str, Any]) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def has_room(engine: Engine, list_id: str, cutoff: str, rows: int, most_rows: int) -> bool:
+    """Whether a list is there already, or the lists of its cutoff stay within so many rows with it."""
+    known = select(RISK_LISTS.c.list_id).where(RISK_LISTS.c.list_id == list_id)
+    total = select(func.coalesce(func.sum(RISK_LISTS.c.rows), 0)).where(RISK_LISTS.c.cutoff == cutoff)
+    with engine.connect() as connection:
+        if connection.execute(known).one_or_none() is not None:
+            return True
+        return int(connection.execute(total).scalar_one()) + rows <= most_rows
 
 
 def read_list(engine: Engine, list_id: str) -> dict[str, Any]:

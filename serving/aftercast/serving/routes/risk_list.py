@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from aftercast.data.errors import ModelMismatchError, SettingsError
+from aftercast.data.errors import ModelMismatchError, SettingsError, TooManyListsError
 from aftercast.models.list_files import to_csv
 from aftercast.models.risk_list import RiskList, give_out, make_list
 from aftercast.serving.callers import Caller
@@ -52,8 +52,13 @@ def risk_list(
 
 def _made(service: Service, caller: Caller, cutoff: datetime | None, horizon: str, top: int) -> RiskList:
     at = None if cutoff is None else instant(cutoff)
+    most = service.workspace.settings.serving.max_listed_rows
     try:
-        return make_list(service.workspace, cutoff=at, horizon=horizon.strip(), top=top, outlets=caller.outlets)
+        return make_list(
+            service.workspace, cutoff=at, horizon=horizon.strip(), top=top, outlets=caller.outlets, most_rows=most
+        )
+    except TooManyListsError as error:
+        raise ProblemError(409, "too-many-lists", "No more lists of this cutoff", error.message, error.hint) from error
     except SettingsError as error:
         detail, hint = "The horizon is not a duration.", "Write a number and a unit: 36h, 7d, 2w."
         raise ProblemError(409, "unknown-horizon", "The horizon cannot be answered", detail, hint) from error
