@@ -1,7 +1,7 @@
 """Fuzzing the whole API from its own OpenAPI document, with every check that schemathesis has.
 
 ``python -m benchmarks fuzz --calls 20000`` runs the real service on a small simulated fleet and calls it until so many
-calls were made, each round from another seed. It ends with 1 when a check failed or the service answered with any 5xx,
+calls were made, each round from another seed, with a key that sees everything and one of an outlet by turns. It ends with 1 when a check failed or the service answered with any 5xx,
 and prints the statuses of all calls from the service's own log.
 """
 
@@ -16,6 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from rich.table import Table
 
 from aftercast.data.records.keys import create_key
 from aftercast.data.settings import quiet_libraries
+from aftercast.data.workspace import Workspace
 
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 KNOWN: Final = "D0017"
@@ -49,20 +51,33 @@ def main() -> None:
 def fuzz(folder: Path, calls: int, examples: int, seed: int) -> bool:
     """Whether every round passed and no call met a defect of the service."""
     workspace = make_fleet(folder / "fleet", devices=60, days=150, known=KNOWN, churn=True)
-    _, key = create_key(workspace.database, "fuzz", ("admin",))
+    keys = {"everything": make_key(workspace, None), "one outlet": make_key(workspace, [outlet_of(workspace, KNOWN)])}
     port, log = free_port(), folder / "service.log"
     part = service(workspace.folder, port, log)
     part.start()
     passed = True
     try:
         made = 0
-        while made < calls:
+        for sees, key in cycle(keys.items()):
+            if made >= calls and sees == "everything":
+                break
             fine, count = round_of(f"http://127.0.0.1:{port}", key, examples, seed)
             passed, made, seed = passed and fine, made + count, seed + 1
-            print(f"{made:,} of {calls:,} calls", flush=True)
+            print(f"{made:,} of {calls:,} calls, the last {count:,} with a key that sees {sees}", flush=True)
     finally:
         part.end()
     return report(log) and passed
+
+
+def make_key(workspace: Workspace, outlets: list[str] | None) -> str:
+    """Key with every scope, of all outlets (None) or some."""
+    _, key = create_key(workspace.database, "fuzz", ("admin",), outlets=outlets)
+    return key
+
+
+def outlet_of(workspace: Workspace, device_id: str) -> str:
+    """Outlet that looks after a device now."""
+    return str(workspace.store.read("devices", device_ids=[device_id])["outlet_id"].iloc[-1])
 
 
 def round_of(address: str, key: str, examples: int, seed: int) -> tuple[bool, int]:
