@@ -1,8 +1,9 @@
 """Fuzzing the whole API from its own OpenAPI document, with every check that schemathesis has.
 
 ``python -m benchmarks fuzz --calls 20000`` runs the real service on a small simulated fleet and calls it until so many
-calls were made, each round from another seed, with a key that sees everything and one of an outlet by turns. It ends with 1 when a check failed or the service answered with any 5xx,
-and prints the statuses of all calls from the service's own log.
+calls were made, each round from another seed, with a key that sees everything and one of an outlet by turns. It ends
+with 1 when a check failed or the service answered with any 5xx, and prints the statuses of all calls from the service's
+own log.
 """
 
 from __future__ import annotations
