@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import Timeout
 from sqlalchemy import update
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from aftercast.models.registry import load_champion
 from aftercast.models.scoring import check_features
 from aftercast.models.snapshot import snapshot_path, take_snapshot
 from aftercast.models.snapshot_file import load_snapshot
+from aftercast.pipelines import online
 from aftercast.pipelines.cli.main import app
 from aftercast.pipelines.drain import MOST_TOLD, run_drain
 from aftercast.pipelines.score import run_score
@@ -265,6 +267,23 @@ def test_a_drain_that_died_before_it_was_recorded_stores_nothing_twice(
 def _wait_again(workspace: Workspace, batch_id: str) -> None:
     with workspace.database.begin() as connection:
         connection.execute(update(INBOX).where(INBOX.c.batch_id == batch_id).values(drained_at=None))
+
+
+def test_a_drain_that_ended_before_it_renewed_leaves_that_to_the_next_one(
+    sending: httpx.Client, own_fleet: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records are stored and no longer wait; nobody else would know that the answers are old."""
+    path = snapshot_path(own_fleet.folder, "failure")
+    device_id, later = str(load_snapshot(path).ids[0]), _until(own_fleet) + HOUR
+    _send(sending, "telemetry", [_reading(own_fleet, device_id, later)])
+    monkeypatch.setattr(online, "PATIENCE_S", 0.1)
+    with online.online_lock(own_fleet), pytest.raises(Timeout):  # somebody else replaces the rows, for too long
+        run_drain(own_fleet)
+    assert count_waiting(own_fleet.database).rows == 0
+    assert load_snapshot(path).of([device_id]).cutoff_us[0] != timestamp_us(later)
+    assert run_drain(own_fleet)["renewed"] == 1
+    assert load_snapshot(path).of([device_id]).cutoff_us[0] == timestamp_us(later)
+    assert run_drain(own_fleet)["renewed"] == 0
 
 
 def test_records_of_the_future_and_times_without_a_zone_are_not_taken(

@@ -10,15 +10,14 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.batches import Batch
-from aftercast.data.clocks import AHEAD, EARLIEST
 from aftercast.data.contract import TABLES
 from aftercast.data.errors import InputError
 from aftercast.data.ingest import ingest
 from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.data.workspace import Workspace
-from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.pipelines.online import owners_of, renew
 from aftercast.pipelines.runs import one_at_a_time
+from aftercast.pipelines.to_renew import forget_to_renew, load_to_renew, save_to_renew
 
 LOG: Final = logging.getLogger(__name__)
 ROWS_AT_ONCE: Final = 200_000
@@ -28,7 +27,7 @@ Progress = Callable[[str, int], None]
 
 
 def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[str, Any]:
-    """Store everything that waits.
+    """Store everything that waits, and renew the online rows it is about, with those that a drain before left.
 
     Several drains of a workspace take turns.
 
@@ -40,58 +39,22 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
         ``renewed`` (devices whose online row is newer now), ``renewed_customers``, ``version`` of the store.
     """
     total = {"batches": 0, "read": 0, "kept": 0, "quarantined": 0, "refused": 0}
-    about, refusals = _About(), _Refusals()
+    refusals = _Refusals()
     with one_at_a_time(workspace, "drain"):
+        about = load_to_renew(workspace)
         while batches := waiting_batches(workspace.database, ROWS_AT_ONCE):
+            about.add(batches)
+            save_to_renew(workspace, about)
             for name, count in _store(workspace, batches, refusals).items():
                 total[name] += count
-            about.add(batches)
             if progress is not None:
                 progress("inbox", total["read"])
         customers = about.customers | (owners_of(workspace, about.served) if about.served else set())
         renewed = renew(workspace, "failure", about.devices, about.known_at) if about.devices else 0
         renewed_customers = renew(workspace, "churn", customers, about.known_at) if customers else 0
+        forget_to_renew(workspace)
     found = {**total, "renewed": renewed, "renewed_customers": renewed_customers}
     return {**found, "refusals": refusals.first, "version": workspace.store.version()}
-
-
-@dataclass
-class _About:
-    """Whom records are about.
-
-    Attributes
-    ----------
-    served
-        Devices whose service their owners' features read.
-    known_at
-        When the newest record became known.
-    """
-
-    devices: set[str] = field(default_factory=set)
-    served: set[str] = field(default_factory=set)
-    customers: set[str] = field(default_factory=set)
-    known_at: pd.Timestamp = EARLIEST
-
-    def add(self, batches: Sequence[InboxBatch]) -> None:
-        """Note whom batches are about."""
-        for batch in batches:
-            self.known_at = max(self.known_at, _newest(batch))
-            devices, customers = (
-                {str(row[name]) for row in batch.records if row.get(name) is not None}
-                for name in ("device_id", "customer_id")
-            )
-            self.devices.update(devices)
-            if batch.table in SERVICE_TABLES:
-                self.served.update(devices)
-            if batch.table in CUSTOMER_TABLES:
-                self.customers.update(customers)
-
-
-def _newest(batch: InboxBatch) -> pd.Timestamp:
-    """When the newest record of a batch became known; one that says it will be is left to the import to refuse."""
-    said = pd.Series([row.get("available_at") for row in batch.records], dtype="object")
-    known = pd.to_datetime(said, utc=True, format="ISO8601", errors="coerce")
-    return max(known[known <= batch.received_at + AHEAD], default=EARLIEST)
 
 
 @dataclass
