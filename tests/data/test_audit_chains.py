@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +14,7 @@ from threading import Barrier
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, text
 
 from aftercast.data.audit.identity import CHAIN_FILE, WITHOUT_ID, begin_chain, place_of, read_chain
 from aftercast.data.audit.log import AuditLog
@@ -25,7 +23,6 @@ from aftercast.data.audit.verification import Verification, verify
 from aftercast.data.records.anchors import newest_anchor, read_anchors, read_chains, write_anchor, write_chain
 from aftercast.data.records.database import open_database
 
-POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 PROCESSES = 6
 ROUNDS = 50
 APPENDER = """
@@ -53,24 +50,6 @@ except AuditError:
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(log.append("prediction", {}).seq)
 """
-
-
-@pytest.fixture
-def on_server(tmp_path: Path) -> Iterator[Engine]:
-    """Return an opened database of our own on the local PostgreSQL."""
-    server, name = create_engine(f"{POSTGRES}/postgres", isolation_level="AUTOCOMMIT"), f"aftercast_{uuid.uuid4().hex}"
-    try:
-        server.connect().close()
-    except OperationalError:
-        pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine = open_database(f"{POSTGRES}/{name}", tmp_path)
-    yield engine
-    engine.dispose()
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])

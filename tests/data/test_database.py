@@ -5,14 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, insert, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.data.errors import SettingsError, WorkspaceError
@@ -20,25 +18,6 @@ from aftercast.data.records.database import open_database
 from aftercast.data.records.keys import API_KEYS, create_key, list_keys
 
 TIMES, PROCESSES = 30, 6
-POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
-
-
-@pytest.fixture
-def on_server(tmp_path: Path) -> Iterator[Engine]:
-    """Return an opened database of our own on the local PostgreSQL."""
-    server, name = create_engine(f"{POSTGRES}/postgres", isolation_level="AUTOCOMMIT"), f"aftercast_{uuid.uuid4().hex}"
-    try:
-        server.connect().close()
-    except OperationalError:
-        pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine = open_database(f"{POSTGRES}/{name}", tmp_path)
-    yield engine
-    engine.dispose()
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 def open_and_close(folder: Path) -> None:

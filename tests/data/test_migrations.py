@@ -15,8 +15,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, MetaData, String, create_engine, inspect, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Column, Engine, MetaData, String, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from aftercast.data.errors import WorkspaceError
 from aftercast.data.migrations import FOLDER, revision_files
@@ -30,7 +30,6 @@ from aftercast.data.records.schema import VERSION_TABLE, current_revision
 from aftercast.data.records.scores import newest_scores, read_scores
 from aftercast.data.records.versions import newest_version
 
-POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 PROCESSES = 8
 NEWEST = list(revision_files())[-1]
 
@@ -61,29 +60,6 @@ SECRET = "secret"
 TABLES = ("api_keys", "flow_runs", "imports", "risk_lists", "score_sets", "scores", "store_versions")
 
 Fresh = Callable[[], str]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Fresh]:
-    """Make databases of our own on the local PostgreSQL; gives the address of a new, empty one."""
-    server = create_engine(f"{POSTGRES}/postgres", isolation_level="AUTOCOMMIT")
-    names: list[str] = []
-
-    def fresh() -> str:
-        names.append(f"aftercast_{uuid.uuid4().hex[:12]}")
-        with server.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {names[-1]}"))
-        return f"{POSTGRES}/{names[-1]}"
-
-    try:
-        server.connect().close()
-    except OperationalError:
-        pytest.skip("no PostgreSQL answers on 127.0.0.1:5432")
-    yield fresh
-    with server.connect() as connection:
-        for name in names:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
