@@ -127,6 +127,30 @@ def test_a_device_that_waits_for_another_outlet_is_not_taken_over(outlet: Outlet
     assert outlet.send("devices", claimed).status_code == 409
 
 
+@pytest.mark.parametrize("table", ["devices", "repairs", "purchases"])
+def test_records_without_ids_that_wait_stop_nobody(outlet: Outlet, table: str) -> None:
+    at = outlet.later.isoformat()
+    broken = {"outlet_id": "elsewhere", "available_at": at}
+    assert outlet.everyone.post("/v1/records", json={"table": table, "records": [broken]}).status_code == 202
+    own = {"device_id": "brand-new", "device_model": str(outlet.own["device_model"]), "installed_at": at}
+    records: dict[str, dict[str, Any]] = {
+        "devices": {**own, "outlet_id": outlet.outlet_id},
+        "repairs": {
+            "work_order_id": "W",
+            "device_id": str(outlet.own["device_id"]),
+            "opened_at": at,
+            "kind": "corrective",
+        },
+        "purchases": {
+            "customer_id": str(outlet.own["customer_id"]),
+            "device_id": str(outlet.own["device_id"]),
+            "event_time": at,
+            "amount": 1.0,
+        },
+    }
+    assert _refusals(outlet.send(table, {**records[table], "available_at": at})) == []
+
+
 @pytest.mark.parametrize("table", ["repairs", "contacts", "purchases", "actions"])
 def test_records_about_devices_of_others_are_not_rewritten(outlet: Outlet, table: str) -> None:
     """Their key is not that of a device: a correction that names a device of one's own would be taken for theirs."""

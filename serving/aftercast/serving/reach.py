@@ -100,9 +100,8 @@ class Reach:
         """Devices that nobody has brought, or only for these outlets, and that are brought for them now."""
         ids = sorted({each for row in rows if (each := row.get("device_id"))})
         stored = set(self.workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
-        waiting = {
-            row["device_id"] for row in self._waiting("devices") if not self.caller.sees_outlet(row.get("outlet_id"))
-        }
+        others = (row for row in self._waiting("devices") if not self.caller.sees_outlet(row.get("outlet_id")))
+        waiting = {row.get("device_id") for row in others}
         return frozenset(ids) - stored - waiting
 
     def _elsewhere(self, table: str, checked: Sent) -> set[int]:

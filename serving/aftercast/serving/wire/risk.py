@@ -72,12 +72,11 @@ SentRow = Annotated[
     dict[Annotated[str, Field(max_length=200)], Value],
     Field(
         description="A record of the table by its column names, without device_id. Times are text with a zone."
-        " `available_at` says when it became known; without it the rule of the fleet spec does.",
-        max_length=MOST_FIELDS,
+        " `available_at` says when it became known; without it the rule of the fleet spec does."
     ),
     at_most(MOST_FIELDS),
 ]
-SentRows = Annotated[list[SentRow], Field(max_length=MOST_RECORDS), FailFast(), at_most(MOST_RECORDS)]
+SentRows = Annotated[list[SentRow], FailFast(), at_most(MOST_RECORDS)]
 """The first record that is not as described ends the reading of the others."""
 SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
 
@@ -117,7 +116,7 @@ class FailureRiskRequest(RiskRequest):
 
     devices: Annotated[
         list[DeviceAsked],
-        Field(min_length=1, max_length=MOST_DEVICES, description="Up to serving.max_devices a call."),
+        Field(min_length=1, description="Up to serving.max_devices a call."),
         FailFast(),
         at_most(MOST_DEVICES),
     ]
@@ -145,7 +144,7 @@ class ChurnRiskRequest(RiskRequest):
 
     customers: Annotated[
         list[CustomerRef],
-        Field(min_length=1, max_length=MOST_DEVICES, description="Up to serving.max_devices a call."),
+        Field(min_length=1, description="Up to serving.max_devices a call."),
         FailFast(),
         at_most(MOST_DEVICES),
     ]
