@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -113,8 +114,8 @@ def test_own_devices_are_brought_and_changed_and_stay_with_the_outlet(outlet: Ou
     last = stored.drop_duplicates("device_id", keep="last").set_index("device_id")
     assert set(last["outlet_id"]) == {outlet.outlet_id}
     assert set(last.index) == {str(own["device_id"]), "brand-new"}
-    asked = outlet.client.post("/v1/failure-risk", json={"devices": [{"device_id": "brand-new"}]})
-    assert asked.json()["results"][0]["status"] == "answered"
+    asked = {"devices": [{"device_id": "brand-new"}]}
+    assert _until(outlet.client, asked, lambda result: result["status"] == "answered")[0]["status"] == "answered"
 
 
 def test_a_device_that_waits_for_another_outlet_is_not_taken_over(outlet: Outlet) -> None:
@@ -226,9 +227,113 @@ def test_what_others_have_is_as_unknown_as_what_does_not_exist(outlet: Outlet) -
     assert told[0] == told[1]
     assert told[0] == [
         [(1, "unknown_device", "device_id")],
-        [(1, "unknown_device", "device_id")],
+        [(1, "unparsable", "event_time")],
         [(1, "unknown_customer", "customer_id")],
     ]
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [
+        {"customer_id": "nobody"},
+        {"available_at": "2199-01-01T00:00:00Z"},
+        {"installed_at": "2024-01-01T00:00"},
+        {"device_model": None},
+    ],
+    ids=["customer", "future", "no zone", "no model"],
+)
+def test_a_broken_record_does_not_tell_whether_a_device_exists(outlet: Outlet, flaw: dict[str, Any]) -> None:
+    own = _facts(outlet.own, outlet.later, firmware="9.9")
+    told = []
+    for device_id in (str(outlet.foreign["device_id"]), "no such device"):
+        row = {**_facts(outlet.own, outlet.later), "device_id": device_id, **flaw}
+        answer = outlet.send("devices", own, row)
+        told.append((_refusals(answer), answer.json()["received"]))
+    assert told[0] == told[1]
+    assert len(told[0][0]) == 1
+
+
+def test_a_work_order_of_the_future_does_not_tell_whether_its_number_is_taken(outlet: Outlet) -> None:
+    repairs = outlet.workspace.store.read("repairs")
+    taken = str(repairs.loc[repairs["device_id"] != outlet.own["device_id"], "work_order_id"].iloc[0])
+    own = {"device_id": str(outlet.own["device_id"]), "opened_at": outlet.later.isoformat(), "kind": "corrective"}
+    good = {**own, "work_order_id": "W", "available_at": outlet.later.isoformat()}
+    future = {**own, "available_at": "2199-01-01T00:00:00Z"}
+    told = [_refusals(outlet.send("repairs", good, {**future, "work_order_id": each})) for each in (taken, "free")]
+    assert told[0] == told[1] == [(1, "available_in_future", "available_at")]
+
+
+def test_a_device_that_waits_to_move_away_is_not_taken_back(outlet: Outlet) -> None:
+    moved = {"table": "devices", "records": [_facts(outlet.own, outlet.later, outlet_id="elsewhere")]}
+    assert outlet.everyone.post("/v1/records", json=moved).status_code == 202
+    assert outlet.send("devices", _facts(outlet.own, outlet.later + HOUR, firmware="9.9")).status_code == 409
+
+
+def test_of_two_outlets_that_claim_a_new_device_at_once_one_has_it(outlet: Outlet) -> None:
+    device = {"device_model": str(outlet.own["device_model"]), "installed_at": outlet.later.isoformat()}
+    _, key = create_key(outlet.workspace.database, "other", ["ingest"], outlets=["elsewhere"])
+
+    def claim(name: str, outlet_id: str, headers: dict[str, str]) -> int:
+        row = {**device, "device_id": name, "outlet_id": outlet_id, "available_at": outlet.later.isoformat()}
+        body = {"table": "devices", "records": [row]}
+        return outlet.client.post("/v1/records", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(10):
+            both = [(outlet.outlet_id, {}), ("elsewhere", {"X-API-Key": key})]
+            claims = [pool.submit(claim, f"new {number}", *each) for each in both]
+            assert sorted(each.result() for each in claims) == [202, 409]
+
+
+def test_what_a_record_contains_is_not_confirmed_by_the_cutoff_of_an_answer(outlet: Outlet) -> None:
+    """Of a stored reading of others, the right value contradicts nothing and a wrong one does."""
+    foreign = str(outlet.foreign["device_id"])
+    stored = outlet.workspace.store.read("telemetry", device_ids=[foreign]).iloc[-1].dropna()
+    right: dict[str, Any] = {
+        str(k): v.isoformat() if isinstance(v, pd.Timestamp) else v for k, v in stored.drop("device_id").items()
+    }
+    sensor = next(each.name for each in outlet.workspace.fleet.sensors if each.name in right)
+    cutoffs = set()
+    for device_id, change in ((foreign, 0.0), (foreign, 0.01), ("nobody", 0.0)):
+        reading = {**right, sensor: right[sensor] + change, "available_at": outlet.later.isoformat()}
+        asked = {"devices": [{"device_id": device_id, "telemetry": [reading]}]}
+        answer = outlet.client.post("/v1/failure-risk", json=asked).json()
+        assert answer["results"][0]["error"]["code"] == "unknown_device"
+        cutoffs.add(answer["cutoff"])
+    assert len(cutoffs) == 1
+
+
+@pytest.mark.parametrize("facts", [{}, {"device_model": None}, {"device_model": "x", "installed_at": "once"}])
+def test_facts_of_which_none_can_be_read_are_told_and_tell_nothing(outlet: Outlet, facts: dict[str, Any]) -> None:
+    ids = [str(outlet.own["device_id"]), str(outlet.foreign["device_id"]), "nobody"]
+    answers = [
+        outlet.client.post("/v1/failure-risk", json={"devices": [{"device_id": each, "facts": facts}]}) for each in ids
+    ]
+    assert [each.status_code for each in answers] == [200, 200, 200]
+    found = [each.json()["results"][0] for each in answers]
+    assert found[0]["refused_records"] != []
+    assert {**found[1], "device_id": ""} == {**found[2], "device_id": ""}
+
+
+def test_records_beside_broken_ones_are_stored(outlet: Outlet) -> None:
+    """What remains of a call may have times without a zone alone in a column: that is the fault of those rows."""
+    at = outlet.later.isoformat()
+    order = {"device_id": str(outlet.own["device_id"]), "opened_at": at, "available_at": at, "kind": "corrective"}
+    naive = {**order, "work_order_id": "G", "closed_at": at[:16]}
+    early = {**order, "work_order_id": "H", "closed_at": at, "available_at": "2199-01-01T00:00:00Z"}
+    answer = outlet.send("repairs", naive, early, {**order, "work_order_id": "I"})
+    assert [(row, reason) for row, reason, _ in _refusals(answer)] == [(0, "naive_time"), (1, "available_in_future")]
+    report = run_drain(outlet.workspace)
+    assert (report["refused"], report["quarantined"]) == (0, 1)
+    stored = set(outlet.workspace.store.read("repairs")["work_order_id"])
+    assert "I" in stored
+    assert stored.isdisjoint({"G", "H"})
+
+
+def test_an_id_that_cannot_be_kept_everywhere_is_not_taken(outlet: Outlet) -> None:
+    own = _facts(outlet.own, outlet.later)
+    rows = [own, {**own, "device_id": "a\x00b"}, {**own, "device_id": "長" * 201}]
+    assert _refusals(outlet.send("devices", *rows)) == [(row, "unusable_id", "device_id") for row in (1, 2)]
 
 
 @pytest.mark.parametrize("table", ["customers", "stock", "capacity", "parts_used"])

@@ -304,7 +304,7 @@ def test_a_batch_that_cannot_be_read_does_not_hold_up_the_others(own_fleet: Work
     now = pd.Timestamp.now("UTC")
     at = _until(own_fleet) + HOUR
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
-    bad = ({"device_id": device_id, "event_time": "2025-01-01T00:00", "available_at": "2025-01-01T00:00"},)
+    bad = ({"colour": "red", "available_at": now.isoformat()},)
     put_batch(own_fleet.database, InboxBatch("bad", "telemetry", bad, now))
     put_batch(own_fleet.database, InboxBatch("good", "telemetry", (_reading(own_fleet, device_id, at),), now))
     report = run_drain(own_fleet)

@@ -23,6 +23,9 @@ class Batch:
         Number of the first row within its origin, for messages.
     covers_until
         Instant (UTC) up to which the origin tells everything that happened; None where it does not say.
+    one_by_one
+        Whether each row came by itself: times without a zone are then each row's own fault, and not that of an origin
+        of which no time has one.
     """
 
     table: str
@@ -30,3 +33,4 @@ class Batch:
     origin: str
     first_row: int = 1
     covers_until: pd.Timestamp | None = None
+    one_by_one: bool = False

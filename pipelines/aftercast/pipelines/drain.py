@@ -80,7 +80,8 @@ def _store(workspace: Workspace, batches: Sequence[InboxBatch], refusals: _Refus
             mark_drained(workspace.database, [batches[0].batch_id], REFUSED)
             refusals.add(batches[0], error)
             return {"batches": 1, "read": len(batches[0].records), "refused": 1}
-        parts = [_store(workspace, [batch], refusals) for batch in batches]
+        middle = len(batches) // 2
+        parts = [_store(workspace, half, refusals) for half in (batches[:middle], batches[middle:])]
         return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}
     return report
 
@@ -106,4 +107,4 @@ def as_batch(batch: InboxBatch) -> Batch:
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name) for row in batch.records], dtype="object") for name in columns}
     )
-    return Batch(batch.table, frame, f"inbox:{batch.batch_id}", first_row=0)
+    return Batch(batch.table, frame, f"inbox:{batch.batch_id}", first_row=0, one_by_one=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +26,7 @@ from aftercast.serving.errors import ProblemError
 from aftercast.serving.reach import Reach, with_stored_ids
 
 NOT_YET: Final = "available_in_future"
+PATIENCE_S: Final = 10.0
 NO_COLUMN: Final = "unknown_column"
 OWNED_BY: Final = {"device_id": "devices", "customer_id": "customers"}
 
@@ -57,9 +60,39 @@ def take_records(
     ------
     ProblemError
         422 for too many records, 409 for none that can be taken or for a key used with other records, 503 while the
-        database is away: then nothing was taken.
+        database is away or others take too long: then nothing was taken.
     """
     _check_size(workspace, records)
+    with _turn(workspace, caller):
+        return _taken(workspace, table, records, caller, idempotency_key=idempotency_key, request_id=request_id)
+
+
+@contextmanager
+def _turn(workspace: Workspace, caller: Caller) -> Iterator[None]:
+    """Let callers limited to outlets bring records one after the other: each sees what those before it brought."""
+    if caller.outlets is None:
+        yield
+        return
+    folder = workspace.path("locks")
+    folder.mkdir(exist_ok=True)
+    try:
+        lock = FileLock(folder / "intake.lock", timeout=PATIENCE_S).acquire()
+    except Timeout as error:
+        detail, hint = "Records of other outlets are being taken: nothing was taken.", "Send the records again."
+        raise ProblemError(503, "busy", "The service is busy", detail, hint, passes=True) from error
+    with lock:
+        yield
+
+
+def _taken(
+    workspace: Workspace,
+    table: str,
+    records: Sequence[Mapping[str, Any]],
+    caller: Caller,
+    *,
+    idempotency_key: str | None,
+    request_id: str | None,
+) -> Taken:
     received_at = pd.Timestamp.now("UTC").as_unit("us")
     try:
         known, strange = _without_strange_columns(workspace, table, with_stored_ids(table, records))
@@ -123,19 +156,26 @@ def _check_any(taken: Sequence[Mapping[str, Any]], wrong: Sequence[Refused]) -> 
 def _wrong(
     workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller, received_at: pd.Timestamp
 ) -> tuple[tuple[Refused, ...], set[int]]:
-    """What is wrong with the records, and which of them are not taken at all."""
+    """What is wrong with the records, and which of them are not taken at all.
+
+    A caller limited to outlets is told of a broken record what is broken, before anything is said that depends on whose
+    it is; and of a device they do not have yet none is taken that would only go to quarantine: that would tell, too.
+    """
     reach = None if caller.outlets is None else Reach.of(workspace, caller, records)
     known = _known(workspace, table, records, reach)
     dated = [_dated(row, received_at) for row in records]
     checked = check_sent(table, dated, workspace.fleet, known)
     early = set(checked.row[_after(checked.frame, received_at + AHEAD)].tolist())
+    refused = {each.row for each in checked.refused if not each.cell_only} | early
     hidden = {} if reach is None else reach.refused(table, records, checked)
+    unseen = {} if reach is None else {i: each for i, each in hidden.items() if i not in refused}
     told = [
-        *(each for each in checked.refused if each.row not in hidden),
-        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early - hidden.keys())),
-        *hidden.values(),
+        *(each for each in checked.refused if each.row not in unseen),
+        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early)),
+        *unseen.values(),
     ]
-    return tuple(sorted(told, key=lambda each: each.row)), hidden.keys() | early
+    unborn = set() if reach is None or table != "devices" else refused - reach.known(records)
+    return tuple(sorted(told, key=lambda each: each.row)), hidden.keys() | early | unborn
 
 
 def _after(frame: pd.DataFrame, moment: pd.Timestamp) -> npt.NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -44,6 +45,8 @@ from aftercast.serving.rows import Fragment, Rows
 from aftercast.serving.tracing import step
 
 NO_COLUMN: Final = "unknown_column"
+MOST_STRANGE: Final = 20
+"""Fields of a device that no table uses, of which it is told."""
 CONFLICT: Final = "conflicting_duplicate"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
@@ -63,12 +66,13 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
     _check(workspace, question)
     checked_horizon(champions.champion(question.kind), question.horizon)  # before rows are made at some expense
     sent = _checked(workspace, champions, question)
-    rows = _base(workspace, champions, question, sent)
+    allowed = _allowed(workspace, list(question.sent), sent, caller)
+    rows = _base(workspace, champions, question, sent, allowed)
     horizon = checked_horizon(rows.loaded, question.horizon)  # the champion may have changed in between
-    cutoffs = _cutoffs(question, sent, rows)
+    cutoffs = _cutoffs(question, sent, rows, allowed)
     imported = _imported(workspace, sent.undated) if sent.undated else set()
     dated = sent.with_facts_at({each: at for each, at in cutoffs.items() if each in imported})
-    found = _answers(workspace, rows, question, dated, cutoffs=cutoffs, horizon=horizon, caller=caller)
+    found = _answers(workspace, rows, question, dated, cutoffs=cutoffs, horizon=horizon)
     plain = [each for each in question.ids if each not in question.sent]
     others: dict[str, Fragment] = {}
     if plain:
@@ -77,7 +81,9 @@ def ask_live(workspace: Workspace, champions: Champions, question: Question, cal
         if reply.rows.loaded.run_id != rows.loaded.run_id:  # the champion changed in between
             return ask_live(workspace, champions, question, caller)
         others = dict(zip(plain, reply.fragments, strict=True))
-    return Reply(rows, max(cutoffs.values()), horizon, tuple({**found, **others}[each] for each in question.ids))
+    return Reply(
+        rows, _newest(question, rows, cutoffs), horizon, tuple({**found, **others}[each] for each in question.ids)
+    )
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class _Sent:
         """Facts of imported devices that do not say since when they hold, dated to the cutoff: they are newer ones."""
         facts = self.frames.get("devices")
         newer = self.undated & cutoffs.keys()
-        if facts is None or not newer:
+        if facts is None or len(facts) == 0 or not newer:
             return self
         at = facts["device_id"].map(dict(cutoffs)).astype(facts["available_at"].dtype)
         first = facts.groupby("device_id")["available_at"].transform("min") == facts["available_at"]
@@ -191,7 +197,11 @@ def _share_out(
     refused: Mapping[str, list[Refused]],
 ) -> None:
     first = {(owners[i], name): i for i, name in reversed(checked.strange)}  # a misspelt name may be in every record
+    told = Counter[str]()
     for (owner, name), i in sorted(first.items(), key=lambda each: each[1]):
+        told[owner] += 1
+        if told[owner] > MOST_STRANGE:
+            continue
         refused[owner].append(Refused(checked.table, places[i], NO_COLUMN, _shown(name), cell_only=True))
     for each in checked.refused:
         owner = owners[each.row]
@@ -239,28 +249,37 @@ def _near(workspace: Workspace, table: str, wanted: Selection) -> pd.DataFrame:
     )
 
 
-def _base(workspace: Workspace, champions: Champions, question: Question, sent: _Sent) -> Rows:
+def _base(
+    workspace: Workspace, champions: Champions, question: Question, sent: _Sent, allowed: Collection[str]
+) -> Rows:
     """Rows of the fleet to compare with: those of as_of where the data reach that far, else the last scoring's."""
     if question.as_of is None:
         return champions.rows(question.kind, None)
     until, cutoff = workspace.store.observed_until(), instant(question.as_of)
     if until is None or cutoff <= until:
         return rows_at(workspace, champions, question.kind, question.as_of)
-    if cutoff > max(sent.newest.values(), default=until):
+    newest = [moment for each, moment in sent.newest.items() if each in allowed]
+    if cutoff > max(newest, default=until):
         raise not_observed(until)
     return champions.rows(question.kind, None)
 
 
-def _cutoffs(question: Question, sent: _Sent, rows: Rows) -> dict[str, pd.Timestamp]:
-    """Cutoff of each device with records: its row's, or when its newest record became known if that is later."""
+def _cutoffs(question: Question, sent: _Sent, rows: Rows, allowed: Collection[str]) -> dict[str, pd.Timestamp]:
+    """Cutoff of each device that is answered: its row's, or when its newest record became known if that is later."""
     if question.as_of is not None:
-        return dict.fromkeys(question.sent, instant(question.as_of))
+        return dict.fromkeys(allowed, instant(question.as_of))
     found = {}
-    for each in question.sent:
+    for each in allowed:
         place = rows.position.get(each)
         own = rows.snapshot.cutoff if place is None else from_us(rows.snapshot.cutoff_us[place : place + 1])[0]
         found[each] = max(rows.snapshot.cutoff, own, sent.newest.get(each, own))
     return found
+
+
+def _newest(question: Question, rows: Rows, cutoffs: Mapping[str, pd.Timestamp]) -> pd.Timestamp:
+    """Cutoff of the whole answer: the latest of those answered, whatever came along for others."""
+    plain = rows.snapshot.cutoff if question.as_of is None else instant(question.as_of)
+    return max(cutoffs.values(), default=plain)
 
 
 def _answers(
@@ -271,12 +290,11 @@ def _answers(
     *,
     cutoffs: Mapping[str, pd.Timestamp],
     horizon: str,
-    caller: Caller,
 ) -> dict[str, Fragment]:
-    allowed = _allowed(workspace, list(question.sent), sent, caller)
+    allowed, at = list(cutoffs), _newest(question, rows, cutoffs)
     with step("features"):
         until = pd.Timestamp.now("UTC") + AHEAD if question.as_of is None else instant(question.as_of)
-        live = _live(workspace, rows.snapshot, allowed, sent, cutoffs, until=until)
+        live = _live(workspace, rows.snapshot, allowed, sent, cutoffs, at=at, until=until)
     with step("model"):
         scored = score_rows(rows.loaded, live, workspace.fleet, usual=rows.usual, top=question.drivers)
     out = {}
@@ -301,6 +319,7 @@ def _live(
     sent: _Sent,
     cutoffs: Mapping[str, pd.Timestamp],
     *,
+    at: pd.Timestamp,
     until: pd.Timestamp,
 ) -> Snapshot:
     """Rows of devices, each as if it were the only one; impossible values count that were known until an instant."""
@@ -313,7 +332,7 @@ def _live(
         spec,
         fleet,
         ids,
-        max(cutoffs.values()),
+        at,
         own_cutoffs=cutoffs,
         sent=sent.frames,
         impossible=impossible,

@@ -82,35 +82,41 @@ class Reach:
         """
         if not TABLES[table].has("device_id"):
             return {i: _refused(table, i, NO_DEVICE, "device_id") for i in range(len(rows))}
-        own = self._new_devices(rows) if table == "devices" else frozenset()
-        theirs, key = self.devices | own, TABLES[table].key
+        theirs = self._devices_to_bring(rows) if table == "devices" else self.devices
+        key = TABLES[table].key
         elsewhere = set() if "device_id" in key else self._elsewhere(table, checked)
         found = {}
         for i, row in enumerate(rows):
             moved = table == "devices" and not self.caller.sees_outlet(row.get("outlet_id"))
-            if row.get("device_id") not in theirs or moved:
-                found[i] = _refused(table, i, NO_DEVICE, "device_id")
-            elif row.get("customer_id") is not None and row["customer_id"] not in self.customers:
+            if row.get("customer_id") is not None and row["customer_id"] not in self.customers:
                 found[i] = _refused(table, i, NO_CUSTOMER, "customer_id")
+            elif row.get("device_id") not in theirs or moved:
+                found[i] = _refused(table, i, NO_DEVICE, "device_id")
             elif i in elsewhere:
                 found[i] = _refused(table, i, ELSEWHERE, key[0])
         return found
 
-    def _new_devices(self, rows: Sequence[Row]) -> frozenset[str]:
-        """Devices that nobody has brought, or only for these outlets, and that are brought for them now."""
-        ids = sorted({each for row in rows if (each := row.get("device_id"))})
+    def known(self, rows: Sequence[Row]) -> set[int]:
+        """Rows about devices that are stored and seen, by their position."""
+        return {i for i, row in enumerate(rows) if row.get("device_id") in self.devices}
+
+    def _devices_to_bring(self, rows: Sequence[Row]) -> frozenset[str]:
+        """Devices that are seen, and new ones; none that waits to be stored for another outlet."""
+        others = [row for row in self._waiting("devices") if not self.caller.sees_outlet(row.get("outlet_id"))]
+        ids = sorted(
+            {each for row in rows if (each := row.get("device_id"))}
+        )  # after those that wait: a drain moves them
         stored = set(self.workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
-        others = (row for row in self._waiting("devices") if not self.caller.sees_outlet(row.get("outlet_id")))
-        waiting = {row.get("device_id") for row in others}
-        return frozenset(ids) - stored - waiting
+        return (self.devices | (frozenset(ids) - stored)) - {row.get("device_id") for row in others}
 
     def _elsewhere(self, table: str, checked: Sent) -> set[int]:
         """Rows under the key of a record, stored or waiting, that is not about a device of these outlets."""
         key = list(TABLES[table].key)
         columns = [*key, "device_id"]
-        stored = self.workspace.store.read(table, columns=columns)
+        waiting = _typed(table, columns, self._waiting(table))
+        stored = self.workspace.store.read(table, columns=columns)  # after those that wait: a drain moves them
         near = stored[stored[key[0]].isin(checked.frame[key[0]])]
-        parts = [near, _typed(table, columns, self._waiting(table))]
+        parts = [near, waiting]
         others = pd.concat([each for each in parts if len(each) > 0] or parts[:1], ignore_index=True)
         owners = sorted(set(others["device_id"].dropna()))
         theirs = self.devices | set(visible(self.workspace, "failure", owners, self.caller)) if owners else self.devices

@@ -43,13 +43,13 @@ def write_list(engine: Engine, list_id: str, content: dict[str, Any]) -> bool:
 
 
 def has_room(engine: Engine, list_id: str, cutoff: str, rows: int, most_rows: int) -> bool:
-    """Whether a list is there already, or the lists of its cutoff stay within so many rows with it."""
+    """Whether a list is there already, or all of its cutoff stay within so many rows with it; each counts one more."""
     known = select(RISK_LISTS.c.list_id).where(RISK_LISTS.c.list_id == list_id)
-    total = select(func.coalesce(func.sum(RISK_LISTS.c.rows), 0)).where(RISK_LISTS.c.cutoff == cutoff)
+    total = select(func.coalesce(func.sum(RISK_LISTS.c.rows + 1), 0)).where(RISK_LISTS.c.cutoff == cutoff)
     with engine.connect() as connection:
         if connection.execute(known).one_or_none() is not None:
             return True
-        return int(connection.execute(total).scalar_one()) + rows <= most_rows
+        return int(connection.execute(total).scalar_one()) + rows + 1 <= most_rows
 
 
 def read_list(engine: Engine, list_id: str) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def validate(
     columns = choose_columns(batch, table, spec)
     raw = batch.frame.reset_index(drop=True)
     parsed = _parse(raw, table, columns, open_kinds)
-    _refuse_naive(batch, raw, parsed)
+    if not batch.one_by_one:
+        _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
     frame = fill_available_at(batch, table, frame, spec)
     draft = Draft(table, spec, raw, frame, np.zeros(len(raw), dtype=bool), columns.sensors, known, now)

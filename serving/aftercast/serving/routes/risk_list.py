@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -21,6 +21,8 @@ from aftercast.serving.wire.risk_list import RiskListAnswer
 
 router = APIRouter(tags=["lists"], dependencies=[MAY_LIST])
 
+HORIZON: Final = "7d"
+TOP: Final = 100
 _CSV = {"text/csv": {"schema": {"type": "string"}, "example": "rank,device_id,device_model\r\n1,D0017,fridge-b\r\n"}}
 
 
@@ -36,8 +38,8 @@ def risk_list(
     service: ServiceDep,
     caller: CallerDep,
     cutoff: Annotated[Instant | None, Query(description="A scored cutoff; default: the latest.")] = None,
-    horizon: Annotated[HorizonText, Query()] = "7d",
-    top: Annotated[int, Query(ge=1, le=100_000, description="How many devices.")] = 100,
+    horizon: Annotated[HorizonText, Query()] = HORIZON,
+    top: Annotated[int, Query(ge=1, le=100_000, description="How many devices.")] = TOP,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
 ) -> Response | RiskListAnswer:
     """Return the list of a scored cutoff and record it as given out; asked again it is the same, under the same id."""
@@ -52,7 +54,8 @@ def risk_list(
 
 def _made(service: Service, caller: Caller, cutoff: datetime | None, horizon: str, top: int) -> RiskList:
     at = None if cutoff is None else instant(cutoff)
-    most = service.workspace.settings.serving.max_listed_rows
+    usual = (horizon.strip(), top) == (HORIZON, TOP)  # nobody else's lists keep a planner from this one
+    most = None if usual else service.workspace.settings.serving.max_listed_rows
     try:
         return make_list(
             service.workspace, cutoff=at, horizon=horizon.strip(), top=top, outlets=caller.outlets, most_rows=most
