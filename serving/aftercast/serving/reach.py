@@ -102,10 +102,9 @@ class Reach:
 
     def _devices_to_bring(self, rows: Sequence[Row]) -> frozenset[str]:
         """Devices that are seen, and new ones; none that waits to be stored for another outlet."""
+        # What waits is read before what is stored: a drain in between moves a record from the one to the other.
         others = [row for row in self._waiting("devices") if not self.caller.sees_outlet(row.get("outlet_id"))]
-        ids = sorted(
-            {each for row in rows if (each := row.get("device_id"))}
-        )  # after those that wait: a drain moves them
+        ids = sorted({each for row in rows if (each := row.get("device_id"))})
         stored = set(self.workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
         return (self.devices | (frozenset(ids) - stored)) - {row.get("device_id") for row in others}
 
@@ -113,8 +112,8 @@ class Reach:
         """Rows under the key of a record, stored or waiting, that is not about a device of these outlets."""
         key = list(TABLES[table].key)
         columns = [*key, "device_id"]
-        waiting = _typed(table, columns, self._waiting(table))
-        stored = self.workspace.store.read(table, columns=columns)  # after those that wait: a drain moves them
+        waiting = _typed(table, columns, self._waiting(table))  # before what is stored, as for devices
+        stored = self.workspace.store.read(table, columns=columns)
         near = stored[stored[key[0]].isin(checked.frame[key[0]])]
         parts = [near, waiting]
         others = pd.concat([each for each in parts if len(each) > 0] or parts[:1], ignore_index=True)
