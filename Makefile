@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock 2>&1 | { grep -v '^WARNING: Location' || true; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e . 2>&1 | { grep -v '^WARNING: Location' || true; }
 	@$(BIN)/python scripts/openmp.py $(VENV)
-	@$(BIN)/python -c "import aftercast.data.settings, lightgbm"
+	@$(BIN)/python -c "import aftercast.operations.settings, lightgbm"
 	@touch $@
 
 demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (three to four minutes on two cores)

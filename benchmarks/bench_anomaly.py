@@ -25,19 +25,19 @@ from benchmarks.harness import RESULTS, Contestant, machine, measure
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.clocks import DAY_US, timestamp_us, to_us
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.ingest import ingest
-from aftercast.data.settings import real_data_folder
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import get_source
 from aftercast.data.simulator import simulate
-from aftercast.data.sources.registry import get_source
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.examples import Examples
-from aftercast.models.anomaly import AnomalySettings, fit_anomaly_view, impossible_readings
-from aftercast.models.anomaly.episodes import MONTH_US, episode_starts
-from aftercast.models.anomaly.fleet import telemetry_rows
-from aftercast.models.anomaly.settings import Comparison
-from aftercast.models.anomaly.threshold import Calibration, choose_threshold
+from aftercast.models.kinds.anomaly import AnomalySettings, fit_anomaly_view, impossible_readings
+from aftercast.models.kinds.anomaly.episodes import MONTH_US, episode_starts
+from aftercast.models.kinds.anomaly.fleet import telemetry_rows
+from aftercast.models.kinds.anomaly.settings import Comparison
+from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
+from aftercast.operations.clocks import DAY_US, timestamp_us, to_us
+from aftercast.operations.settings import real_data_folder
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -23,9 +23,9 @@ from benchmarks.harness import RESULTS, machine
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.verification import verify
-from aftercast.data.records.database import open_database
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.database.engine import open_database
 
 ENTRY: Final = json.dumps(
     {

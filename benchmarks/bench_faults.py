@@ -32,15 +32,15 @@ from benchmarks.operation.processes import Part, drain, free_port, mlflow_server
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.audit.verification import verify
-from aftercast.data.records.keys import create_key
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.models.answers import answer
-from aftercast.models.registry import load_champion
-from aftercast.models.scoring import score_rows
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.scoring import score_rows
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.words.answers import answer
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.database.keys import create_key
+from aftercast.operations.settings import quiet_libraries
 from aftercast.pipelines.drain import run_drain
 
 ASKERS: Final = 3

@@ -21,7 +21,6 @@ import polars as pl
 import pyarrow.parquet as pq
 from benchmarks.harness import Contestant, Row, measure, report
 
-from aftercast.data.clocks import DAY_US, HOUR_US, timestamp_us
 from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
 from aftercast.features.build import build_device_features
 from aftercast.features.context import DeviceContext
@@ -31,6 +30,7 @@ from aftercast.features.scope import Scope
 from aftercast.features.views.age import VIEW as AGE
 from aftercast.features.views.faults import VIEW as FAULTS
 from aftercast.features.views.rolling import VIEW as ROLLING
+from aftercast.operations.clocks import DAY_US, HOUR_US, timestamp_us
 
 HOURS: Final = 8_761
 EVERY: Final = 3

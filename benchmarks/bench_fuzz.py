@@ -26,9 +26,9 @@ from benchmarks.operation.processes import free_port, service
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.records.keys import create_key
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
+from aftercast.operations.settings import quiet_libraries
 
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 KNOWN: Final = "D0017"

@@ -24,19 +24,20 @@ from benchmarks.harness import RESULTS, machine
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER, from_us, timestamp_us
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest import ingest
-from aftercast.data.settings import real_data_folder
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import get_source
 from aftercast.data.simulator import FleetConfig, simulate
-from aftercast.data.sources.registry import get_source
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.features.leakage import LeakageReport, lint_columns
-from aftercast.models.cases import build_cases, cadence_us, first_moment, horizons_of
-from aftercast.models.leakage import lint_store, standing_features
-from aftercast.models.splits import training_cutoffs
+from aftercast.features.replay import LeakageReport
+from aftercast.models.examples.cases import build_cases, cadence_us, first_moment, horizons_of
+from aftercast.models.examples.splits import training_cutoffs
+from aftercast.models.leakage import lint_columns
+from aftercast.models.leakage.gate import lint_store, standing_features
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER, from_us, timestamp_us
+from aftercast.operations.settings import real_data_folder
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 SEEDS: Final = (41, 42, 43, 44)

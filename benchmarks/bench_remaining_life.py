@@ -25,13 +25,10 @@ from benchmarks.harness import RESULTS, machine
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.settings import real_data_folder
-from aftercast.data.sources.cmapss import EPOCH, NAMES, draft, read
-from aftercast.features.trajectories import Trajectories
-from aftercast.features.trajectories.table import Floats
-from aftercast.models.remaining_life import RemainingLifeSettings, train_and_check
-from aftercast.models.remaining_life.baseline import BASELINES
-from aftercast.models.remaining_life.evaluation import (
+from aftercast.data.ingest.sources.cmapss import EPOCH, NAMES, draft, read
+from aftercast.models.kinds.remaining_life import RemainingLifeSettings, train_and_check
+from aftercast.models.kinds.remaining_life.baseline import BASELINES
+from aftercast.models.kinds.remaining_life.evaluation import (
     CAUTIOUS,
     OURS,
     Intervals,
@@ -41,8 +38,11 @@ from aftercast.models.remaining_life.evaluation import (
     measure_intervals,
     measure_point,
 )
-from aftercast.models.remaining_life.folds import remaining
-from aftercast.models.remaining_life.model import read_training, row_weights
+from aftercast.models.kinds.remaining_life.folds import remaining
+from aftercast.models.kinds.remaining_life.model import read_training, row_weights
+from aftercast.models.kinds.remaining_life.trajectories import Trajectories
+from aftercast.models.kinds.remaining_life.trajectories.table import Floats
+from aftercast.operations.settings import real_data_folder
 
 SETTINGS: Final = RemainingLifeSettings()
 INTERVAL: Final = ("lower", "upper", "open_above", "stage")

@@ -30,8 +30,8 @@ from benchmarks.serving.rivals import bento_environment, bento_serve, mlflow_ser
 from benchmarks.serving.runs import Row, Runner, Server
 from benchmarks.serving.tables import AGREE, Goal, goals, show, show_goals
 
-from aftercast.data.audit.verification import verify
-from aftercast.data.settings import quiet_libraries
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.settings import quiet_libraries
 
 CONNECTIONS: Final = (1, 8, 64)
 NOTE: Final = (

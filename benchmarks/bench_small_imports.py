@@ -26,10 +26,10 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.clocks import TIME_DTYPE
-from aftercast.data.records.database import open_database
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.delta import DeltaHistory
+from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.database.engine import open_database
 
 DEVICES: Final = [f"device-{i:03d}" for i in range(100)]
 START: Final = pd.Timestamp("2024-01-01", tz="UTC")

@@ -27,12 +27,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.audit.verification import verify
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import Version, promote
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.models.registry.versions import Version, promote
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.settings import quiet_libraries
 from aftercast.pipelines.train import run_train
 
 DRAIN_EVERY_S: Final = 10.0

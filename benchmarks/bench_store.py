@@ -22,11 +22,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from benchmarks.harness import Contestant, Row, measure, report
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest import ingest
-from aftercast.data.records.database import open_database
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.store import Store
+from aftercast.operations.database.engine import open_database
 
 DEVICES: Final = 114
 HOURS: Final = 8760

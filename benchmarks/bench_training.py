@@ -28,15 +28,15 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.data.clocks import DAY_US, timestamp_us
 from aftercast.data.fleet import load_fleet
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.features.labels import load_outcome
-from aftercast.models.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.hazard import Schema
-from aftercast.models.splits import training_cutoffs
+from aftercast.operations.clocks import DAY_US, timestamp_us
+from aftercast.operations.settings import quiet_libraries
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.train import run_train
 

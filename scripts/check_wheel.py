@@ -12,7 +12,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PARTS = {"data", "features", "models", "pipelines", "serving"}
+ROOTS = ("data", "features", "models", "pipelines", "serving")
+PACKAGES = {"operations", "data", "features", "models", "pipelines", "cli", "serving"}
 COMMANDS = (["--version"], ["init", "fleet"], ["simulate", "--devices", "3", "--days", "20", "--seed", "1"], ["status"])
 
 
@@ -32,11 +33,11 @@ def check_content(wheel: Path) -> None:
     code = [name for name in names if not name.split("/")[0].endswith(".dist-info")]
     parts = {name.split("/")[1] for name in code}
     stray = [name for name in code if not name.startswith("aftercast/")]
-    untyped = [part for part in PARTS if f"aftercast/{part}/py.typed" not in names]
-    files = [(part, path) for part in PARTS for path in (ROOT / part / "aftercast").rglob("*") if path.is_file()]
+    untyped = [part for part in PACKAGES if f"aftercast/{part}/py.typed" not in names]
+    files = [(part, path) for part in ROOTS for path in (ROOT / part / "aftercast").rglob("*") if path.is_file()]
     sources = {str(path.relative_to(ROOT / part)) for part, path in files if path.parent.name != "__pycache__"}
     missing = sorted(sources - set(names))
-    if parts != PARTS or stray or untyped or missing or "aftercast/__init__.py" in names:
+    if parts != PACKAGES or stray or untyped or missing or "aftercast/__init__.py" in names:
         sys.exit(f"The wheel is wrong: parts {sorted(parts)}, stray {stray}, untyped {untyped}, missing {missing[:5]}.")
 
 
@@ -66,7 +67,7 @@ def install(wheel: Path, folder: Path) -> tuple[Path, dict[str, str]]:
 
 def run_commands(python: Path, variables: dict[str, str], folder: Path) -> None:
     """Run the command line far from the checkout."""
-    run = [str(python), "-c", "from aftercast.pipelines.cli.main import run; run()"]
+    run = [str(python), "-c", "from aftercast.cli.main import run; run()"]
     for command in COMMANDS:
         own = {**variables, "AFTERCAST_WORKSPACE": str(folder / "fleet")}
         done = subprocess.run([*run, *command], env=own, cwd=folder, capture_output=True, text=True, check=False)

@@ -16,10 +16,10 @@ import uvicorn
 from filelock import FileLock
 
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.records.keys import create_key
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry import Version, promote
+from aftercast.models.registry.versions import Version, promote
+from aftercast.operations.database.keys import create_key
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train

@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 from benchmarks.failures.tables import cell, show
 
-from aftercast.data.clocks import DAY_US, cutoff_grid, parse_time, timestamp_us
 from aftercast.data.workspace import Workspace
 from aftercast.features.labels import Labels, Outcome, load_outcome
-from aftercast.models.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.splits import training_cutoffs
+from aftercast.models.fit.thresholds import best_f1_threshold
+from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard.risks import Risks
-from aftercast.models.metrics import row_metrics
-from aftercast.models.splits import training_cutoffs
-from aftercast.models.thresholds import best_f1_threshold
-from aftercast.models.training import Trained, train_model
+from aftercast.models.judge.metrics import row_metrics
+from aftercast.operations.clocks import DAY_US, cutoff_grid, parse_time, timestamp_us
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -13,9 +13,9 @@ from benchmarks.failures.ahead import second_day
 from benchmarks.failures.place import imported
 from benchmarks.failures.tables import OURS, cell, measured, models, show
 
-from aftercast.data.clocks import parse_duration_us, parse_time
 from aftercast.data.workspace import Workspace
-from aftercast.models.report import BacktestReport
+from aftercast.models.judge.report import BacktestReport
+from aftercast.operations.clocks import parse_duration_us, parse_time
 from aftercast.pipelines.backtest import BacktestRequest, run_backtest
 
 Mask = npt.NDArray[np.bool_]

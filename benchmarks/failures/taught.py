@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import cutoff_grid, timestamp_us, to_us
 from aftercast.data.workspace import Workspace
-from aftercast.models.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.cases import Cases, build_cases, cadence_us, first_moment
+from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.hazard import Schema
-from aftercast.models.splits import training_cutoffs
+from aftercast.operations.clocks import cutoff_grid, timestamp_us, to_us
 
 PARAMETERS: Final = {
     "objective": "cross_entropy",

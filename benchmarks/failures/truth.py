@@ -15,8 +15,8 @@ from benchmarks.failures.taught import Taught
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.bootstrap import Sorted, draw_weights, interval, row_draws, share
-from aftercast.models.metrics.rows import expected_calibration_error, row_metrics
+from aftercast.models.judge.bootstrap import Sorted, draw_weights, interval, row_draws, share
+from aftercast.models.judge.metrics.rows import expected_calibration_error, row_metrics
 from aftercast.pipelines.backtest import BacktestRequest, run_backtest
 from aftercast.pipelines.ingest import run_ingest
 

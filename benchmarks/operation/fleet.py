@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry import Version, promote
+from aftercast.models.registry.versions import Version, promote
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train

@@ -16,10 +16,10 @@ from typing import Any, Final
 import httpx
 import pandas as pd
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.keys import create_key
 
 RISK: Final = "/v1/failure-risk"
 HORIZONS: Final = ("24h", "36h", "7d", "10d", "30d")

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from benchmarks.operation.fleet import make_fleet
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.models.registry import load_champion
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.keys import create_key
 
 DEVICES: Final = 1000
 SIMULATED: Final = 1080

@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.operation.processes import MLFLOW, Part, answers
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import CHAMPION, champion_files, model_name
+from aftercast.models.registry.versions import CHAMPION, champion_files, model_name
 
 HERE: Final = Path(__file__).parent / "bento"
 PATIENCE_S: Final = 600

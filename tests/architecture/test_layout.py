@@ -67,4 +67,4 @@ def test_only_settings_reads_the_environment() -> None:
         for path in MODULES
         if any(word in path.read_text(encoding="utf-8") for word in ("os.environ.get", "os.getenv", "environ["))
     ]
-    assert readers == ["data/aftercast/data/settings.py"]
+    assert readers == ["data/aftercast/operations/settings.py"]

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest import ImportReport, ingest
-from aftercast.data.records.database import open_database
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ImportReport, ingest
 from aftercast.data.store import Store
+from aftercast.operations.database.engine import open_database
 
 MakeStore = Callable[[str], Store]
 Load = Callable[..., ImportReport]

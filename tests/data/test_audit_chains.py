@@ -16,20 +16,26 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
-from aftercast.data.audit.identity import CHAIN_FILE, WITHOUT_ID, begin_chain, place_of, read_chain
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.settling import settle
-from aftercast.data.audit.verification import Verification, verify
-from aftercast.data.records.anchors import newest_anchor, read_anchors, read_chains, write_anchor, write_chain
-from aftercast.data.records.database import open_database
+from aftercast.operations.audit.identity import CHAIN_FILE, WITHOUT_ID, begin_chain, place_of, read_chain
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.settling import settle
+from aftercast.operations.audit.verification import Verification, verify
+from aftercast.operations.database.audit_anchors import (
+    newest_anchor,
+    read_anchors,
+    read_chains,
+    write_anchor,
+    write_chain,
+)
+from aftercast.operations.database.engine import open_database
 
 PROCESSES = 6
 ROUNDS = 50
 APPENDER = """
 import sys
 from pathlib import Path
-from aftercast.data.audit.identity import read_chain
-from aftercast.data.audit.log import AuditLog
+from aftercast.operations.audit.identity import read_chain
+from aftercast.operations.audit.log import AuditLog
 print("ready", flush=True)
 for line in sys.stdin:
     with AuditLog(Path(line.strip()), segment_bytes=1_000_000) as log:
@@ -39,8 +45,8 @@ for line in sys.stdin:
 NO_ROOM = """
 import os, resource, sys
 from pathlib import Path
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.audit.log import AuditLog
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.log import AuditLog
 resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
 log = AuditLog(Path(sys.argv[1]), segment_bytes=1_000_000)
 try:

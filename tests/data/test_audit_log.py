@@ -13,18 +13,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.reading import newest_entries
-from aftercast.data.audit.segments import lines_backwards, lines_forwards, segment_numbers
-from aftercast.data.audit.verification import Verification, verify
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.audit.segments import lines_backwards, lines_forwards, segment_numbers
+from aftercast.operations.audit.verification import Verification, verify
 
 LARGE = 1_000_000
 
 APPENDER = """
 import sys
 from pathlib import Path
-from aftercast.data.audit.log import AuditLog
+from aftercast.operations.audit.log import AuditLog
 folder, count, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 with AuditLog(folder, segment_bytes=20_000) as log:
     for number in range(count):
@@ -35,8 +35,8 @@ with AuditLog(folder, segment_bytes=20_000) as log:
 SHORT_DISK = """
 import resource, sys
 from pathlib import Path
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.audit.log import AuditLog
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.log import AuditLog
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
 log = AuditLog(Path(sys.argv[1]), segment_bytes=1_000_000)
 try:

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.reading import export, newest_entries
-from aftercast.data.errors import SettingsError
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.reading import export, newest_entries
+from aftercast.operations.errors import SettingsError
 
 
 def answer(kind: str, *ids: str) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from aftercast.data.audit.identity import CHAIN_FILE, read_chain
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.settling import settle, settling
-from aftercast.data.audit.verification import verify
-from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.anchors import Anchor, newest_anchor, read_anchors
-from aftercast.data.records.database import open_database
+from aftercast.operations.audit.identity import CHAIN_FILE, read_chain
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.settling import settle, settling
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.database.audit_anchors import Anchor, newest_anchor, read_anchors
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.errors import WorkspaceError
 
 NEVER_S = 1_000.0
 OFTEN_S = 0.01

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from aftercast.data.audit import runs
-from aftercast.data.audit.identity import CHAIN_FILE, WITHOUT_ID
-from aftercast.data.audit.lines import BEFORE_HASH, CLOSING, OPENING, read_link
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.verification import Verification, verify
-from aftercast.data.records.anchors import read_anchors, write_anchor
-from aftercast.data.records.database import open_database
+from aftercast.operations.audit import runs
+from aftercast.operations.audit.identity import CHAIN_FILE, WITHOUT_ID
+from aftercast.operations.audit.lines import BEFORE_HASH, CLOSING, OPENING, read_link
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.verification import Verification, verify
+from aftercast.operations.database.audit_anchors import read_anchors, write_anchor
+from aftercast.operations.database.engine import open_database
 
 ENTRIES = 14
 ANCHORED = (4, 7, 8, 11, 14)
@@ -313,7 +313,7 @@ def write_segments(original: Original, folder: Path) -> None:
 
 
 def test_more_anchors_than_a_page_are_all_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aftercast.data.records.anchors.PAGE", 3)
+    monkeypatch.setattr("aftercast.operations.database.audit_anchors.PAGE", 3)
     engine = open_database("sqlite:///records.db", tmp_path)
     for seq in range(1, 8):
         write_anchor(engine, WITHOUT_ID, seq, "0" * 64)

@@ -13,9 +13,9 @@ from sqlalchemy import Engine, create_engine, insert, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from aftercast.data.errors import SettingsError, WorkspaceError
-from aftercast.data.records.database import open_database
-from aftercast.data.records.keys import API_KEYS, create_key, list_keys
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.database.keys import API_KEYS, create_key, list_keys
+from aftercast.operations.errors import SettingsError, WorkspaceError
 
 TIMES, PROCESSES = 30, 6
 

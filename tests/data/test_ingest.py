@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.errors import InputError
-from aftercast.data.ingest import ImportReport
-from aftercast.data.records.imports import list_imports
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ImportReport
 from aftercast.data.status import describe
 from aftercast.data.store import Store
+from aftercast.operations.database.imports import list_imports
+from aftercast.operations.errors import InputError
 
 Row = dict[str, Any]
 MakeBatch = Callable[..., Batch]

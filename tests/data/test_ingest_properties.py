@@ -11,11 +11,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest import ingest
-from aftercast.data.records.database import open_database
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.store import Store
+from aftercast.operations.database.engine import open_database
 
 SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt"), Sensor(name="heat")))
 START = pd.Timestamp("2024-02-01", tz="UTC")

@@ -9,7 +9,7 @@ import pytest
 
 ARENAS = """
 import ctypes, re, sys, threading
-from aftercast.data.memory import limit_held_memory
+from aftercast.operations.memory import limit_held_memory
 if sys.argv[1] == "shared":
     limit_held_memory()
 gate = threading.Barrier(9)
@@ -49,7 +49,7 @@ ARROW = """
 import sys
 if sys.argv[1] == "late":
     import pyarrow
-from aftercast.data.memory import limit_held_memory
+from aftercast.operations.memory import limit_held_memory
 limit_held_memory()
 import pyarrow, pyarrow.dataset, pyarrow.parquet
 pyarrow.parquet.write_table(pyarrow.table({"a": list(range(1000))}), sys.argv[2])
@@ -72,7 +72,7 @@ def test_arrow_allocates_there_too(tmp_path: Path, when: str) -> None:
 
 GIVEN_BACK = """
 import ctypes
-from aftercast.data.memory import give_back_memory
+from aftercast.operations.memory import give_back_memory
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 def resident():

@@ -18,17 +18,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, String, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from aftercast.data.errors import WorkspaceError
-from aftercast.data.migrations import FOLDER, revision_files
-from aftercast.data.migrations.running import run_missing
-from aftercast.data.records.anchors import read_anchors, write_anchor
-from aftercast.data.records.database import METADATA, connect, open_database, schema_state, upgrade_schema
-from aftercast.data.records.inbox import InboxBatch, count_waiting, find_batch, put_batch
-from aftercast.data.records.keys import create_key, verify_key
-from aftercast.data.records.lists import read_list
-from aftercast.data.records.schema import VERSION_TABLE, current_revision
-from aftercast.data.records.scores import newest_scores, read_scores
-from aftercast.data.records.versions import newest_version
+from aftercast.operations.database.audit_anchors import read_anchors, write_anchor
+from aftercast.operations.database.engine import METADATA, connect, open_database, schema_state, upgrade_schema
+from aftercast.operations.database.forecasts import newest_scores, read_scores
+from aftercast.operations.database.inbox import InboxBatch, count_waiting, find_batch, put_batch
+from aftercast.operations.database.keys import create_key, verify_key
+from aftercast.operations.database.migrations import FOLDER, revision_files
+from aftercast.operations.database.migrations.running import run_missing
+from aftercast.operations.database.risk_lists import read_list
+from aftercast.operations.database.schema import VERSION_TABLE, current_revision
+from aftercast.operations.database.store_versions import newest_version
+from aftercast.operations.errors import WorkspaceError
 
 PROCESSES = 8
 NEWEST = list(revision_files())[-1]
@@ -314,7 +314,7 @@ def test_processes_that_open_a_new_and_an_old_database_at_once_all_succeed(
 
 def test_opening_what_is_up_to_date_does_not_load_alembic(tmp_path: Path) -> None:
     open_database("sqlite:///aftercast.db", tmp_path).dispose()
-    words = "import sys, pathlib; from aftercast.data.records.database import open_database as o; "
+    words = "import sys, pathlib; from aftercast.operations.database.engine import open_database as o; "
     words += "o('sqlite:///aftercast.db', pathlib.Path(sys.argv[1])); print('alembic' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", words, str(tmp_path)], check=True, capture_output=True, text=True)
     assert shown.stdout == "False\n"

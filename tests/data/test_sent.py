@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.sent import check_sent
+from aftercast.data.ingest.posted import check_sent
 
 SPEC = FleetSpec(name="test", components=(Component(name="pump"),), sensors=(Sensor(name="current_a", unit="A"),))
 KNOWN = {"device_id": {"D1"}}

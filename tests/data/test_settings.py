@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.settings import load_settings
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 

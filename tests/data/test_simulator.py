@@ -12,9 +12,9 @@ import pytest
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
+from aftercast.data.ingest.sources.tables import find_tables
 from aftercast.data.simulator.config import FleetConfig
 from aftercast.data.simulator.simulate import simulate
-from aftercast.data.sources.tables import find_tables
 
 
 @pytest.fixture(scope="module")

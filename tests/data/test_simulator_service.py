@@ -9,11 +9,11 @@ from itertools import chain
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
 from aftercast.data.simulator.fleet import Device, make_device
 from aftercast.data.simulator.hazards import FAILURE, HOLDOUT, TREATED, DevicePath, walk
 from aftercast.data.simulator.service import Service, serve
+from aftercast.operations.clocks import DAY_US
 
 DAYS, START = 240, 1_735_689_600_000_000
 Lives = list[tuple[Device, DevicePath, Service]]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.errors import InputError
-from aftercast.data.sources.azure_pdm import draft, read
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.sources.azure_pdm import draft, read
+from aftercast.operations.errors import InputError
 
 HEADER = "datetime,machineID,volt,rotate,pressure,vibration\n"
 ROW = ",176.2,418.5,113.1,45.1\n"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.backblaze import draft, read
-from aftercast.data.sources.days import read_days
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.backblaze import draft, read
+from aftercast.data.ingest.sources.days import read_days
 from aftercast.data.store import Store
+from aftercast.operations.errors import InputError
 
 Drive = tuple[str, int, float | None]
 ANY = FleetSpec(name="drives")

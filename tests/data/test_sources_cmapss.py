@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError
-from aftercast.data.sources.cmapss import NAMES, draft, read
+from aftercast.data.ingest.sources.cmapss import NAMES, draft, read
+from aftercast.operations.errors import InputError
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2000-01-01", tz="UTC")

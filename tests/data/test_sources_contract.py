@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import InputError
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.registry import SOURCES, get_source
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import SOURCES, get_source
 from aftercast.data.store import Store
+from aftercast.operations.errors import InputError
 
 Sample = Callable[[Path], Path]
 SENSORS = " ".join(str(number) for number in range(24))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import Sensor
-from aftercast.data.sources.tables import draft
+from aftercast.data.ingest.sources.tables import draft
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.navarchos import COLUMNS, draft, read
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.navarchos import COLUMNS, draft, read
 from aftercast.data.store import Store
+from aftercast.operations.errors import InputError
 
 SERVICES = (
     ",vehicle_id,dt,action_type,desc\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError
-from aftercast.data.sources.reading import read_chunks, read_file, utc, whole_numbers
+from aftercast.data.ingest.sources.reading import read_chunks, read_file, utc, whole_numbers
+from aftercast.operations.errors import InputError
 
 
 def numbers(path: Path, rows: int) -> Path:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.tables import draft, draft_for, find_tables, read
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.tables import draft, draft_for, find_tables, read
 from aftercast.data.store import Store
+from aftercast.operations.errors import InputError
 
 SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt", low=0, high=300), Sensor(name="heat")))
 DEVICES = "device_id,device_model,installed_at\nd1,m,2024-01-01T00:00:00Z\nd2,m,2024-01-01T00:00:00Z\n"

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import StoreError
 from aftercast.data.store import Store
+from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.errors import StoreError
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2024-02-01", tz="UTC")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.delta import MOST_SMALL, TIERS
+from aftercast.operations.clocks import TIME_DTYPE
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2024-02-01", tz="UTC")

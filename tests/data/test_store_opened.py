@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.store import Store
+from aftercast.operations.clocks import TIME_DTYPE
 
 START = pd.Timestamp("2024-02-01", tz="UTC")
 
@@ -66,7 +66,7 @@ THREADS = """
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from aftercast.data.records.database import open_database
+from aftercast.operations.database.engine import open_database
 from aftercast.data.store import Store
 folder = Path(sys.argv[1])
 store = Store(str(folder / "store"), open_database("sqlite:///records.db", folder), 4)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import Component, FaultCode, FleetSpec
-from aftercast.data.ingest import ImportReport, ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ImportReport, ingest
+from aftercast.data.ingest.vocabulary import find_unlisted
 from aftercast.data.store import Store
-from aftercast.data.unlisted import find_unlisted
 
 MakeBatch = Callable[..., Batch]
 SPEC = FleetSpec(name="test", components=(Component(name="pump"),), fault_codes=(FaultCode(code="E1"),))

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.validation.checks import all_checks
-from aftercast.data.validation.parsing import parse_cells
-from aftercast.data.validation.validate import Checked, validate
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.validation.checks import all_checks
+from aftercast.data.ingest.validation.parsing import parse_cells
+from aftercast.data.ingest.validation.validate import Checked, validate
+from aftercast.operations.errors import InputError
 
 Row = dict[str, Any]
 KNOWN = {"device_id": {"d1"}, "customer_id": {"c1"}}

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from aftercast.pipelines.cli.main import app
+from aftercast.cli.main import app
 
 CALL = re.compile(r"(?:^|[`;&(]|\$ |run --rm(?: --no-deps)? \w+ )\s*aftercast ([a-z][^`#|;&\n]*)", re.MULTILINE)
 """A call in a document: at the start of a line, in backticks, or after another command."""

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from tests.deploy.container import ROOT
 
-from aftercast.data.settings import Settings, load_settings
+from aftercast.operations.settings import Settings, load_settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

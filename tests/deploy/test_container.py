@@ -25,15 +25,15 @@ from tests.deploy.container import (
     last_stage,
 )
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.keys import create_key
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 IMAGE = last_stage(instructions(ROOT / "Dockerfile"))
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 """What the entry point `aftercast` is here."""
 WRITTEN = {"audit", "last-good", "aftercast.db", "aftercast.db-wal", "aftercast.db-shm", "mlflow.db"}
 """What the service changes in its workspace, by its first name."""

@@ -10,7 +10,7 @@ from tests.deploy.commands import calls, understand
 from tests.deploy.container import ROOT
 from tests.deploy.named import DEFAULTS
 
-from aftercast.data.settings import Settings
+from aftercast.operations.settings import Settings
 
 GUIDES = [ROOT / "docs" / "deployment.md", ROOT / "docs" / "security.md"]
 

@@ -8,7 +8,7 @@ import yaml
 from tests.deploy.container import ROOT
 from tests.deploy.named import DEFAULTS, SERVICES
 
-from aftercast.serving.measures import catalogue
+from aftercast.serving.metrics import catalogue
 
 FOLDER = ROOT / "deploy" / "prometheus"
 

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.service, pytest.mark.slow]
 PATIENCE_S = 120.0
 NOBODY = "nobody"
 """Who PostgreSQL runs as, which refuses root and users without a name."""
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from tests.deploy.container import ROOT
 from tests.deploy.named import DEFAULTS, SERVICES
 
 from aftercast.data.fleet import Component, FleetSpec
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.operations.database.keys import create_key
 
 pytestmark = pytest.mark.service
 

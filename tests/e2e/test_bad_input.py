@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from aftercast.cli.main import run
 from aftercast.data.fleet import Component, FleetSpec, Sensor
 from aftercast.data.workspace import FLEET_FILE, Workspace, create_workspace, open_workspace, write_fleet
-from aftercast.pipelines.cli.main import run
 
 SPEC = FleetSpec(
     name="small",
@@ -278,13 +278,13 @@ def test_a_date_that_is_none_is_refused(command: Callable[..., Ended], workspace
 
 
 def test_a_folder_that_is_no_workspace_is_refused_by_the_installed_command(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "aftercast.pipelines.cli.main", "status", "-w", str(tmp_path)]
+    words = [sys.executable, "-m", "aftercast.cli.main", "status", "-w", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     refused(Ended(done.returncode, done.stdout, done.stderr), "not a workspace", "aftercast init")
 
 
 def test_debug_shows_where_it_was_raised(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "aftercast.pipelines.cli.main", "--debug", "status", "-w", str(tmp_path)]
+    words = [sys.executable, "-m", "aftercast.cli.main", "--debug", "status", "-w", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" in done.stderr
 

@@ -14,7 +14,7 @@ from mlflow.entities import ViewType
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry import KEY_TAG, client, load_champion, model_name
+from aftercast.models.registry.versions import KEY_TAG, client, load_champion, model_name
 from aftercast.pipelines.ingest import run_ingest
 
 CHILD = """
@@ -23,7 +23,7 @@ import signal
 import sys
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from aftercast.pipelines.cli.main import run
+from aftercast.cli.main import run
 
 last_step, steps = int(sys.argv.pop(1)), 0
 

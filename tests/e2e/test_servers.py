@@ -19,14 +19,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from aftercast.data.settings import LIBRARY_DEFAULTS
 from aftercast.data.workspace import FLEET_FILE, Workspace
+from aftercast.operations.settings import LIBRARY_DEFAULTS
 
 pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(420)]
 
 PATIENCE_S = 120.0
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 PATIENCE_S = 90.0
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
+from aftercast.operations.clocks import TIME_DTYPE
 
 START = pd.Timestamp("2024-01-01", tz="UTC").as_unit("us")
 TIMES = {column.name for table in TABLES.values() for column in table.columns if column.kind == "time"}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aftercast.data.clocks import timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_device_features, concat_features
 from aftercast.features.cohort import add_cohort_features
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import timestamp_us
 
 Frame = Callable[..., pd.DataFrame]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aftercast.data.errors import SettingsError
 from aftercast.data.fleet import FleetSpec, Sensor
 from aftercast.features.dictionary import dictionary_hash, feature_dictionary
+from aftercast.operations.errors import SettingsError
 
 
 def test_the_digest_depends_on_the_definitions_and_their_order(spec: FleetSpec) -> None:

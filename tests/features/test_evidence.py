@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from aftercast.data.clocks import timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_device_features
 from aftercast.features.evidence import data_as_of, evidence_class
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import timestamp_us
 
 Frame = Callable[..., pd.DataFrame]
 

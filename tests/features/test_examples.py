@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import timestamp_us
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_device_features
 from aftercast.features.customer_history import CustomerHistory
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import timestamp_us
+from aftercast.operations.errors import InputError
 
 Frame = Callable[..., pd.DataFrame]
 

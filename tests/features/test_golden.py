@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_device_features
 from aftercast.features.examples import Examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import timestamp_us
 
 Row = Callable[[dict[str, pd.DataFrame], float], dict[str, Any]]
 

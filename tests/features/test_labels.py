@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER, timestamp_us
-from aftercast.data.errors import LookAheadError
 from aftercast.data.fleet import ChurnSettings, FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER, timestamp_us
+from aftercast.operations.errors import LookAheadError
 
 Frame = Callable[..., pd.DataFrame]
 Ask = Callable[..., Labels]

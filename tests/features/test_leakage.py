@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US, NEVER, from_us, timestamp_us
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
 from aftercast.features import views
 from aftercast.features.customer_history import CustomerHistory
@@ -22,14 +20,17 @@ from aftercast.features.dictionary import discovered_views
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import History
 from aftercast.features.labels import Labels
-from aftercast.features.leakage import LeakageReport, lint_clocks, lint_columns, lint_replay
+from aftercast.features.replay import LeakageReport, lint_clocks, lint_replay
+from aftercast.models.leakage import lint_columns
+from aftercast.operations.clocks import DAY_US, NEVER, from_us, timestamp_us
+from aftercast.operations.errors import InputError
 
 Frame = Callable[..., pd.DataFrame]
 Plug = Callable[..., None]
 PLANTED: Final = "planted_quantity"
 VIEW: Final = """
 import numpy as np
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.features.scope import number
 from aftercast.features.view import FeatureView
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import HOUR_US, timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_device_features
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import HOUR_US, timestamp_us
 
 Frame = Callable[..., pd.DataFrame]
 WINDOWS = {"3h": 3, "24h": 24}

@@ -12,12 +12,12 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.clocks import HOUR_US, from_us, timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_customer_features, build_device_features
 from aftercast.features.customer_history import CustomerHistory
 from aftercast.features.examples import customer_examples, device_examples
 from aftercast.features.history import History
+from aftercast.operations.clocks import HOUR_US, from_us, timestamp_us
 
 Frame = Callable[..., pd.DataFrame]
 hours = st.integers(0, 120).map(lambda quarters: quarters / 2)

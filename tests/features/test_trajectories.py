@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.errors import InputError, NotEnoughDataError
-from aftercast.features.trajectories import Recipe, Trajectories, find_regimes, fit_recipe, read_trajectories
-from aftercast.features.trajectories.statistics import Sums
+from aftercast.models.kinds.remaining_life.trajectories import (
+    Recipe,
+    Trajectories,
+    find_regimes,
+    fit_recipe,
+    read_trajectories,
+)
+from aftercast.models.kinds.remaining_life.trajectories.statistics import Sums
+from aftercast.operations.errors import InputError, NotEnoughDataError
 
 SETTINGS = ("altitude", "speed")
 SENSORS = ("heat", "wear", "still")

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import HOUR_US, timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.build import build_customer_features, build_device_features
 from aftercast.features.context import Context, CustomerContext, DeviceContext
@@ -19,6 +18,7 @@ from aftercast.features.examples import Examples, customer_examples, device_exam
 from aftercast.features.history import Frames, History
 from aftercast.features.scope import Scope
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import HOUR_US, timestamp_us
 
 Frame = Callable[..., pd.DataFrame]
 VIEWS = discovered_views()

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
+from aftercast.operations.clocks import DAY_US, NEVER
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,13 @@ import pytest
 from scipy.stats import poisson
 from typer.testing import CliRunner
 
-from aftercast.data.clocks import DAY_US, HOUR_US, from_us
-from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
+from aftercast.cli.main import app
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Sensor
 from aftercast.data.workspace import Workspace
 from aftercast.features.build import build_device_features
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import History
-from aftercast.models.anomaly import (
+from aftercast.models.kinds.anomaly import (
     AlarmRate,
     AnomalySettings,
     AnomalyView,
@@ -30,11 +29,12 @@ from aftercast.models.anomaly import (
     load_anomaly_view,
     save_anomaly_view,
 )
-from aftercast.models.anomaly.episodes import alarm_rate, episode_starts
-from aftercast.models.anomaly.fleet import judge_fleet
-from aftercast.models.anomaly.kernels import NORMAL, group_middle, own_past
-from aftercast.models.anomaly.threshold import Calibration, choose_threshold
-from aftercast.pipelines.cli.main import app
+from aftercast.models.kinds.anomaly.episodes import alarm_rate, episode_starts
+from aftercast.models.kinds.anomaly.fleet import judge_fleet
+from aftercast.models.kinds.anomaly.kernels import NORMAL, group_middle, own_past
+from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
+from aftercast.operations.clocks import DAY_US, HOUR_US, from_us
+from aftercast.operations.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
 
 Floats = npt.NDArray[np.float64]
 START = pd.Timestamp("2024-01-01", tz="UTC").as_unit("us")

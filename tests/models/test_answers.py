@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.data.clocks import DAY_US, HOUR_US
-from aftercast.data.errors import ModelMismatchError
-from aftercast.models.answers import (
+from aftercast.models.words.answers import (
     Driver,
     Score,
     answer,
@@ -25,6 +23,8 @@ from aftercast.models.answers import (
     time_to,
     words,
 )
+from aftercast.operations.clocks import DAY_US, HOUR_US
+from aftercast.operations.errors import ModelMismatchError
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 

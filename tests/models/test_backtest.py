@@ -14,19 +14,19 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import parse_time, timestamp_us
+from aftercast.cli.main import run as aftercast
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.data.fleet import FeatureSettings, FleetSpec
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models import backtest as module
-from aftercast.models.backtest import backtest
-from aftercast.models.cases import Kind
-from aftercast.models.holdouts import drawn, parse_hold_out
-from aftercast.models.report import BacktestReport
-from aftercast.models.training import train_model
-from aftercast.pipelines.cli.main import run as aftercast
+from aftercast.models.examples.cases import Kind
+from aftercast.models.examples.holdouts import drawn, parse_hold_out
+from aftercast.models.fit.training import train_model
+from aftercast.models.judge import backtest as module
+from aftercast.models.judge.backtest import backtest
+from aftercast.models.judge.report import BacktestReport
+from aftercast.operations.clocks import parse_time, timestamp_us
+from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 MODELS = {"aftercast", "age", "base_rate", "logistic", "rule"}
 METRICS = {"n", "events", "threshold", "roc_auc", "pr_auc", "brier", "ece", "precision", "recall"}

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.labels import Labels
-from aftercast.models.bands import LEAST_ROWS, Band, fit_band
+from aftercast.models.fit.probability_intervals import LEAST_ROWS, Band, fit_band
+from aftercast.models.fit.training import apart, with_bands
 from aftercast.models.hazard import HazardModel, HazardSettings, combine
-from aftercast.models.training import apart, with_bands
+from aftercast.operations.clocks import DAY_US, NEVER
 
 Floats = npt.NDArray[np.float64]
 ROWS = st.lists(st.tuples(st.sampled_from([0.01, 0.1, 0.2, 0.5, 0.9]), st.booleans()), min_size=LEAST_ROWS, max_size=40)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aftercast.data.clocks import DAY_US
 from aftercast.data.fleet import FleetSpec, Rule, Sensor
 from aftercast.models.baselines import Baseline, BaselineData, baselines
 from aftercast.models.baselines.rule import flags
+from aftercast.operations.clocks import DAY_US
 
 SPEC = FleetSpec(name="small")
 

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aftercast.data.clocks import DAY_US, HOUR_US
-from aftercast.models.bootstrap import (
+from aftercast.models.judge.bootstrap import (
     Drawn,
     Sorted,
     budget_draws,
@@ -20,8 +19,9 @@ from aftercast.models.bootstrap import (
     row_draws,
     share,
 )
-from aftercast.models.metrics import budget_metrics, failure_metrics, row_metrics
-from aftercast.models.metrics.failures import Rows, visit_chances, visit_rows
+from aftercast.models.judge.metrics import budget_metrics, failure_metrics, row_metrics
+from aftercast.models.judge.metrics.failures import Rows, visit_chances, visit_rows
+from aftercast.operations.clocks import DAY_US, HOUR_US
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

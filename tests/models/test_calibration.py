@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.models.calibration import OWN, Calibrator, fit_calibrator
+from aftercast.models.fit.calibration import OWN, Calibrator, fit_calibrator
 
 
 @given(st.floats(0, 1), st.floats(0, 5), st.floats(-5, 5))

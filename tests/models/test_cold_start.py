@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import DAY_US, parse_time
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import Score, answer
-from aftercast.models.registry import load_champion
-from aftercast.models.scoring import judge
-from aftercast.models.snapshot import Snapshot, take_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.scoring import judge
+from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
+from aftercast.models.words.answers import Score, answer
+from aftercast.operations.clocks import DAY_US, parse_time
 
 NOW = parse_time("2025-05-20")
 DAY = pd.Timedelta(days=1)

@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from aftercast.data.clocks import DAY_US, NEVER
-from aftercast.data.errors import InputError
+from aftercast.cli.main import run as aftercast
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.bootstrap import draw_weights
-from aftercast.models.comparison import Comparison, Difference, compare, verdict
-from aftercast.models.evaluation import Truth, evaluate, evaluate_intervals, evaluate_pooled
-from aftercast.models.forecasts import ForecastFile, Forecasts, read_forecasts
-from aftercast.pipelines.cli.main import run as aftercast
+from aftercast.models.judge.bootstrap import draw_weights
+from aftercast.models.judge.comparison import Comparison, Difference, compare, verdict
+from aftercast.models.judge.evaluation import Truth, evaluate, evaluate_intervals, evaluate_pooled
+from aftercast.models.judge.forecasts import ForecastFile, Forecasts, read_forecasts
+from aftercast.operations.clocks import DAY_US, NEVER
+from aftercast.operations.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 DEVICES, DAYS = 120, 6

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import ingest
-from aftercast.data.records.database import open_database
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
-from aftercast.models.consent import refusals
-from aftercast.models.training import train_from_store
+from aftercast.models.examples.consent import refusals
+from aftercast.models.fit.training import train_from_store
+from aftercast.operations.database.engine import open_database
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

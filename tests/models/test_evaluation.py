@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.evaluation import Truth, evaluate, failures_in
+from aftercast.models.judge.evaluation import Truth, evaluate, failures_in
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 HORIZON_US = 2 * DAY_US
 NO_THRESHOLD = np.array([np.nan, np.nan])

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aftercast.data.clocks import DAY_US, NEVER
-from aftercast.data.errors import ModelMismatchError
 from aftercast.features.labels import Labels
-from aftercast.models.explanation import contributions, importance, strongest
 from aftercast.models.hazard import HazardModel, HazardSettings, combine
 from aftercast.models.hazard.intervals import censor, interval_rows
+from aftercast.models.words.drivers import contributions, importance, strongest
+from aftercast.operations.clocks import DAY_US, NEVER
+from aftercast.operations.errors import ModelMismatchError
 
 HORIZONS = (DAY_US, 3 * DAY_US, 7 * DAY_US)
 SMALL = HazardSettings(fallback_rounds=25, workers=1)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aftercast.data.clocks import DAY_US
-from aftercast.data.errors import ModelMismatchError
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.operations.clocks import DAY_US
+from aftercast.operations.errors import ModelMismatchError
 
 
 @pytest.mark.parametrize("leads", ["../{}", "{folder}/{}", "inner/../{}"])

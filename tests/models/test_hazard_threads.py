@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pandas as pd
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.labels import Labels
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.operations.clocks import DAY_US, NEVER
 
 ROWS, COLUMNS, SPARSE, COMPONENTS = 1_500, 110, 80, tuple("abcdefghijklmnopqrst")
 

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US, NEVER, parse_time
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.evaluation import Truth
-from aftercast.models.forecasts import Forecasts
-from aftercast.models.html_report import look_up, number, page
-from aftercast.models.judging import judge
-from aftercast.models.report import BacktestReport
+from aftercast.models.judge.assessment import judge
+from aftercast.models.judge.evaluation import Truth
+from aftercast.models.judge.forecasts import Forecasts
+from aftercast.models.judge.html_report import look_up, number, page
+from aftercast.models.judge.report import BacktestReport
+from aftercast.operations.clocks import DAY_US, NEVER, parse_time
 
 MODELS = ("相机-甲 <b>", "A/B~C")
 VOID = {"meta", "img", "br"}

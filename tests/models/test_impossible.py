@@ -10,7 +10,7 @@ import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
 from aftercast.data.workspace import create_workspace
-from aftercast.models.impossible import cells_of, impossible_inputs, sensors_before
+from aftercast.models.scoring.impossible_readings import cells_of, impossible_inputs, sensors_before
 from aftercast.pipelines.ingest import run_ingest
 
 SPEC = FleetSpec(

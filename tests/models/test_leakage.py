@@ -14,30 +14,30 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from aftercast.data.clocks import DAY_US, parse_time, timestamp_us
-from aftercast.data.errors import LookAheadError
+from aftercast.cli.main import app
 from aftercast.data.fleet import Component, FleetSpec, load_fleet
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import get_source
 from aftercast.data.simulator import simulate
-from aftercast.data.sources.registry import get_source
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features import views
 from aftercast.features.dictionary import discovered_views
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.features.leakage import lint_columns
-from aftercast.models.cases import Kind, build_cases, horizons_of
+from aftercast.models.examples.cases import Kind, build_cases, horizons_of
+from aftercast.models.examples.splits import training_cutoffs
+from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.leakage import lint_store, standing_features, too_good
-from aftercast.models.registry import champion_version, client, newest_version, promote
-from aftercast.models.splits import training_cutoffs
-from aftercast.models.training import Trained, train_model
-from aftercast.pipelines.cli.main import app
+from aftercast.models.leakage import lint_columns
+from aftercast.models.leakage.gate import lint_store, standing_features, too_good
+from aftercast.models.registry.versions import champion_version, client, newest_version, promote
+from aftercast.operations.clocks import DAY_US, parse_time, timestamp_us
+from aftercast.operations.errors import LookAheadError
 from aftercast.pipelines.train import run_train
 
-COMMAND: Final = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND: Final = (sys.executable, "-m", "aftercast.cli.main")
 PEEKING: Final = """
 import numpy as np
-from aftercast.data.clocks import DAY_US
+from aftercast.operations.clocks import DAY_US
 from aftercast.features.scope import number
 from aftercast.features.view import FeatureView
 

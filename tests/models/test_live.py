@@ -12,9 +12,9 @@ import pytest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import DEVICE_TABLES
-from aftercast.models.live import live_rows
-from aftercast.models.snapshot import Snapshot, snapshot_path, take_snapshot
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.scoring.what_if import live_rows
 
 DAY = pd.Timedelta(days=1)
 

@@ -7,11 +7,11 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
-from aftercast.data.clocks import DAY_US, HOUR_US
-from aftercast.models.metrics import budget_metrics, expected_calibration_error, failure_metrics, row_metrics
-from aftercast.models.metrics.budgets import budget_flags
-from aftercast.models.metrics.failures import Rows
-from aftercast.models.thresholds import best_f1_threshold
+from aftercast.models.fit.thresholds import best_f1_threshold
+from aftercast.models.judge.metrics import budget_metrics, expected_calibration_error, failure_metrics, row_metrics
+from aftercast.models.judge.metrics.budgets import budget_flags
+from aftercast.models.judge.metrics.failures import Rows
+from aftercast.operations.clocks import DAY_US, HOUR_US
 
 
 def _rows() -> Rows:

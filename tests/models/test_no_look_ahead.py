@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import DAY_US, parse_time, timestamp_us
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.customer_history import load_customer_history
@@ -21,7 +20,8 @@ from aftercast.features.dictionary import feature_dictionary, views_of
 from aftercast.features.examples import Grain
 from aftercast.features.history import load_history
 from aftercast.features.labels import load_outcome
-from aftercast.models.cases import Cases, Kind, build_cases
+from aftercast.models.examples.cases import Cases, Kind, build_cases
+from aftercast.operations.clocks import DAY_US, parse_time, timestamp_us
 
 T = parse_time("2025-04-19")
 DAY, SOON = pd.Timedelta(days=1), pd.Timedelta(microseconds=1)

@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 pytestmark = pytest.mark.real_data
-COMMAND = (sys.executable, "-m", "aftercast.pipelines.cli.main")
+COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 Backtested = Callable[..., dict[str, Any]]
 BASELINES = ("age", "base_rate", "logistic", "rule")
 

@@ -14,16 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US, NEVER
-from aftercast.data.errors import ModelMismatchError, NotFoundError
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.features.labels import Labels
 from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
-from aftercast.models.metadata import Metadata, library_versions, spec_hash
-from aftercast.models.mlflow_logging import TrainingRecord, log_training
-from aftercast.models.registry import (
+from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.registry.runs import TrainingRecord, log_training
+from aftercast.models.registry.versions import (
     KEY_TAG,
     Version,
     champion_version,
@@ -34,6 +32,8 @@ from aftercast.models.registry import (
     promote,
     register,
 )
+from aftercast.operations.clocks import DAY_US, NEVER
+from aftercast.operations.errors import ModelMismatchError, NotFoundError
 
 ROWS = 400
 HORIZONS = (DAY_US, 7 * DAY_US)

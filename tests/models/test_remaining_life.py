@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
-from aftercast.data.sources.cmapss import EPOCH, NAMES, draft, read
-from aftercast.features.trajectories import RecipeSettings
-from aftercast.models.remaining_life import (
+from aftercast.data.ingest.sources.cmapss import EPOCH, NAMES, draft, read
+from aftercast.models.kinds.remaining_life import (
     RemainingLifeModel,
     RemainingLifeSettings,
     Training,
     train_and_check,
     train_remaining_life,
 )
-from aftercast.models.remaining_life.conformal import misses, widening
-from aftercast.models.remaining_life.distribution import answers, grid
-from aftercast.models.remaining_life.folds import unit_folds
-from aftercast.models.remaining_life.scores import asymmetric_cost, covered
+from aftercast.models.kinds.remaining_life.conformal import misses, widening
+from aftercast.models.kinds.remaining_life.distribution import answers, grid
+from aftercast.models.kinds.remaining_life.folds import unit_folds
+from aftercast.models.kinds.remaining_life.scores import asymmetric_cost, covered
+from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
+from aftercast.operations.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
 
 QUICK = RemainingLifeSettings(
     setting_columns=("speed",),

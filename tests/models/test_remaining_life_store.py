@@ -10,24 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import parse_time
-from aftercast.data.errors import InputError, NotEnoughDataError
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.features.trajectories import read_trajectories
-from aftercast.models.remaining_life import RemainingLifeSettings
-from aftercast.models.remaining_life.baseline import age_only
-from aftercast.models.remaining_life.evaluation import Sample, rmse_difference
-from aftercast.models.remaining_life.from_store import (
-    Asked,
-    FailedUnits,
-    asked_of,
-    failed_units,
-    natural,
-)
-from aftercast.models.remaining_life.running import RunningUnits, running_units
+from aftercast.models.kinds.remaining_life import RemainingLifeSettings
+from aftercast.models.kinds.remaining_life.baseline import age_only
+from aftercast.models.kinds.remaining_life.evaluation import Sample, rmse_difference
+from aftercast.models.kinds.remaining_life.from_store import Asked, FailedUnits, asked_of, failed_units, natural
+from aftercast.models.kinds.remaining_life.running import RunningUnits, running_units
+from aftercast.models.kinds.remaining_life.trajectories import read_trajectories
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.errors import InputError, NotEnoughDataError
 
 BEGAN: Final = parse_time("2025-01-01")
 NOW: Final = parse_time("2025-03-01")

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
-from aftercast.data.clocks import DAY_US
-from aftercast.data.errors import NotFoundError, SettingsError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.records.lists import list_lists
-from aftercast.data.records.scores import ScoreSet, newest_scores, read_scores, write_scores
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.answers import Driver, Score, score_to_dict
-from aftercast.models.list_files import COLUMNS, to_csv, to_xlsx
-from aftercast.models.risk_list import find_list, make_list
+from aftercast.models.lists.list_files import COLUMNS, to_csv, to_xlsx
+from aftercast.models.lists.risk_list import find_list, make_list
+from aftercast.models.words.answers import Driver, Score, score_to_dict
+from aftercast.operations.clocks import DAY_US
+from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_scores, write_scores
+from aftercast.operations.database.risk_lists import list_lists
+from aftercast.operations.errors import NotFoundError, SettingsError
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 RISKS = {"D3": 0.5, "D1": 0.5, "D2": 0.9, "D4": 0.0, "=cmd": 0.1}

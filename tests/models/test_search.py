@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import parse_time, timestamp_us
-from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.data.fleet import FeatureSettings, FleetSpec
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models import search as module
+from aftercast.models.fit import tuning as module
+from aftercast.models.fit.settings_file import NAMES, described_settings, read_settings, write_settings
+from aftercast.models.fit.tuning import Found, search, settings_of, tuned
+from aftercast.models.fit.tuning_folds import Fold, Ground, Loss, compared
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.search import Found, search, settings_of, tuned
-from aftercast.models.search_folds import Fold, Ground, Loss, compared
-from aftercast.models.settings_file import NAMES, described_settings, read_settings, write_settings
+from aftercast.operations.clocks import parse_time, timestamp_us
+from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 UNTIL = parse_time("2025-05-01")
 TABLES = ("devices", "customers", "telemetry", "faults", "failures", "repairs")

@@ -12,19 +12,12 @@ import pandas as pd
 import pytest
 from tests.models.conftest import World
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import DAY_US, NEVER, parse_time, timestamp_us
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.models.backtest import backtest
-from aftercast.models.bands import Band
-from aftercast.models.calibration import moved
-from aftercast.models.cases import build_cases
-from aftercast.models.hazard import HazardModel, HazardSettings
-from aftercast.models.registry import Loaded, load_champion
-from aftercast.models.scoring import judge, with_shift
-from aftercast.models.shift import (
+from aftercast.models.examples.cases import build_cases
+from aftercast.models.fit.base_rate_shift import (
     Shift,
     known_starts,
     no_shift,
@@ -32,9 +25,16 @@ from aftercast.models.shift import (
     shift_of,
     window_starts,
 )
-from aftercast.models.snapshot import Snapshot, take_snapshot
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
-from aftercast.models.watched import Watched, known_at
+from aftercast.models.fit.calibration import moved
+from aftercast.models.fit.probability_intervals import Band
+from aftercast.models.fit.shift_windows import Watched, known_at
+from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.judge.backtest import backtest
+from aftercast.models.registry.versions import Loaded, load_champion
+from aftercast.models.scoring.scoring import judge, with_shift
+from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.operations.clocks import DAY_US, NEVER, parse_time, timestamp_us
 
 DAY = pd.Timedelta(days=1)
 WEEK_US = 7 * DAY_US

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import parse_time
 from aftercast.data.fleet import Component, FaultCode, FleetSpec
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.signs import signs_of
+from aftercast.models.words.precursors import signs_of
+from aftercast.operations.clocks import parse_time
 
 T = parse_time("2025-03-01")
 DAY = pd.Timedelta(days=1)

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
 from aftercast.data.fleet import FeatureSettings, FleetSpec, Sensor
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.answers import answer
-from aftercast.models.registry import load_champion
-from aftercast.models.scoring import score_devices
-from aftercast.models.silent import sensor_columns, silent_sensors
-from aftercast.models.snapshot import take_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.scoring import score_devices
+from aftercast.models.scoring.silence import sensor_columns, silent_sensors
+from aftercast.models.scoring.snapshot import take_snapshot
+from aftercast.models.words.answers import answer
 
 NOW = pd.Timestamp("2025-06-01", tz="UTC")
 DAY, HOUR = pd.Timedelta(days=1), pd.Timedelta(hours=1)

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import DAY_US, parse_time, timestamp_us
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.cases import build_cases
-from aftercast.models.explanation import contributions
-from aftercast.models.parts import PartUse
-from aftercast.models.past_repairs import PastRepair, parts_of, repairs_after
-from aftercast.models.registry import Loaded, load_champion
-from aftercast.models.similar import SimilarCase, _nearest_of_each, similar_cases
-from aftercast.models.snapshot import Snapshot, take_snapshot
+from aftercast.models.examples.cases import build_cases
+from aftercast.models.registry.versions import Loaded, load_champion
+from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
+from aftercast.models.words.drivers import contributions
+from aftercast.models.words.parts import PartUse
+from aftercast.models.words.past_repairs import PastRepair, parts_of, repairs_after
+from aftercast.models.words.similar_cases import SimilarCase, _nearest_of_each, similar_cases
+from aftercast.operations.clocks import DAY_US, parse_time, timestamp_us
 
 NOW = parse_time("2025-05-20")
 WEEK_US = 7 * DAY_US

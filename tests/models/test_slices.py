@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US
 from aftercast.data.fleet import FleetSpec
-from aftercast.models.bootstrap import draw_weights
-from aftercast.models.metrics import row_metrics
-from aftercast.models.metrics.failures import Rows
-from aftercast.models.slices import reliability, slice_names, slices
+from aftercast.models.judge.bootstrap import draw_weights
+from aftercast.models.judge.metrics import row_metrics
+from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.judge.slices import reliability, slice_names, slices
+from aftercast.operations.clocks import DAY_US
 
 
 def rows_of(owner: np.ndarray, event: np.ndarray, known: np.ndarray | None = None) -> Rows:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import ModelMismatchError, NotEnoughDataError
 from aftercast.data.workspace import Workspace
-from aftercast.models.impossible import impossible_inputs
-from aftercast.models.registry import load_champion
-from aftercast.models.scoring import judge, with_judgement
-from aftercast.models.snapshot import ALIGNED, Snapshot, snapshot_path, tuples
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.impossible_readings import impossible_inputs
+from aftercast.models.scoring.scoring import judge, with_judgement
+from aftercast.models.scoring.snapshot import ALIGNED, Snapshot, snapshot_path, tuples
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 
 @pytest.fixture(scope="module")

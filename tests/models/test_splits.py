@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.data.clocks import DAY_US, NEVER, parse_time
-from aftercast.data.errors import NotEnoughDataError, SettingsError
 from aftercast.features.labels import Labels
+from aftercast.models.examples.splits import calibration_start, check_gap, check_observed, training_cutoffs
 from aftercast.models.hazard.intervals import censor, interval_rows
-from aftercast.models.splits import calibration_start, check_gap, check_observed, training_cutoffs
+from aftercast.operations.clocks import DAY_US, NEVER, parse_time
+from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 40)), min_size=1), st.integers(1, 60), st.integers(1, 30))

@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from aftercast.data.clocks import DAY_US, NEVER, timestamp_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.labels import Labels
+from aftercast.models.fit.thresholds import best_f1_threshold, expected_f1_threshold
+from aftercast.models.fit.training import Trained, choose_thresholds, train_model, with_thresholds
 from aftercast.models.hazard import HazardModel, HazardSettings, combine
-from aftercast.models.thresholds import best_f1_threshold, expected_f1_threshold
-from aftercast.models.training import Trained, choose_thresholds, train_model, with_thresholds
+from aftercast.operations.clocks import DAY_US, NEVER, timestamp_us
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US
-from aftercast.data.errors import NotEnoughDataError
 from aftercast.data.fleet import FleetSpec, TrainingSettings
+from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.training import Trained, train_model
+from aftercast.operations.clocks import DAY_US
+from aftercast.operations.errors import NotEnoughDataError
 
 UNTIL = pd.Timestamp(60 * DAY_US, unit="us", tz="UTC")
 SMALL = HazardSettings(rounds=30, fallback_rounds=20, workers=1)

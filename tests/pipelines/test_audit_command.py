@@ -10,14 +10,14 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from aftercast.data.audit.identity import read_chain
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.settling import settle
-from aftercast.data.errors import SettingsError
+from aftercast.cli.commands import audit
 from aftercast.data.fleet import FleetSpec, Sensor
 from aftercast.data.workspace import create_workspace, open_workspace
-from aftercast.pipelines.cli import audit
+from aftercast.operations.audit.identity import read_chain
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.settling import settle
+from aftercast.operations.errors import SettingsError
 
 RECORDS = [{"id": "D1", "probability": 0.5}, {"id": "D2", "probability": None}]
 

@@ -11,11 +11,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from aftercast.data.errors import WorkspaceError
+from aftercast.cli.commands import database, keys
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.migrations import revision_files
 from aftercast.data.workspace import create_workspace, open_workspace
-from aftercast.pipelines.cli import database, keys
+from aftercast.operations.database.migrations import revision_files
+from aftercast.operations.errors import WorkspaceError
 
 NAMES = [path.stem for path in revision_files().values()]
 NEWEST = list(revision_files())[-1]

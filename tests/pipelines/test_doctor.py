@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 from sqlalchemy import inspect, text
 
-from aftercast.data.records.database import open_database
-from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, put_batch
-from aftercast.data.records.keys import create_key
+from aftercast.cli.doctor.findings import Finding, guarded
+from aftercast.cli.doctor.runner import Line, about, examine, names
+from aftercast.cli.main import run
 from aftercast.data.workspace import Workspace, create_workspace, write_fleet
-from aftercast.models.registry import CHAMPION, client, model_name
-from aftercast.models.snapshot import snapshot_path
-from aftercast.pipelines.cli.main import run
-from aftercast.pipelines.doctor.examination import Line, about, examine, names
-from aftercast.pipelines.doctor.findings import Finding, guarded
+from aftercast.models.registry.versions import CHAMPION, client, model_name
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.database.inbox import REFUSED, InboxBatch, mark_drained, put_batch
+from aftercast.operations.database.keys import create_key
 
 GUIDE = Path(__file__).parents[2] / "docs" / "doctor.md"
 POSTGRES_AWAY = "postgresql+psycopg://ann:secret@127.0.0.1:1/none"

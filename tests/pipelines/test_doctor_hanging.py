@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.database import open_database
-from aftercast.data.settings import SERVICE_DEFAULTS
+from aftercast.cli.doctor.deployment import Deployment
+from aftercast.cli.doctor.findings import Finding
+from aftercast.cli.doctor.reach import OverdueError, get, require_listener, within
+from aftercast.cli.doctor.runner import Line, examine
 from aftercast.data.workspace import Workspace
-from aftercast.pipelines.doctor.examination import Line, examine
-from aftercast.pipelines.doctor.findings import Finding
-from aftercast.pipelines.doctor.patient import Patient
-from aftercast.pipelines.doctor.reach import OverdueError, get, require_listener, within
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.errors import WorkspaceError
+from aftercast.operations.settings import SERVICE_DEFAULTS
 
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 Set = Callable[[str, object], None]
@@ -256,7 +256,7 @@ def test_limits_that_are_not_understood_are_a_problem(
 
 
 def test_a_part_is_asked_for_once(fleet_folder: Path) -> None:
-    patient = Patient(fleet_folder)
-    assert patient.champion("failure") is patient.champion("failure")
-    assert patient.database is patient.database
-    patient.close()
+    deployment = Deployment(fleet_folder)
+    assert deployment.champion("failure") is deployment.champion("failure")
+    assert deployment.database is deployment.database
+    deployment.close()

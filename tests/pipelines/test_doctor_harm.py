@@ -17,17 +17,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.audit.settling import settle
-from aftercast.data.records.keys import create_key
+from aftercast.cli.doctor.checks import audit as audit_check
+from aftercast.cli.doctor.checks import folder as folder_check
+from aftercast.cli.doctor.deployment import Deployment
+from aftercast.cli.doctor.findings import Finding
+from aftercast.cli.doctor.runner import examine
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
-from aftercast.pipelines.doctor.checks import audit as audit_check
-from aftercast.pipelines.doctor.checks import folder as folder_check
-from aftercast.pipelines.doctor.examination import examine
-from aftercast.pipelines.doctor.findings import Finding
-from aftercast.pipelines.doctor.patient import Patient
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit.settling import settle
+from aftercast.operations.database.keys import create_key
 
 NOBODY = 65_534
 DAY = pd.Timedelta(days=1)
@@ -226,10 +226,10 @@ def test_what_another_user_made_is_named(fleet_workspace: Workspace) -> None:
         for path in (made.folder, *made.folder.iterdir()):
             os.chown(path, NOBODY if os.getuid() == 0 else -1, -1)
         with _rights_of(NOBODY):
-            found = only(list(folder_check.check(Patient(made.folder))), "problem")
+            found = only(list(folder_check.check(Deployment(made.folder))), "problem")
         made.folder.chmod(0o555)
         with _rights_of(NOBODY):
-            closed = only(list(folder_check.check(Patient(made.folder))), "problem")
+            closed = only(list(folder_check.check(Deployment(made.folder))), "problem")
     finally:
         shutil.rmtree(base)
     assert found.found == "3 files and folders cannot be written by this user, the first is audit/000001.jsonl."
@@ -241,7 +241,7 @@ def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, fleet_workspace: Wor
     """The disk is one of 60 MB in memory that only the examining process sees."""
     made, disk = create_workspace(tmp_path / "fleet", fleet_workspace.fleet), tmp_path / "disk"
     disk.mkdir()
-    look = f"{sys.executable} -m aftercast.pipelines.cli.main doctor --json -w {disk}/fleet"
+    look = f"{sys.executable} -m aftercast.cli.main doctor --json -w {disk}/fleet"
     script = f"mount -t tmpfs -o size=60m none {disk} || exit 77; cp -r {made.folder} {disk}/fleet && exec {look}"
     shown = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False

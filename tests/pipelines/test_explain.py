@@ -8,19 +8,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import parse_time
-from aftercast.data.errors import NotFoundError
-from aftercast.data.records.inbox import InboxBatch, put_batch
+from aftercast.cli.main import run as aftercast
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import Score, answer
-from aftercast.models.registry import load_champion, promote, register
-from aftercast.models.score_records import stored_scores
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
-from aftercast.pipelines.cli.main import run as aftercast
+from aftercast.models.registry.versions import load_champion, promote, register
+from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.words.answers import Score, answer
+from aftercast.models.words.explanation import Explanation, explain_device
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.database.inbox import InboxBatch, put_batch
+from aftercast.operations.errors import NotFoundError
 from aftercast.pipelines.drain import run_drain
-from aftercast.pipelines.explain import Explanation, explain_device
-from aftercast.serving.champion import Champions
+from aftercast.serving.model_holder import Champions
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError, SettingsError
 from aftercast.data.fleet import Component, FleetSpec
-from aftercast.data.records.inbox import InboxBatch, put_batch
 from aftercast.data.workspace import FLEET_FILE, Workspace, create_workspace, open_workspace, write_fleet
+from aftercast.operations.database.inbox import InboxBatch, put_batch
+from aftercast.operations.errors import InputError, SettingsError
 from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.engine import run_flow
 from aftercast.pipelines.ingest import run_ingest
@@ -43,7 +43,7 @@ def test_a_flow_runs_for_real_on_the_temporary_server_and_is_not_done_again_dire
 ) -> None:
     path = tables(tmp_path / "tables")
     # in a process of its own, as a user's command is: the server lives as long as the process
-    words = [sys.executable, "-m", "aftercast.pipelines.cli.main", "import", "tables", str(path), "--json"]
+    words = [sys.executable, "-m", "aftercast.cli.main", "import", "tables", str(path), "--json"]
     words += ["--workspace", str(workspace.folder)]
     environment = os.environ | {"AFTERCAST_PREFECT__MODE": "temporary"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=180)

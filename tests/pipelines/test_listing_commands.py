@@ -14,13 +14,13 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from aftercast.data.batches import Batch
+from aftercast.cli.main import app
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import NotFoundError, SettingsError, WorkspaceError
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import create_workspace
-from aftercast.pipelines.cli.main import app
+from aftercast.operations.errors import NotFoundError, SettingsError, WorkspaceError
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 

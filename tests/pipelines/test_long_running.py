@@ -11,7 +11,7 @@ import pytest
 
 STARTED = """
 import sys
-from aftercast.pipelines.cli.main import run
+from aftercast.cli.main import run
 try:
     run([sys.argv[1], "-w", sys.argv[2] + "/nowhere"])
 except SystemExit as left:

@@ -15,12 +15,12 @@ import pytest
 from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
-from aftercast.data.errors import WorkspaceError
-from aftercast.data.settings import FIRST_QUESTION, little_patience
+from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.models.registry import client, needing_registry
-from aftercast.models.registry_contact import require_answer
-from aftercast.pipelines.cli.main import app
+from aftercast.models.registry.contact import require_answer
+from aftercast.models.registry.versions import client, needing_registry
+from aftercast.operations.errors import WorkspaceError
+from aftercast.operations.settings import FIRST_QUESTION, little_patience
 
 SOON_S = 30.0
 Answer = Callable[[BaseHTTPRequestHandler], None]

@@ -16,22 +16,28 @@ import pytest
 from mlflow.entities import ViewType
 from typer.testing import CliRunner, Result
 
-from aftercast.data.batches import Batch
-from aftercast.data.clocks import parse_time
-from aftercast.data.errors import InputError, LookAheadError, ModelMismatchError, NotEnoughDataError, NotFoundError
+from aftercast.cli.commands.remaining_life import remaining_life
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.features.trajectories import RecipeSettings
-from aftercast.models.metadata import library_versions, spec_hash
-from aftercast.models.mlflow_logging import log_plain
-from aftercast.models.registry import KEY_TAG, champion_version, client, find_version, model_name, register
-from aftercast.models.remaining_life import RemainingLifeSettings
-from aftercast.models.remaining_life.from_store import FailedUnits, asked_of, failed_units
-from aftercast.models.remaining_life.judged import Judged, honest_intervals, judge
-from aftercast.models.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
-from aftercast.models.remaining_life.running import running_units
-from aftercast.pipelines.cli.remaining_life import remaining_life
+from aftercast.models.kinds.remaining_life import RemainingLifeSettings
+from aftercast.models.kinds.remaining_life.assessment import Judged, honest_intervals, judge
+from aftercast.models.kinds.remaining_life.from_store import FailedUnits, asked_of, failed_units
+from aftercast.models.kinds.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
+from aftercast.models.kinds.remaining_life.running import running_units
+from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
+from aftercast.models.registry.metadata import library_versions, spec_hash
+from aftercast.models.registry.runs import log_plain
+from aftercast.models.registry.versions import KEY_TAG, champion_version, client, find_version, model_name, register
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.errors import (
+    InputError,
+    LookAheadError,
+    ModelMismatchError,
+    NotEnoughDataError,
+    NotFoundError,
+)
 from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
 
 BEGAN: Final = parse_time("2025-01-01")

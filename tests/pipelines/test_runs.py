@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from aftercast.data.errors import InputError, WorkspaceError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.records.flow_runs import find_flow_run
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.operations.database.flow_runs import find_flow_run
+from aftercast.operations.errors import InputError, WorkspaceError
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 
 PATIENCE_S = 60.0

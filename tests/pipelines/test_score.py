@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.records.scores import ScoreSet, newest_scores, write_scores
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.registry import CHAMPION, client, model_name, newest_version, promote
-from aftercast.models.score_records import stored_scores
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.registry.versions import CHAMPION, client, model_name, newest_version, promote
+from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.forecasts import ScoreSet, newest_scores, write_scores
+from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.score import KINDS, MOST_MISSED, missed, run_score
 
 DAY = pd.Timedelta(days=1)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 from typer.testing import CliRunner, Result
 
-from aftercast.data.audit.reading import newest_entries
-from aftercast.data.errors import NotFoundError, WorkspaceError
+from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace
-from aftercast.features import sources
-from aftercast.features.sources import digest_of, sources_digest
-from aftercast.models.metadata import spec_hash
-from aftercast.models.registry import champion_version, decide, load_champion, newest_version
-from aftercast.pipelines.cli.main import app
+from aftercast.features import code_digest as sources
+from aftercast.features.code_digest import digest_of, sources_digest
+from aftercast.models.registry.metadata import spec_hash
+from aftercast.models.registry.versions import champion_version, decide, load_champion, newest_version
+from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.errors import NotFoundError, WorkspaceError
 from aftercast.pipelines.runs import run_key
 from aftercast.pipelines.train import run_train
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from mlflow.artifacts import load_dict
 
+from aftercast.cli.main import run as aftercast
 from aftercast.data.fleet import FeatureSettings
 from aftercast.data.workspace import Workspace, open_workspace, write_fleet
+from aftercast.models.fit.settings_file import described_settings, read_settings, write_settings
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.registry import client
-from aftercast.models.settings_file import described_settings, read_settings, write_settings
-from aftercast.pipelines.cli.main import run as aftercast
+from aftercast.models.registry.versions import client
 from aftercast.pipelines.train import run_train
 from aftercast.pipelines.tune import run_tune
 

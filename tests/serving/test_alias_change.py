@@ -20,13 +20,13 @@ from typing import Any
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import answer
-from aftercast.models.registry import Version, champion_version, load_version, promote
-from aftercast.models.scoring import score_rows, with_shift
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.registry.versions import Version, champion_version, load_version, promote
+from aftercast.models.scoring.scoring import score_rows, with_shift
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.words.answers import answer
+from aftercast.operations.database.keys import create_key
 
 REQUESTS, CALLERS, FLIPS = 10_000, 8, 12
 PATIENCE_S = 120.0
@@ -60,7 +60,7 @@ def _expected(workspace: Workspace, version: Version) -> dict[str, float]:
 @contextmanager
 def _serving(workspace: Workspace, port: int, log: Path) -> Iterator[str]:
     """`aftercast serve` as users run it, looking for newer models often."""
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", str(port)]
     environment = {**os.environ, "AFTERCAST_SERVING__REFRESH_EVERY_S": "0.2"}
     with log.open("wb") as out:
         process = subprocess.Popen([*command, "-w", str(workspace.folder)], env=environment, stdout=out, stderr=out)

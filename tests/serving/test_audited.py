@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from aftercast.data.audit.reading import export, newest_entries
-from aftercast.data.audit.verification import verify
+from aftercast.cli.main import run
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
-from aftercast.pipelines.cli.main import run
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.audit.reading import export, newest_entries
+from aftercast.operations.audit.verification import verify
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from aftercast.data.records.database import open_database
-from aftercast.data.records.keys import create_key, revoke_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.database.keys import create_key, revoke_key
 from aftercast.serving.app import create_app
 from aftercast.serving.auth import Authentication
-from aftercast.serving.callers import GRACE_S, KEPT_S, MOST_KEPT, RETRY_S, Caller, Callers, Verified
 from aftercast.serving.errors import ProblemError
+from aftercast.serving.principals import GRACE_S, KEPT_S, MOST_KEPT, RETRY_S, Caller, Callers, Verified
 
 OPEN = {"/health", "/ready"}
 ANY_KEY = {"/docs", "/docs/assets/{version}/{name}"}

@@ -6,8 +6,8 @@ import httpx
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import answer
-from aftercast.models.score_records import stored_scores
+from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.words.answers import answer
 
 
 def test_every_customer_has_the_probability_of_the_batch(client: httpx.Client, fleet_workspace: Workspace) -> None:

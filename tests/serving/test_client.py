@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.records.inbox import count_waiting, find_batch
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.inbox import count_waiting, find_batch
+from aftercast.operations.database.keys import create_key
 from aftercast.serving.client import Client, DeviceAsked, ServiceError
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]

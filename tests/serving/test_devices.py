@@ -6,7 +6,7 @@ import httpx
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.risk_list import make_list
+from aftercast.models.lists.risk_list import make_list
 
 
 def test_a_device_has_its_facts_its_history_and_its_risk(client: httpx.Client, fleet_workspace: Workspace) -> None:

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 

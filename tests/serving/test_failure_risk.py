@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import answer
-from aftercast.models.registry import load_champion
-from aftercast.models.risk_list import RiskList, make_list
-from aftercast.models.scoring import score_devices
+from aftercast.models.lists.risk_list import RiskList, make_list
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.scoring import score_devices
+from aftercast.models.words.answers import answer
 
 DAY = pd.Timedelta(days=1)
 

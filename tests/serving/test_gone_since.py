@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.errors import NotFoundError
-from aftercast.data.ingest import ingest
-from aftercast.data.records.inbox import InboxBatch, put_batch
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import Snapshot, gone_since, snapshot_path, why_not
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import Snapshot, gone_since, snapshot_path, why_not
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.words.explanation import explain_device
+from aftercast.operations.database.inbox import InboxBatch, put_batch
+from aftercast.operations.errors import NotFoundError
 from aftercast.pipelines.drain import run_drain
-from aftercast.pipelines.explain import explain_device
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 ENDS = {"devices": "retired_at", "customers": "left_at"}

@@ -21,12 +21,12 @@ import httpx
 import psutil
 import pytest
 
-from aftercast.data.audit.reading import newest_entries
-from aftercast.data.audit.verification import verify
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.audit.verification import verify
+from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
 
@@ -36,7 +36,7 @@ def _serving(workspace: Workspace, *options: str) -> Iterator[tuple[subprocess.P
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", str(port), *options]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", str(port), *options]
     environment = {**os.environ, "AFTERCAST_SERVING__BODY_TIMEOUT_S": str(PATIENCE_S)}
     process = subprocess.Popen([*command, "-w", str(workspace.folder)], env=environment, stderr=subprocess.DEVNULL)
     try:
@@ -110,7 +110,7 @@ def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
     """Whoever supervises it, as systemd does on failure, must not take it for one that was stopped."""
     shutil.rmtree(own_fleet.path("audit"), ignore_errors=True)
     own_fleet.path("audit").write_text("not a folder", encoding="utf-8")
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", "0", *options]
     command += ["-w", str(own_fleet.folder)]
     done = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S)
     assert done.returncode == 3
@@ -122,7 +122,7 @@ def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_
     options: tuple[str, ...], own_fleet: Workspace
 ) -> None:
     unusable = {"AFTERCAST_TOKENS__ISSUER": "https://issuer.example", "AFTERCAST_TOKENS__ALGORITHMS": "none"}
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", "0", *options]
     command += ["-w", str(own_fleet.folder)]
     done = subprocess.run(
         command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S, env={**os.environ, **unusable}
@@ -135,7 +135,7 @@ def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_
 def test_a_service_whose_port_is_taken_ends_with_3(options: tuple[str, ...], own_fleet: Workspace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", port, *options]
+        command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", port, *options]
         command += ["-w", str(own_fleet.folder)]
         done = subprocess.run(command, stderr=subprocess.PIPE, check=False, timeout=PATIENCE_S)
     assert done.returncode == 3

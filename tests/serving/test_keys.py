@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
-from aftercast.data.errors import NotFoundError, SettingsError
+from aftercast.cli.commands.keys import keys as commands
 from aftercast.data.fleet import Component, FleetSpec
-from aftercast.data.records.database import open_database
-from aftercast.data.records.keys import (
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.database.keys import (
     API_KEYS,
     SCOPES,
     ApiKey,
@@ -32,8 +33,7 @@ from aftercast.data.records.keys import (
     rotate_key,
     verify_key,
 )
-from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.pipelines.cli.keys import keys as commands
+from aftercast.operations.errors import NotFoundError, SettingsError
 
 NOON = pd.Timestamp("2100-01-01T12:00", tz="UTC")
 KEY_LENGTH = len("ac_") + 8 + len("_") + 64

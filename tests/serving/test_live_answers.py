@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import Snapshot, snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import Snapshot, snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
 
 HOUR = pd.Timedelta(hours=1)
 

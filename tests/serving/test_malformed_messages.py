@@ -7,8 +7,8 @@ import socket
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
 
 MARK = b"v3ry-pr1vate"
 BODY = b'{"devices": [{"device_id": "' + MARK + b'"}]}'

@@ -21,14 +21,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from aftercast.data.records.inbox import InboxBatch, put_batch
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import champion_version
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
-from aftercast.serving.measures.catalogue import CATALOGUE, Family
-from aftercast.serving.measures.merging import from_bytes, lasting, merge, to_bytes
+from aftercast.models.registry.versions import champion_version
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.inbox import InboxBatch, put_batch
+from aftercast.operations.database.keys import create_key
+from aftercast.serving.metrics.catalogue import CATALOGUE, Family
+from aftercast.serving.metrics.merging import from_bytes, lasting, merge, to_bytes
 
 GUIDE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 PATIENCE_S = 60.0
@@ -152,7 +152,7 @@ def test_openmetrics_is_told_to_who_accepts_it(bare_client: httpx.Client) -> Non
 
 @contextmanager
 def _serving(workspace: Workspace, log: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", "0", *options]
     with log.open("wb") as out:
         process = subprocess.Popen([*command, "-w", str(workspace.folder)], stderr=out, env=dict(os.environ))
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.mlflow_runs import run_metrics
-from aftercast.models.registry import load_champion
+from aftercast.models.registry.run_metrics import run_metrics
+from aftercast.models.registry.versions import load_champion
 
 
 def test_the_champion_is_described(client: httpx.Client, fleet_workspace: Workspace) -> None:

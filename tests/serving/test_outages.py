@@ -17,16 +17,16 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from aftercast.data.records.database import METADATA
-from aftercast.data.records.keys import create_key
-from aftercast.data.settings import SERVICE_DEFAULTS
 from aftercast.data.workspace import Workspace
-from aftercast.models.last_good import find_last_good
-from aftercast.models.registry import CHAMPION, Version, client, load_champion, model_name, promote
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
-from aftercast.serving.callers import Callers
+from aftercast.models.registry.fallback import find_last_good
+from aftercast.models.registry.versions import CHAMPION, Version, client, load_champion, model_name, promote
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.keys import create_key
+from aftercast.operations.settings import SERVICE_DEFAULTS
 from aftercast.serving.errors import ProblemError
+from aftercast.serving.principals import Callers
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 ClientOf = Callable[..., httpx.Client]

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import TABLES
-from aftercast.data.records.inbox import count_waiting, waiting_batches
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.inbox import count_waiting, waiting_batches
+from aftercast.operations.database.keys import create_key
 from aftercast.pipelines.drain import run_drain
 
 HOUR = pd.Timedelta(hours=1)

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.risk_list import make_list
+from aftercast.models.lists.risk_list import make_list
+from aftercast.operations.database.keys import create_key
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 

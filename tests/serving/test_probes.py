@@ -6,7 +6,7 @@ import httpx
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import champion_version
+from aftercast.models.registry.versions import champion_version
 
 
 def test_a_service_without_a_model_is_alive_but_not_ready(stranger: httpx.Client) -> None:

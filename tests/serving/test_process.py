@@ -11,8 +11,8 @@ import time
 
 import httpx
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
 COMMAND = (sys.executable, "-m", "uvicorn", "--factory", "aftercast.serving.app:from_environment", "--no-access-log")

@@ -6,13 +6,13 @@ import asyncio
 
 import httpx
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.keys import create_key
 from aftercast.serving.app import create_app
 from aftercast.serving.deps import PAST_THREADS
-from aftercast.serving.replies import MOST_WAITING
+from aftercast.serving.responses import MOST_WAITING
 
 
 def test_questions_of_the_past_wait_in_a_short_line_and_hold_up_no_others(fleet_workspace: Workspace) -> None:

@@ -24,12 +24,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.records.database import open_database
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.engine import open_database
+from aftercast.operations.database.keys import create_key
+from aftercast.operations.errors import SettingsError
 from aftercast.serving.auth import Authentication
-from aftercast.serving.callers import Caller
+from aftercast.serving.principals import Caller
 from aftercast.serving.rate_limit import RateLimit
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]

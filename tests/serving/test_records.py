@@ -14,16 +14,16 @@ from filelock import Timeout
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from aftercast.data.clocks import from_us, timestamp_us
-from aftercast.data.records.inbox import InboxBatch, count_waiting, put_batch
-from aftercast.data.records.inbox_table import INBOX
+from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import load_champion
-from aftercast.models.scoring import check_features
-from aftercast.models.snapshot import snapshot_path, take_snapshot
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.scoring import check_features
+from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.clocks import from_us, timestamp_us
+from aftercast.operations.database.inbox import InboxBatch, count_waiting, put_batch
+from aftercast.operations.database.inbox_table import INBOX
 from aftercast.pipelines import online
-from aftercast.pipelines.cli.main import app
 from aftercast.pipelines.drain import MOST_TOLD, run_drain
 from aftercast.pipelines.score import run_score
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
 MARK = "v3rypr1vate"
@@ -108,7 +108,7 @@ def serving(workspace: Workspace, log: Path) -> Iterator[str]:
     command = [
         sys.executable,
         "-m",
-        "aftercast.pipelines.cli.main",
+        "aftercast.cli.main",
         "serve",
         "--port",
         "0",

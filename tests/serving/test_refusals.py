@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.keys import create_key
 from aftercast.serving.refusals import NOTHING_READABLE, REFUSALS
 from aftercast.serving.wire.problem import Problem
 

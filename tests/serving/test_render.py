@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.models.answers import Answer, Driver, not_judged
-from aftercast.serving.render import Unanswered, fragment, whole_answer
+from aftercast.models.words.answers import Answer, Driver, not_judged
+from aftercast.serving.serialization import Unanswered, fragment, whole_answer
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 LOADED: Any = SimpleNamespace(kind="failure", version="3", run_id="r")

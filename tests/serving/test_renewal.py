@@ -11,13 +11,13 @@ import httpx
 import pandas as pd
 import pytest
 
-from aftercast.data.batches import Batch
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import CHAMPION, client, load_champion, model_name, promote, register
-from aftercast.models.snapshot import snapshot_path, take_snapshot
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
-from aftercast.serving.champion import Champions
+from aftercast.models.registry.versions import CHAMPION, client, load_champion, model_name, promote, register
+from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.serving.model_holder import Champions
 
 DAY = pd.Timedelta(days=1)
 PATIENCE_S = 30.0

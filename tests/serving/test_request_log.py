@@ -19,13 +19,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from aftercast.data.log_lines import JsonLines, told
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.database.keys import create_key
+from aftercast.operations.log_format import JsonLines, told
 from aftercast.serving.access_log import RequestLog
-from aftercast.serving.measures.counting import Counting
+from aftercast.serving.metrics.counting import Counting
 
 PATIENCE_S = 60.0
 
@@ -175,7 +175,7 @@ def test_a_service_that_cannot_start_says_why_in_its_log(workers: str, bare_work
 def test_what_nobody_caught_is_a_line_too() -> None:
     script = """
 import threading
-from aftercast.data.log_lines import log_to_stderr
+from aftercast.operations.log_format import log_to_stderr
 log_to_stderr()
 thread = threading.Thread(target=lambda: [][1])
 thread.start()
@@ -196,7 +196,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def _start(workspace: Workspace, log: Path, *options: str, **settings: str) -> subprocess.Popen[bytes]:
-    command = (sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", "0", *options)
+    command = (sys.executable, "-m", "aftercast.cli.main", "serve", "--port", "0", *options)
     with log.open("w") as out:
         return subprocess.Popen(
             [*command, "-w", str(workspace.folder)],

@@ -12,9 +12,9 @@ import httpx
 import pandas as pd
 import pytest
 
-from aftercast.data.records.lists import list_lists
 from aftercast.data.workspace import Workspace
-from aftercast.models.risk_list import find_list, make_list
+from aftercast.models.lists.risk_list import find_list, make_list
+from aftercast.operations.database.risk_lists import list_lists
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 ClientOf = Callable[..., AbstractContextManager[httpx.Client]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from aftercast.serving.rows import Fragment, Fragments
+from aftercast.serving.response_cache import Fragment, Fragments
 
 
 def _answer(number: int) -> Fragment:

@@ -17,10 +17,10 @@ import httpx
 import psutil
 import pytest
 
-from aftercast.data.records.keys import create_key
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import Snapshot, snapshot_path
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.models.scoring.snapshot import Snapshot, snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
 MIXED, LIGHT = 1_600, 6_000
@@ -43,7 +43,7 @@ def _serving(workspace: Workspace, log: Path) -> Iterator[tuple[str, psutil.Proc
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "aftercast.pipelines.cli.main", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "aftercast.cli.main", "serve", "--port", str(port)]
     environment = {**os.environ, "AFTERCAST_SERVING__REFRESH_EVERY_S": "0.2", "AFTERCAST_SERVING__RATE_LIMIT": ""}
     with log.open("wb") as out:
         process = subprocess.Popen([*command, "-w", str(workspace.folder)], env=environment, stdout=out, stderr=out)

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.settings import TokenSettings
 from aftercast.data.workspace import Workspace
-from aftercast.serving.callers import Caller
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import TokenSettings
 from aftercast.serving.errors import ProblemError
+from aftercast.serving.principals import Caller
 from aftercast.serving.tokens import FRESH_S, PAUSE_S, Tokens, tokens_of
 
 ISSUER = "https://people.example"

@@ -15,11 +15,11 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.settings import TracingSettings
 from aftercast.data.workspace import Workspace
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import TracingSettings
 from aftercast.serving.tracing import collector_of, step
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.models.live import live_rows
-from aftercast.models.snapshot import snapshot_path
-from aftercast.models.snapshot_file import load_snapshot
-from aftercast.serving.champion import Champions
+from aftercast.models.scoring.snapshot import snapshot_path
+from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.scoring.what_if import live_rows
+from aftercast.operations.settings import quiet_libraries
+from aftercast.serving.model_holder import Champions
 from aftercast.serving.warm_up import warm_up, warming_up
 
 PATIENCE_S = 300.0

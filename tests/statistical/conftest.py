@@ -10,16 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from aftercast.data.clocks import DAY_US, cutoff_grid, from_us
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import get_source
 from aftercast.data.simulator import simulate
-from aftercast.data.sources.registry import get_source
 from aftercast.data.workspace import create_workspace
 from aftercast.features.evidence import evidence_class
-from aftercast.models.cases import build_cases
+from aftercast.models.examples.cases import build_cases
+from aftercast.models.fit.training import train_from_store
 from aftercast.models.hazard.risks import Risks
-from aftercast.models.training import train_from_store
+from aftercast.operations.clocks import DAY_US, cutoff_grid, from_us
 
 DEVICES, DAYS, SEED = 300, 240, 5
 TRAIN_UNTIL = pd.Timestamp("2025-06-20", tz="UTC")

@@ -12,8 +12,8 @@ from pathlib import Path
 import bentoml  # type: ignore[import-not-found]  # installed into an environment of its own
 import pandas as pd
 
-from aftercast.data.clocks import parse_duration_us
 from aftercast.models.hazard import HazardModel
+from aftercast.operations.clocks import parse_duration_us
 
 HORIZON_US = parse_duration_us("7d")
 

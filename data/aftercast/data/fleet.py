@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aftercast.data.clocks import parse_duration_us
-from aftercast.data.errors import SettingsError
-from aftercast.data.strict import StrictModel, load_toml
+from aftercast.operations.clocks import parse_duration_us
+from aftercast.operations.configuration import StrictModel, load_toml
+from aftercast.operations.errors import SettingsError
 
 
 def _checked_duration(text: str) -> str:

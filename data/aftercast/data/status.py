@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from aftercast.data.contract import TABLES, Table
-from aftercast.data.quarantine import QuarantineCount, summarise_quarantine
 from aftercast.data.store import Store
+from aftercast.data.store.quarantine import QuarantineCount, summarise_quarantine
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Final
 import tomlkit
 from sqlalchemy import Engine
 
-from aftercast.data.audit.log import AuditLog
-from aftercast.data.errors import WorkspaceError
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.records.database import local_address, open_database
-from aftercast.data.settings import Settings, load_settings
 from aftercast.data.store import Store
+from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.database.engine import local_address, open_database
+from aftercast.operations.errors import WorkspaceError
+from aftercast.operations.settings import Settings, load_settings
 
 SETTINGS_FILE: Final = "aftercast.toml"
 FLEET_FILE: Final = "fleet.toml"

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from aftercast.data.errors import InputError
 from aftercast.features.cohort import add_cohort_features
 from aftercast.features.context import Context, CustomerContext, DeviceContext, Values
 from aftercast.features.customer_history import CustomerHistory
@@ -17,6 +16,7 @@ from aftercast.features.examples import Examples
 from aftercast.features.history import History
 from aftercast.features.scope import Feature, Scope
 from aftercast.features.view import FeatureView
+from aftercast.operations.errors import InputError
 
 Stage = Literal["all", "device"]
 

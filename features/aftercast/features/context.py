@@ -10,16 +10,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from aftercast.data.clocks import NEVER
 from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.event_table import Records
 from aftercast.features.examples import Examples
 from aftercast.features.history import History
-from aftercast.features.records import Records
 from aftercast.features.scope import Scope
 from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, make_cells, select
 from aftercast.features.windows.blocks import window_statistics
 from aftercast.features.windows.events import count_events, known_version, last_event
 from aftercast.features.windows.state import DECAYED, LEVEL, TREND, Statistics
+from aftercast.operations.clocks import NEVER
 
 Values = npt.NDArray[Any]
 LIFE_US: Final = 2**61  # longer than any record is old, short enough that T - LIFE_US does not overflow

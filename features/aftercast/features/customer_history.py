@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import timestamp_us
 from aftercast.data.fleet import FleetSpec
+from aftercast.features.event_table import Records, records_from
 from aftercast.features.history import AttributeKind, Frames, History, Reads, attributes_of, table_frame, unique_ids
-from aftercast.features.records import Records, records_from
+from aftercast.operations.clocks import timestamp_us
 
 CUSTOMER_TABLES: Final = ("customers", "purchases", "contacts")
 SERVICE_TABLES: Final = ("devices", "failures", "repairs")

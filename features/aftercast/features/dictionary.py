@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
-from aftercast.data.errors import SettingsError
 from aftercast.data.fleet import FleetSpec
 from aftercast.features import views
 from aftercast.features.cohort import cohort_features
@@ -20,6 +19,7 @@ from aftercast.features.examples import Grain
 from aftercast.features.history import AttributeKind
 from aftercast.features.scope import Feature, Scope
 from aftercast.features.view import FeatureView
+from aftercast.operations.errors import SettingsError
 
 
 @cache

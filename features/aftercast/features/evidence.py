@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import HOUR_US, NEVER, from_us, parse_duration_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CUSTOMER_TABLES, CustomerHistory
 from aftercast.features.examples import Examples
 from aftercast.features.history import DEVICE_TABLES, History
 from aftercast.features.windows.events import known_version
+from aftercast.operations.clocks import HOUR_US, NEVER, from_us, parse_duration_us
 
 LIFE_COUNTS: Final = ("faults_count_life", "failures_count_life", "repairs_count_life")
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import from_us
-from aftercast.data.errors import InputError
 from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.event_table import Records
 from aftercast.features.history import History
-from aftercast.features.records import Records
 from aftercast.features.windows.arrays import Ints
 from aftercast.features.windows.events import known_version
+from aftercast.operations.clocks import from_us
+from aftercast.operations.errors import InputError
 
 Grain = Literal["device_id", "customer_id"]
 

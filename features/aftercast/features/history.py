@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import TIME_DTYPE, timestamp_us
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
-from aftercast.features.records import Records, records_from
+from aftercast.features.event_table import Records, records_from
+from aftercast.operations.clocks import TIME_DTYPE, timestamp_us
 
 AttributeKind = Literal["number", "category"]
 Frames = Mapping[str, pd.DataFrame]

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import NEVER, parse_duration_us, timestamp_us
-from aftercast.data.errors import LookAheadError
+from aftercast.features.event_table import Records
 from aftercast.features.examples import Examples
+from aftercast.features.failure_events import Mask, failure_records, is_in
 from aftercast.features.outcome import Outcome, final_versions, last_fact, load_outcome
-from aftercast.features.records import Records
-from aftercast.features.service import Mask, failure_records, is_in
 from aftercast.features.windows.arrays import Ints
 from aftercast.features.windows.events import next_event
+from aftercast.operations.clocks import NEVER, parse_duration_us, timestamp_us
+from aftercast.operations.errors import LookAheadError
 
 __all__ = ["Labels", "Outcome", "churn_labels", "failure_labels", "load_outcome"]
 

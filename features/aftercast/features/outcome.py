@@ -7,12 +7,12 @@ from typing import Final
 
 import pandas as pd
 
-from aftercast.data.clocks import NEVER
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.event_table import Records
 from aftercast.features.history import Frames, History, Reads
-from aftercast.features.records import Records
 from aftercast.features.windows.arrays import Ints
+from aftercast.operations.clocks import NEVER
 
 OUTCOME_TABLES: Final = ("devices", "failures", "repairs", "customers", "purchases")
 

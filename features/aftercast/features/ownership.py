@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import NEVER
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.records import Records
+from aftercast.features.event_table import Records
 from aftercast.features.windows.arrays import Floats, Ints, Visible
+from aftercast.operations.clocks import NEVER
 
 Rows = npt.NDArray[np.intp]
 

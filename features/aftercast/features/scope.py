@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aftercast.data.clocks import DAY_US, HOUR_US, parse_duration_us
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.history import AttributeKind
+from aftercast.operations.clocks import DAY_US, HOUR_US, parse_duration_us
 
 LOOK_BACK_HALF_LIVES: Final = 7  # the oldest record weighs 1/128; with the defaults this is the longest window
 CUSTOMER_WINDOWS: Final = (30 * DAY_US, 90 * DAY_US, 365 * DAY_US)

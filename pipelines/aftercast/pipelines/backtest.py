@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aftercast.data.clocks import parse_time
-from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.models.backtest import backtest
-from aftercast.models.bootstrap import DRAWS
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.report import BacktestReport
+from aftercast.models.judge.backtest import backtest
+from aftercast.models.judge.bootstrap import DRAWS
+from aftercast.models.judge.report import BacktestReport
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.database.forecasts import Kind
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aftercast.data.errors import AftercastError, InputError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.sources.registry import SOURCES, get_source
+from aftercast.data.ingest.sources.registry import SOURCES, get_source
+from aftercast.operations.errors import AftercastError, InputError
 
 
 def draft_from(path: Path, source_name: str | None) -> tuple[str, FleetSpec]:

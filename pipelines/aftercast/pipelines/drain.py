@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.batches import Batch
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import InputError
-from aftercast.data.ingest import ingest
-from aftercast.data.records.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
+from aftercast.operations.errors import InputError
 from aftercast.pipelines.online import owners_of, renew
+from aftercast.pipelines.pending_renewals import forget_to_renew, load_to_renew, save_to_renew
 from aftercast.pipelines.runs import one_at_a_time
-from aftercast.pipelines.to_renew import forget_to_renew, load_to_renew, save_to_renew
 
 LOG: Final = logging.getLogger(__name__)
 ROWS_AT_ONCE: Final = 200_000

@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.settings import quiet_libraries
 from aftercast.data.workspace import Workspace
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import quiet_libraries
 
 STARTUP_S: Final = 120
 

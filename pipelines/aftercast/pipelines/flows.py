@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from prefect import flow
 
-from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import open_workspace
-from aftercast.models.settings_file import read_settings
+from aftercast.models.fit.settings_file import read_settings
+from aftercast.operations.database.forecasts import Kind
 from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score

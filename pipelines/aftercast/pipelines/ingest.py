@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aftercast.data.errors import InputError
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import ingest
-from aftercast.data.sources.registry import get_source
-from aftercast.data.sources.source import Source
+from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest.sources.source import Source
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
-from aftercast.models.metadata import spec_hash
+from aftercast.models.registry.metadata import spec_hash
+from aftercast.operations.errors import InputError
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 
 SECTIONS: Final = ("sensors", "components", "fault_codes")

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from aftercast.data.clocks import from_us, timestamp_us
-from aftercast.data.errors import ModelMismatchError, NotEnoughDataError
-from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.models.live import live_rows
-from aftercast.models.registry import champion_version, load_champion
-from aftercast.models.scoring import with_judgement
-from aftercast.models.snapshot import Snapshot, snapshot_path, take_snapshot
-from aftercast.models.snapshot_file import load_snapshot, save_snapshot
+from aftercast.models.registry.versions import champion_version, load_champion
+from aftercast.models.scoring.scoring import with_judgement
+from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
+from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
+from aftercast.models.scoring.what_if import live_rows
+from aftercast.operations.clocks import from_us, timestamp_us
+from aftercast.operations.database.forecasts import Kind
+from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 PATIENCE_S = 600.0
 

@@ -8,23 +8,17 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.errors import InputError, LookAheadError, NotEnoughDataError
 from aftercast.data.workspace import Workspace
-from aftercast.features.sources import sources_digest
-from aftercast.features.trajectories.table import CYCLE
-from aftercast.models.metadata import library_versions, spec_hash
-from aftercast.models.registry import Version, needing_registry
-from aftercast.models.remaining_life import RemainingLifeSettings
-from aftercast.models.remaining_life.from_store import (
-    Asked,
-    FailedUnits,
-    asked_of,
-    failed_units,
-    natural,
-)
-from aftercast.models.remaining_life.judged import Judged, judge, stage_names
-from aftercast.models.remaining_life.registered import KIND, About, LoadedLife, keep, load_champion_life
-from aftercast.models.remaining_life.running import RunningUnits, running_units
+from aftercast.features.code_digest import sources_digest
+from aftercast.models.kinds.remaining_life import RemainingLifeSettings
+from aftercast.models.kinds.remaining_life.assessment import Judged, judge, stage_names
+from aftercast.models.kinds.remaining_life.from_store import Asked, FailedUnits, asked_of, failed_units, natural
+from aftercast.models.kinds.remaining_life.registered import KIND, About, LoadedLife, keep, load_champion_life
+from aftercast.models.kinds.remaining_life.running import RunningUnits, running_units
+from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE
+from aftercast.models.registry.metadata import library_versions, spec_hash
+from aftercast.models.registry.versions import Version, needing_registry
+from aftercast.operations.errors import InputError, LookAheadError, NotEnoughDataError
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 Progress = Callable[[str, int], None]

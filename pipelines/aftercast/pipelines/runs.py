@@ -20,9 +20,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
-from aftercast.data.errors import WorkspaceError
-from aftercast.data.records.flow_runs import find_flow_run, record_failure, record_finish, record_start
 from aftercast.data.workspace import Workspace
+from aftercast.operations.database.flow_runs import find_flow_run, record_failure, record_finish, record_start
+from aftercast.operations.errors import WorkspaceError
 
 PATIENCE_S = 3600.0
 

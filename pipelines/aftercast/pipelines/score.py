@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
-from aftercast.data.errors import InputError, NotEnoughDataError, NotFoundError
-from aftercast.data.records.scores import Kind, newest_scores
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry import Loaded, champion_version, load_champion, needing_registry, newest_version
-from aftercast.models.score_records import store_scores
-from aftercast.models.scoring import judge, with_judgement, with_shift
-from aftercast.models.snapshot import take_snapshot
+from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
+from aftercast.models.scoring.forecast_store import store_scores
+from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
+from aftercast.models.scoring.snapshot import take_snapshot
+from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
+from aftercast.operations.database.forecasts import Kind, newest_scores
+from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.online import keep_online
 from aftercast.pipelines.runs import run_key, run_once
 

@@ -7,21 +7,29 @@ from typing import Any
 
 import pandas as pd
 
-from aftercast.data.clocks import format_duration
-from aftercast.data.errors import ModelMismatchError, NotEnoughDataError, NotFoundError
-from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.features.leakage import LeakageReport
-from aftercast.features.sources import sources_digest
-from aftercast.models.described import described
+from aftercast.features.code_digest import sources_digest
+from aftercast.features.replay import LeakageReport
+from aftercast.models.examples.feature_list import described
+from aftercast.models.fit.settings_file import described_settings
+from aftercast.models.fit.training import OWN, Trained, train_from_store
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.leakage import lint_store, too_good
-from aftercast.models.metadata import Metadata, library_versions, spec_hash
-from aftercast.models.mlflow_logging import TrainingRecord, log_training
-from aftercast.models.plots import training_plots
-from aftercast.models.registry import Loaded, Version, decide, load_champion, needing_registry, promote, register
-from aftercast.models.settings_file import described_settings
-from aftercast.models.training import OWN, Trained, train_from_store
+from aftercast.models.judge.plots import training_plots
+from aftercast.models.leakage.gate import lint_store, too_good
+from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.registry.runs import TrainingRecord, log_training
+from aftercast.models.registry.versions import (
+    Loaded,
+    Version,
+    decide,
+    load_champion,
+    needing_registry,
+    promote,
+    register,
+)
+from aftercast.operations.clocks import format_duration
+from aftercast.operations.database.forecasts import Kind
+from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 Progress = Callable[[str, int], None]

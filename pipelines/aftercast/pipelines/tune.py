@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from aftercast.data.clocks import format_duration
-from aftercast.data.errors import NotEnoughDataError
-from aftercast.data.records.scores import Kind
 from aftercast.data.workspace import Workspace
-from aftercast.features.sources import sources_digest
-from aftercast.models.metadata import spec_hash
-from aftercast.models.mlflow_logging import log_search
-from aftercast.models.plots import trials_plot
-from aftercast.models.registry import needing_registry
-from aftercast.models.search import FOLDS, TRIALS, search
-from aftercast.models.settings_file import described_settings
+from aftercast.features.code_digest import sources_digest
+from aftercast.models.fit.settings_file import described_settings
+from aftercast.models.fit.tuning import FOLDS, TRIALS, search
+from aftercast.models.judge.plots import trials_plot
+from aftercast.models.registry.metadata import spec_hash
+from aftercast.models.registry.runs import log_search
+from aftercast.models.registry.versions import needing_registry
+from aftercast.operations.clocks import format_duration
+from aftercast.operations.database.forecasts import Kind
+from aftercast.operations.errors import NotEnoughDataError
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 
@@ -39,7 +39,7 @@ def run_tune(
     until
         UTC: nothing later is read. None is the end of the data.
     folds, trials, minutes, seed
-        See :func:`aftercast.models.search.search`.
+        See :func:`aftercast.models.fit.tuning.search`.
 
     Raises
     ------

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aftercast.data.log_lines import FIELDS, REQUEST
+from aftercast.operations.log_format import FIELDS, REQUEST
 from aftercast.serving.errors import LOG, unexpected
 from aftercast.serving.headers import header
-from aftercast.serving.measures.counting import Counting, method_of
+from aftercast.serving.metrics.counting import Counting, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
 REQUEST_ID: Final = "X-Request-ID"

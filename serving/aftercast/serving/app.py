@@ -11,19 +11,19 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
-from aftercast.data.audit.settling import settling
-from aftercast.data.errors import AftercastError
-from aftercast.data.log_lines import log_to_stderr
-from aftercast.data.memory import limit_held_memory
-from aftercast.data.settings import default_workspace, prepare_service
 from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.operations.audit.settling import settling
+from aftercast.operations.errors import AftercastError
+from aftercast.operations.log_format import log_to_stderr
+from aftercast.operations.memory import limit_held_memory
+from aftercast.operations.settings import default_workspace, prepare_service
 from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
-from aftercast.serving.champion import Champions
 from aftercast.serving.deps import Service
 from aftercast.serving.errors import LOG, install
 from aftercast.serving.limits import BodyLimit, TimeLimit
-from aftercast.serving.measures.measures import Measures
+from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.model_holder import Champions
 from aftercast.serving.openapi import Application
 from aftercast.serving.quick_path import QuickPath
 from aftercast.serving.rate_limit import RateLimit

@@ -18,10 +18,10 @@ from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from sqlalchemy import Engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aftercast.data.records.keys import KEY_PREFIX
-from aftercast.serving.callers import Caller, Callers
+from aftercast.operations.database.keys import KEY_PREFIX
 from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
 from aftercast.serving.headers import header
+from aftercast.serving.principals import Caller, Callers
 from aftercast.serving.tokens import Tokens
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})

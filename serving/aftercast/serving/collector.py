@@ -22,9 +22,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
 
-from aftercast.data.settings import TracingSettings
+from aftercast.operations.settings import TracingSettings
 from aftercast.serving.headers import header
-from aftercast.serving.measures.counting import method_of
+from aftercast.serving.metrics.counting import method_of
 
 TIMEOUT_S: Final = 3
 """Within which the collector has to take a batch; also the longest that stopping waits for it."""

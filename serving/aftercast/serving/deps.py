@@ -8,12 +8,12 @@ from typing import Annotated, Final
 from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
-from aftercast.data.audit.log import AuditLog
 from aftercast.data.workspace import Workspace
+from aftercast.operations.audit.log import AuditLog
 from aftercast.serving.auth import allowed
-from aftercast.serving.callers import Caller
-from aftercast.serving.champion import Champions
-from aftercast.serving.measures.measures import Measures
+from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.model_holder import Champions
+from aftercast.serving.principals import Caller
 
 PAST_THREADS: Final = 2
 

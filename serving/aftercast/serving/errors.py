@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from aftercast.data.audit.lines import AuditError
-from aftercast.data.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError, WorkspaceError
-from aftercast.serving.places import field_problem
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError, WorkspaceError
+from aftercast.serving.error_locations import field_problem
 from aftercast.serving.wire.problem import Problem
 
 PROBLEM_TYPE: Final = "application/problem+json"

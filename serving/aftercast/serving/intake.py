@@ -16,14 +16,14 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from aftercast.data.clocks import AHEAD
 from aftercast.data.contract import TABLES
-from aftercast.data.records.inbox import InboxBatch, find_batch, put_batch
-from aftercast.data.sent import UNREADABLE, Refused, check_sent
+from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
 from aftercast.data.workspace import Workspace
-from aftercast.serving.callers import Caller
+from aftercast.operations.clocks import AHEAD
+from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.reach import Reach, with_stored_ids
+from aftercast.serving.principals import Caller
+from aftercast.serving.tenancy import Reach, with_stored_ids
 
 NOT_YET: Final = "available_in_future"
 PATIENCE_S: Final = 10.0

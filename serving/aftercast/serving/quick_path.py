@@ -14,11 +14,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aftercast.data.errors import AftercastError
-from aftercast.serving.callers import Caller
+from aftercast.operations.errors import AftercastError
 from aftercast.serving.deps import Service
-from aftercast.serving.questions import Question
-from aftercast.serving.replies import reply_at_hand
+from aftercast.serving.predictions import Question
+from aftercast.serving.principals import Caller
+from aftercast.serving.responses import reply_at_hand
 
 SCOPE: Final = "predict"
 CONTENT_TYPE: Final = (b"content-type", b"application/json")

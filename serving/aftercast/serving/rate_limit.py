@@ -21,10 +21,10 @@ from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.errors import ConfigurationError, StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.records.keys import check_rate
-from aftercast.serving.callers import Caller
+from aftercast.operations.database.keys import check_rate
+from aftercast.operations.errors import SettingsError
 from aftercast.serving.errors import make_problem, problem_response, request_id_of
+from aftercast.serving.principals import Caller
 
 LOG: Final = logging.getLogger("aftercast.serving")
 STORAGE_S: Final = 0.25

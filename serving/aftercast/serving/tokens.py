@@ -13,12 +13,12 @@ from typing import Any, Final
 import jwt
 from jwt import PyJWK, PyJWKSet
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.issuer import check_issuer, issuer_keys
-from aftercast.data.records.keys import SCOPES
-from aftercast.data.settings import TokenSettings
-from aftercast.serving.callers import Caller, Verified
+from aftercast.operations.database.keys import SCOPES
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.openid import check_issuer, issuer_keys
+from aftercast.operations.settings import TokenSettings
 from aftercast.serving.errors import ProblemError
+from aftercast.serving.principals import Caller, Verified
 
 LOG: Final = logging.getLogger("aftercast.serving")
 REQUIRED: Final = ("exp", "iss", "aud", "sub")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aftercast.data.errors import SettingsError
-from aftercast.data.settings import TracingSettings
+from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import TracingSettings
 
 if TYPE_CHECKING:  # only who traces needs it
     from aftercast.serving.collector import Collector

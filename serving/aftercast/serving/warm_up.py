@@ -13,12 +13,12 @@ from typing import Final
 
 import pandas as pd
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.workspace import Workspace
-from aftercast.models.live import live_rows
-from aftercast.models.snapshot import Snapshot
-from aftercast.serving.champion import Champions
+from aftercast.models.scoring.snapshot import Snapshot
+from aftercast.models.scoring.what_if import live_rows
+from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.serving.errors import LOG
+from aftercast.serving.model_holder import Champions
 
 LOOK_EVERY_S: Final = 1.0
 

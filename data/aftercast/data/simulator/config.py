@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aftercast.data.clocks import DAY_US
+from aftercast.operations.clocks import DAY_US
 
 COMPONENTS: Final = ("pump", "motor", "heater", "valve")
 SENSORS: Final = ("temperature_c", "vibration_mm_s", "current_a", "pressure_bar", "running_hours")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, HOUR_US
 from aftercast.data.simulator.config import COMPONENTS, REGIONS, Run
 from aftercast.data.simulator.fleet import Device, Floats, generator
 from aftercast.data.simulator.texts import Topic, write_text
 from aftercast.data.simulator.write import Row
+from aftercast.operations.clocks import DAY_US, HOUR_US
 
 SEGMENTS = {"consumer": 1.5, "professional": 0.7, "enterprise": 0.3}
 Experience = list[tuple[int, int, bool, str, str, int]]

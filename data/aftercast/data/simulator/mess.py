@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import HOUR_US
 from aftercast.data.simulator.config import FleetConfig
 from aftercast.data.simulator.fleet import Device, Floats, Ints, generator
+from aftercast.operations.clocks import HOUR_US
 
 
 def spoil(device: Device, values: Floats, start_us: int, seed: int, config: FleetConfig) -> tuple[Ints, Ints, Floats]:

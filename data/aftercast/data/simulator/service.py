@@ -6,11 +6,11 @@ from collections import defaultdict
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
 from aftercast.data.simulator.fleet import Device, Floats, generator
 from aftercast.data.simulator.hazards import FAILURE, HOLDOUT, PREVENTIVE, DevicePath
 from aftercast.data.simulator.write import Row
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 FAULT_CODES = (*(f"E-{part.upper()}" for part in COMPONENTS), "N-01")
 

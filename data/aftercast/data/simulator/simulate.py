@@ -12,7 +12,6 @@ from typing import Final
 import pandas as pd
 import pyarrow as pa
 
-from aftercast.data.clocks import parse_time, timestamp_us
 from aftercast.data.contract import TABLES
 from aftercast.data.simulator.config import FleetConfig, Run
 from aftercast.data.simulator.customers import CustomerLife, Experience, live
@@ -25,6 +24,7 @@ from aftercast.data.simulator.telemetry import readings
 from aftercast.data.simulator.truth import churn_table, hazard_tables, treatment_table
 from aftercast.data.simulator.write import Growing, Row, Tables, rows_table, telemetry_table
 from aftercast.data.workspace import write_fleet
+from aftercast.operations.clocks import parse_time, timestamp_us
 
 Progress = Callable[[str, int], None]
 LARGE: Final = ("faults", "repairs", "contacts")

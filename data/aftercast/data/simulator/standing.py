@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pandas as pd
 
-from aftercast.data.clocks import DAY_US
 from aftercast.data.simulator.config import COMPONENTS, MODELS, REGIONS, Run
 from aftercast.data.simulator.fleet import Device
 from aftercast.data.simulator.write import Row
+from aftercast.operations.clocks import DAY_US
 
 
 def device_rows(device: Device, run: Run) -> list[Row]:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from aftercast.data.clocks import DAY_US
 from aftercast.data.simulator.config import COMPONENTS
 from aftercast.data.simulator.customers import CustomerLife
 from aftercast.data.simulator.fleet import Device, Floats
 from aftercast.data.simulator.hazards import DevicePath
 from aftercast.data.simulator.write import TIME, Row
+from aftercast.operations.clocks import DAY_US
 
 PROBABILITIES = ("p_24h", "p_7d", "p_30d")
 CHURN_DAYS = (30, 60, 90)

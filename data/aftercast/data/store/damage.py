@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.quarantine import QUARANTINE
-from aftercast.data.records.versions import TableState, newest_version
 from aftercast.data.store.history import Store
 from aftercast.data.store.layout import stored_table
+from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import history_of
+from aftercast.operations.database.store_versions import TableState, newest_version
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import StoreError
-from aftercast.data.hashing import bucket_of
-from aftercast.data.quarantine import QUARANTINE
-from aftercast.data.records.versions import Published, find_version, list_versions, newest_version, publish
+from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import stored_table
+from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import Selection, history_of, read_table
 from aftercast.data.store.writer import StoreWriter
+from aftercast.operations.database.store_versions import Published, find_version, list_versions, newest_version, publish
+from aftercast.operations.errors import StoreError
 
 LOCK_FILE: Final = ".writing.lock"
 LOCK_PATIENCE_S: Final = 600.0

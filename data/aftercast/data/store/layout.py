@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from aftercast.data.clocks import TIME_DTYPE
 from aftercast.data.contract import TABLES, Table
-from aftercast.data.errors import StoreError
-from aftercast.data.hashing import hash_rows
-from aftercast.data.quarantine import QUARANTINE
+from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.quarantine import QUARANTINE
+from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.errors import StoreError
 
 ROW: Final = "_row"
 """Hash of key, available_at and content: equal for exact duplicates."""

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from aftercast.data.contract import Table
-from aftercast.data.hashing import bucket_of
-from aftercast.data.records.versions import TableState
 from aftercast.data.store.delta import DeltaHistory
+from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import BUCKET, BUCKETED, PANDAS_TYPES, PRIVATE, ROW, empty_frame, sort_order, to_frame
+from aftercast.operations.database.store_versions import TableState
 
 
 @dataclass(frozen=True)

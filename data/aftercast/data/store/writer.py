@@ -6,9 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aftercast.data.contract import Table
-from aftercast.data.hashing import bucket_of
-from aftercast.data.quarantine import QUARANTINE
-from aftercast.data.records.versions import Published, TableState
+from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import (
     BUCKET,
     BUCKETED,
@@ -21,7 +19,9 @@ from aftercast.data.store.layout import (
     stored_table,
     to_arrow,
 )
+from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import Selection, history_of, read_table
+from aftercast.operations.database.store_versions import Published, TableState
 
 
 class StoreWriter:

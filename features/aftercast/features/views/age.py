@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.features.context import DeviceContext, Values
+from aftercast.features.failure_events import failures_of, renewals_of
 from aftercast.features.scope import Feature, Scope, number
-from aftercast.features.service import failures_of, renewals_of
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Ints
+from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 
 def _features(scope: Scope) -> list[Feature]:

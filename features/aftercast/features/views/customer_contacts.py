@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aftercast.data.clocks import DAY_US
 from aftercast.features.context import CustomerContext, Values, values_of, where
+from aftercast.features.failure_events import is_in
 from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
-from aftercast.features.service import is_in
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
+from aftercast.operations.clocks import DAY_US
 
 KINDS = ("complaint", "question", "repair_request", "survey")
 SCORES = {"csat": "", "nps": ""}

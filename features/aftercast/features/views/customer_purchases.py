@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US
 from aftercast.features.context import CustomerContext, Values, values_of
 from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import DAY_US
 
 SHORT_US, LONG_US = CUSTOMER_WINDOWS[1], CUSTOMER_WINDOWS[-1]
 

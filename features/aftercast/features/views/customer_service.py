@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US
 from aftercast.features.context import CustomerContext, Values
+from aftercast.features.failure_events import failure_records, is_in
 from aftercast.features.ownership import Ownership, closing_days, ownership
 from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
-from aftercast.features.service import failure_records, is_in
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.arrays import Cells, Visible, make_cells
+from aftercast.operations.clocks import DAY_US
 
 REPEAT_US = 30 * DAY_US
 COUNTED = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.context import CustomerContext, Values
 from aftercast.features.scope import Feature, Scope, category, number
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import DAY_US, NEVER
 
 CONTRACT = ("segment", "region", "channel", "language")
 

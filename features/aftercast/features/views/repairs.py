@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.context import DeviceContext, Values, where
+from aftercast.features.failure_events import is_in
 from aftercast.features.scope import Feature, Scope, label, number
-from aftercast.features.service import is_in
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import DAY_US, NEVER
 
 KINDS = ("corrective", "preventive", "proactive", "inspection")
 REPEAT_US = 30 * DAY_US

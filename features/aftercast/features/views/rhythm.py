@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US
 from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, number
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import median_gap
+from aftercast.operations.clocks import DAY_US
 
 GAPS = 5
 

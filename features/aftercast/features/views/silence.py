@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import HOUR_US
 from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import HOUR_US
 
 
 def _features(scope: Scope) -> list[Feature]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aftercast.data.clocks import HOUR_US
 from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, label, number
 from aftercast.features.view import FeatureView
 from aftercast.features.windows.events import last_value
 from aftercast.features.windows.state import INCREASE
+from aftercast.operations.clocks import HOUR_US
 
 
 def _features(scope: Scope) -> list[Feature]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import DAY_US, NEVER
 from aftercast.features.context import DeviceContext, Values
 from aftercast.features.scope import Feature, Scope, number
 from aftercast.features.view import FeatureView
+from aftercast.operations.clocks import DAY_US, NEVER
 
 
 def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.clocks import NEVER
 from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, compiled
+from aftercast.operations.clocks import NEVER
 
 
 @compiled

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from aftercast.data.clocks import HOUR_US
 from aftercast.features.windows.arrays import Floats, compiled
+from aftercast.operations.clocks import HOUR_US
 
 LEVEL: Final = 1  # records, mean, std, low, high
 TREND: Final = 2

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aftercast.data.clocks import NEVER
 from aftercast.features.labels import Labels
+from aftercast.operations.clocks import NEVER
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.labels import Labels
-from aftercast.models.bands import Band
-from aftercast.models.calibration import OWN, Calibrator, fit_calibrator, moved
+from aftercast.models.fit.calibration import OWN, Calibrator, fit_calibrator, moved
+from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import lightgbm as lgb
 import numpy as np
 
-from aftercast.models.bands import Band
-from aftercast.models.calibration import Calibrator
+from aftercast.models.fit.calibration import Calibrator
+from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.schema import Schema
 from aftercast.models.hazard.settings import HazardSettings
-from aftercast.models.saved_json import load_json, save_json
+from aftercast.models.registry.saved_json import load_json, save_json
 
 if TYPE_CHECKING:
     from aftercast.models.hazard.model import HazardModel

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aftercast.data.clocks import format_duration
-from aftercast.data.errors import ModelMismatchError
+from aftercast.operations.clocks import format_duration
+from aftercast.operations.errors import ModelMismatchError
 
 Floats = npt.NDArray[np.float64]
 LOWEST: Final = 1e-12

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.errors import ModelMismatchError
+from aftercast.operations.errors import ModelMismatchError
 
 Matrix = npt.NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from aftercast.data.clocks import DAY_US
+from aftercast.operations.clocks import DAY_US
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from pydantic import ValidationError
 
-from aftercast.data.errors import AftercastError
+from aftercast.operations.errors import AftercastError
 from aftercast.serving.wire.problem import Problem
 
 

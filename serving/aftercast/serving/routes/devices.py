@@ -9,15 +9,15 @@ import pandas as pd
 from fastapi import APIRouter, Path, Request
 
 from aftercast.data.contract import TABLES
-from aftercast.data.errors import NotFoundError
 from aftercast.data.workspace import Workspace
-from aftercast.models.answers import Answer
-from aftercast.serving.callers import Caller
+from aftercast.models.words.answers import Answer
+from aftercast.operations.errors import NotFoundError
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
-from aftercast.serving.questions import Profile, profile
+from aftercast.serving.predictions import Profile, profile
+from aftercast.serving.principals import Caller
 from aftercast.serving.refusals import refusals
-from aftercast.serving.render import PREDICTION, Unanswered, drivers, evidence, model_ref
+from aftercast.serving.serialization import PREDICTION, Unanswered, drivers, evidence, model_ref
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
 

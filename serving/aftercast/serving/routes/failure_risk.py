@@ -9,10 +9,10 @@ from pydantic import WrapValidator
 
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
-from aftercast.serving.questions import Question
+from aftercast.serving.predictions import Question
 from aftercast.serving.quick_path import Plain
 from aftercast.serving.refusals import WITH_BODY, refusals
-from aftercast.serving.replies import reply_to
+from aftercast.serving.responses import reply_to
 from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter
 
-from aftercast.data.clocks import parse_time
-from aftercast.models.registry import Loaded
-from aftercast.serving.champion import KINDS, Held
+from aftercast.models.registry.versions import Loaded
+from aftercast.operations.clocks import parse_time
 from aftercast.serving.deps import MAY_PREDICT, ServiceDep
+from aftercast.serving.model_holder import KINDS, Held
 from aftercast.serving.refusals import refusals
-from aftercast.serving.render import model_ref
+from aftercast.serving.serialization import model_ref
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.model import ChampionModel, ModelAnswer
 

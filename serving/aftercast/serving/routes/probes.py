@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from aftercast.serving.champion import KINDS, Held
 from aftercast.serving.deps import ServiceDep
+from aftercast.serving.model_holder import KINDS, Held
 from aftercast.serving.wire.probes import Health, LoadedModel, Readiness
 
 router = APIRouter(tags=["probes"])

@@ -8,13 +8,13 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from aftercast.data.errors import ModelMismatchError, SettingsError, TooManyListsError
-from aftercast.models.list_files import to_csv
-from aftercast.models.risk_list import RiskList, give_out, make_list
-from aftercast.serving.callers import Caller
+from aftercast.models.lists.list_files import to_csv
+from aftercast.models.lists.risk_list import RiskList, give_out, make_list
+from aftercast.operations.errors import ModelMismatchError, SettingsError, TooManyListsError
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
-from aftercast.serving.questions import instant
+from aftercast.serving.predictions import instant
+from aftercast.serving.principals import Caller
 from aftercast.serving.refusals import refusals
 from aftercast.serving.wire.common import HorizonText, Instant
 from aftercast.serving.wire.risk_list import RiskListAnswer

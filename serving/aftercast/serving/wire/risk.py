@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
 
-from aftercast.data.settings import MOST_DEVICES, MOST_RECORDS
+from aftercast.operations.settings import MOST_DEVICES, MOST_RECORDS
 from aftercast.serving.wire.common import (
     Cutoff,
     Driver,

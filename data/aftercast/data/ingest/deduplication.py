@@ -1,0 +1,180 @@
+"""What an import brings that the store has already, and what contradicts it.
+
+Two rows of one key and one ``available_at`` are one fact: equal cells are a duplicate, cells that only one of them
+has are merged, cells that differ are a conflict, and the row that came first stands. A row that is available later
+corrects the one before it, unless it says the same. Telemetry is compared cell by cell, other tables row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.contract import Table
+from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.layout import ROW, row_hashes
+from aftercast.data.store.reading import Selection
+
+Mask = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
+Reader = Callable[[Selection], pd.DataFrame]
+AVAILABLE: Final = "available_at"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Verdict on every row, each of shape (n,); a row is kept, a duplicate or in conflict.
+
+    Attributes
+    ----------
+    corrects
+        Kept rows that replace what was visible before them.
+    """
+
+    kept: Mask
+    conflicts: Mask
+    corrects: Mask
+
+
+def resolve(table: Table, frame: pd.DataFrame, read: Reader) -> Resolved:
+    """Compare typed rows (in order of arrival) with each other and with what is stored.
+
+    Parameters
+    ----------
+    read
+        Reads the stored rows of the table, those of this import included.
+    """
+    hashes, keys = row_hashes(frame), hash_rows(frame, table.key)
+    stored = read(_near(table, frame, [*table.key, ROW]))
+    stored_keys = hash_rows(stored, table.key)
+    fresh = _first_of_each(hashes) & ~np.isin(hashes, np.asarray(stored[ROW], dtype=np.int64))
+    contested = fresh & (np.isin(keys, stored_keys) | _repeated(keys, fresh))
+    verdict = Resolved(fresh.copy(), np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool))
+    if contested.any():
+        rivals = _rivals(table, frame[contested], keys[contested], stored_keys, read)
+        _judge(table, frame, np.flatnonzero(contested), rivals, verdict)
+    return verdict
+
+
+def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> Selection:
+    """Select where a stored row of the same key must lie."""
+    by_device = "device_id" in table.key
+    by_time = table.event_time is not None and table.event_time in table.key
+    return Selection(
+        columns=columns,
+        device_ids=frame["device_id"].unique().tolist() if by_device else None,
+        event_from=frame[table.event_time].min() if by_time else None,
+        event_to=frame[table.event_time].max() if by_time else None,
+        ordered=False,
+    )
+
+
+def _first_of_each(hashes: npt.NDArray[np.int64]) -> Mask:
+    first = np.zeros(len(hashes), dtype=bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    return first
+
+
+def _repeated(keys: Hashes, among: Mask) -> Mask:
+    """Rows whose key several of the rows considered have, shape (n,)."""
+    values, counts = np.unique(keys[among], return_counts=True)
+    return among & np.isin(keys, values[counts > 1])
+
+
+def _rivals(table: Table, frame: pd.DataFrame, keys: Hashes, stored_keys: Hashes, read: Reader) -> pd.DataFrame:
+    """Read the stored rows that share a key with the rows."""
+    if not np.isin(keys, stored_keys).any():
+        return frame.iloc[:0]
+    stored = read(_near(table, frame))
+    return stored[np.isin(hash_rows(stored, table.key), keys)]
+
+
+def _judge(
+    table: Table, frame: pd.DataFrame, positions: npt.NDArray[np.intp], rivals: pd.DataFrame, verdict: Resolved
+) -> None:
+    """Settle the contested rows in place."""
+    both = pd.concat([rivals, frame.iloc[positions]], ignore_index=True)
+    stored = np.arange(len(both)) < len(rivals)
+    cells = _cells(table, both)
+    codes, facts = _facts(hash_rows(both, table.key), pd.DatetimeIndex(both[AVAILABLE]).as_unit("us").asi8)
+    merged, added, conflicts = _merge(codes, stored, cells, len(facts))
+    says_new, replaces = _against_earlier(facts, merged)
+    old = np.zeros(len(facts), dtype=bool)
+    old[codes[stored]] = True
+    kept = added & (says_new | old)[codes]
+    mine = ~stored
+    verdict.kept[positions] = kept[mine]
+    verdict.conflicts[positions] = conflicts[mine]
+    verdict.corrects[positions] = (kept & replaces[codes] & ~old[codes])[mine]
+
+
+def _facts(keys: Hashes, available: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], Hashes]:
+    """Find the facts (key and available_at), in order: the fact of every row, and the key of every fact."""
+    order = np.lexsort((available, keys))
+    sorted_keys, sorted_available = keys[order], available[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (sorted_keys[1:] != sorted_keys[:-1]) | (sorted_available[1:] != sorted_available[:-1])
+    codes = np.empty(len(order), dtype=np.intp)
+    codes[order] = np.cumsum(new) - 1
+    return codes, sorted_keys[new]
+
+
+def _cells(table: Table, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return what is compared, shape (n, k): the sensors of telemetry; elsewhere one code for the whole row."""
+    open_names = [str(c) for c in frame.columns if not str(c).startswith("_") and c not in (*table.key, AVAILABLE)]
+    if table.name == "telemetry":
+        return np.asarray(frame[open_names], dtype=np.float64)
+    content, _ = pd.factorize(hash_rows(frame, open_names))
+    return content.astype(np.float64)[:, None]
+
+
+def _merge(
+    codes: npt.NDArray[np.intp], stored: Mask, cells: npt.NDArray[np.float64], facts: int
+) -> tuple[npt.NDArray[np.float64], Mask, Mask]:
+    """Merge rows into facts in order of arrival.
+
+    Returns
+    -------
+    merged, added, conflicts
+        Cells of every fact, shape (facts, k); rows that gave a fact a cell it lacked, and rows that contradict it,
+        both of shape (n,). Stored rows never conflict.
+    """
+    merged = np.full((facts, cells.shape[1]), np.nan)
+    added, conflicts = np.zeros(len(codes), dtype=bool), np.zeros(len(codes), dtype=bool)
+    turn = np.asarray(pd.Series(codes).groupby(codes).cumcount())
+    for now in _turns(turn):
+        fact, incoming = codes[now], cells[now]
+        here = merged[fact]
+        present, had = ~np.isnan(incoming), ~np.isnan(here)
+        clash = (present & had & (incoming != here)).any(axis=1) & ~stored[now]
+        news = (present & ~had).any(axis=1) & ~clash
+        merged[fact[news]] = np.where(had[news], here[news], incoming[news])
+        added[now], conflicts[now] = news, clash
+    return merged, added, conflicts
+
+
+def _turns(turn: npt.NDArray[np.intp]) -> Sequence[npt.NDArray[np.intp]]:
+    """Positions of the first row of every fact, then of the second, and so on."""
+    order = np.argsort(turn, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(turn[order])) + 1)
+
+
+def _against_earlier(keys: Hashes, merged: npt.NDArray[np.float64]) -> tuple[Mask, Mask]:
+    """Compare each fact (sorted by key, then available_at) with what its key showed before it.
+
+    Returns
+    -------
+    says_new, replaces
+        Facts with a cell that was missing or different before; facts with a cell that was different. Shape (facts,).
+    """
+    shown = pd.DataFrame(merged).groupby(keys).ffill()
+    before = np.asarray(shown.groupby(keys).shift(), dtype=np.float64)
+    present = ~np.isnan(merged)
+    says_new = (present & (np.isnan(before) | (merged != before))).any(axis=1)
+    replaces = (present & ~np.isnan(before) & (merged != before)).any(axis=1)
+    return says_new, replaces

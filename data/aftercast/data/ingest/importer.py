@@ -1,0 +1,191 @@
+"""Ingest: batches in, one published store version out; the same batches again change nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from aftercast.data.contract import TABLES, Table
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.deduplication import resolve
+from aftercast.data.ingest.reports import ImportReport, TableReport
+from aftercast.data.ingest.validation.draft import Finding
+from aftercast.data.ingest.validation.refusals import quarantine_rows
+from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
+from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
+from aftercast.data.store import Store, StoreWriter
+from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.quarantine import QUARANTINE
+from aftercast.data.store.reading import Selection
+from aftercast.operations.database.imports import record_import_finish, record_import_start
+from aftercast.operations.errors import InputError
+
+ROWS_AT_ONCE: Final = 500_000
+ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
+Progress = Callable[[str, int], None]
+
+__all__ = ["ImportReport", "TableReport", "ingest"]
+
+
+def ingest(
+    store: Store,
+    batches: Iterable[Batch],
+    spec: FleetSpec,
+    *,
+    origin: str,
+    progress: Progress | None = None,
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> ImportReport:
+    """Validate batches, drop what is stored already, and publish the rest as one store version.
+
+    Parameters
+    ----------
+    batches
+        In an order in which devices and customers come before what refers to them.
+    origin
+        What the import log calls it.
+    progress
+        Called with table and rows read after each batch.
+    rows_at_once
+        Rows of a table that wait to be stored together; a larger batch is stored as it is.
+
+    Raises
+    ------
+    InputError
+        If a batch cannot be read as its table, or there is none; nothing of the import becomes visible then.
+    StoreError
+        If another writer holds the store.
+    """
+    report = ImportReport(import_id=uuid.uuid4().hex)
+    started_at = pd.Timestamp.now("UTC").as_unit("us")
+    record_import_start(store.database, report.import_id, origin, started_at)
+    with store.writing(report.import_id) as writer:
+        running = _Import(writer, spec, report, started_at, rows_at_once)
+        for batch in batches:
+            running.take(batch)
+            if progress is not None:
+                progress(batch.table, len(batch.frame))
+        running.finish(origin)
+        before = writer.base.version
+    report.version = store.version()
+    report.published = report.version > before
+    record_import_finish(store.database, report.import_id, report.version, report.to_dict())
+    return report
+
+
+class _Import:
+    """An import under way: what waits to be stored and what is known so far."""
+
+    def __init__(
+        self, writer: StoreWriter, spec: FleetSpec, report: ImportReport, started_at: pd.Timestamp, rows_at_once: int
+    ) -> None:
+        self._writer = writer
+        self._spec = spec
+        self._report = report
+        self._started_at = started_at
+        self._rows_at_once = rows_at_once
+        self._waiting: dict[str, list[pd.DataFrame]] = {}
+        self._refused: list[pd.DataFrame] = []
+        self._kinds: dict[str, dict[str, str]] = {}
+        self._unlisted: Unlisted = {}
+        self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
+
+    def take(self, batch: Batch) -> None:
+        """Validate a batch; store its table once enough of it waits."""
+        checked = validate(batch, self._spec, self._known, self._attribute_kinds(batch.table), self._started_at)
+        if batch.covers_until is not None:
+            self._writer.covers(batch.covers_until)
+        name = checked.table.name
+        self._learn(checked)
+        report = self._report.table(name)
+        report.read += checked.read
+        self._refuse(checked.refused)
+        self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
+        self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
+        self._waiting.setdefault(name, []).append(checked.frame)
+        if sum(len(frame) for frame in self._waiting[name]) >= self._rows_at_once:
+            self._store(checked.table)
+
+    def finish(self, origin: str) -> None:
+        """Store what waits, then the quarantine, and tell of what is not listed."""
+        if not self._report.tables:
+            raise InputError(f"{origin} holds no table to import.", "Name files after tables, as in devices.csv.")
+        for name in list(self._waiting):
+            self._store(TABLES[name])
+        self._store_quarantine()
+        brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
+        self._report.notices += notices(self._unlisted, brought, self._spec)
+
+    def _stored_ids(self, table: str, column: str) -> set[str]:
+        return set(self._writer.read(table, Selection(columns=[column], ordered=False))[column])
+
+    def _attribute_kinds(self, name: str) -> dict[str, str]:
+        if name in TABLES and name not in self._kinds:
+            self._kinds[name] = self._writer.attribute_kinds(name)
+        return self._kinds.get(name, {})
+
+    def _learn(self, checked: Checked) -> None:
+        """Remember the ids and attribute types that later batches may refer to."""
+        for column, name in ID_TABLES.items():
+            if checked.table.name == name:
+                self._known[column] |= set(checked.frame[column])
+        for column in checked.frame.columns:
+            if checked.table.open and not checked.table.has(column) and not column.startswith("_"):
+                self._kinds[checked.table.name].setdefault(column, _kind(checked.frame[column]))
+
+    def _store(self, table: Table) -> None:
+        frame = pd.concat(self._waiting.pop(table.name), ignore_index=True)
+        if len(frame) == 0:
+            return
+        verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted))
+        if verdict.conflicts.any():
+            self._refuse(_conflicts(table, frame, verdict.conflicts))
+        report = self._report.table(table.name)
+        kept = int(verdict.kept.sum())
+        report.kept += kept
+        report.corrected += int(verdict.corrects.sum())
+        report.duplicate += len(frame) - kept - int(verdict.conflicts.sum())
+        self._writer.append(table.name, frame[verdict.kept].drop(columns=[ORIGIN, NUMBER]))
+
+    def _refuse(self, refused: pd.DataFrame) -> None:
+        if len(refused) == 0:
+            return
+        self._refused.append(refused)
+        for (table, reason), rows in refused.groupby(["table", "reason"]):
+            report = self._report.table(str(table))
+            report.quarantined[str(reason)] = report.quarantined.get(str(reason), 0) + len(rows)
+            first = rows.iloc[0]
+            report.examples.setdefault(str(reason), f"{first['origin']} row {first['row_number']}: {first['detail']}")
+
+    def _store_quarantine(self) -> None:
+        """Add the refused records that were not refused before."""
+        if not self._refused:
+            return
+        key = list(QUARANTINE.key)
+        refused = pd.concat(self._refused, ignore_index=True).drop_duplicates(key, ignore_index=True)
+        stored = self._writer.read(QUARANTINE.name, Selection(columns=key, ordered=False))
+        new = refused[~np.isin(hash_rows(refused, key), hash_rows(stored, key))]
+        moment = pd.Series(self._started_at, index=new.index)
+        self._writer.append(QUARANTINE.name, new.assign(import_id=self._report.import_id, available_at=moment))
+
+
+def _kind(values: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return "bool"
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return "float"
+    return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
+
+
+def _conflicts(table: Table, frame: pd.DataFrame, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pd.DataFrame:
+    key = ", ".join(table.key)
+    about = f"the same {key} and available_at with other values came before"
+    public = frame.drop(columns=[ORIGIN, NUMBER])
+    finding = Finding("conflicting_duplicate", rows, "", about)
+    return quarantine_rows(table, public, finding, frame[ORIGIN], frame[NUMBER])

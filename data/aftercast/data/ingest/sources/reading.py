@@ -1,0 +1,214 @@
+"""Reading files for sources: CSV as text, Parquet as typed, both in chunks, with errors that name the file."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.errors import InputError
+
+ROWS_AT_ONCE: Final = 400_000
+SUFFIXES: Final = (".parquet", ".csv.gz", ".csv")
+SEPARATORS: Final = {";": "';'", "\t": "a tab"}
+"""What else separates cells in files called CSV, and what people call it."""
+
+
+def stem_of(path: Path) -> str:
+    """File name without the endings this module reads.
+
+    >>> stem_of(Path("PdM_errors.csv.gz"))
+    'PdM_errors'
+    """
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file has an ending this module reads."""
+    return path.is_file() and path.name.lower().endswith(SUFFIXES) and not path.name.startswith((".", "_"))
+
+
+def read_chunks(
+    path: Path,
+    *,
+    required: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    typed: bool = False,
+    text: Sequence[str] = (),
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> Iterator[pd.DataFrame]:
+    """Rows of a file in chunks that are never empty; the index, from 0, continues through them.
+
+    Parameters
+    ----------
+    required
+        Columns the file must have.
+    columns
+        Only these columns of it, where it has them.
+    typed
+        Let pandas find the types of a CSV; otherwise every cell stays text, so that each can be judged by itself.
+    text
+        Columns that stay text even so: identifiers, whose leading zeros count.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, damaged, not UTF-8, not comma-separated, or lacks a required column.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}.", "Name a file.")
+    rows = 0
+    try:
+        for chunk in _chunks(path, columns, rows_at_once, typed, text):
+            if rows == 0:
+                require_columns(path, chunk, required)
+            if len(chunk) > 0:
+                yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
+                rows += len(chunk)
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read.", "Give this user the right to read it.") from error
+    except (pa.ArrowException, OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{path} is damaged after {rows:,} rows, or not a {path.suffix[1:]} file.", "Fetch or export it again."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
+        raise InputError(
+            f"{path} is not a comma-separated UTF-8 file: {_detail(error)}.", "Export it again as CSV in UTF-8."
+        ) from error
+    except pd.errors.EmptyDataError:
+        rows = 0
+    if rows == 0:
+        raise InputError(f"{path} is empty: 0 rows.", "Leave the file out, or export it again.")
+
+
+def read_file(
+    path: Path, *, required: Sequence[str] = (), columns: Sequence[str] | None = None, text: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return all rows of a file, typed; for files known to be small. Errors as :func:`read_chunks`."""
+    chunks = read_chunks(path, required=required, columns=columns, typed=True, text=text)
+    return pd.concat(list(chunks), ignore_index=True)
+
+
+def require_columns(path: Path, frame: pd.DataFrame, required: Iterable[str]) -> None:
+    """Raise InputError for the first required column that is missing, naming the nearest one present."""
+    present = [str(column) for column in frame.columns]
+    for name in required:
+        if name not in present:
+            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+            hint = f"Is it the column '{near[0]}'?" if near else f"Columns present: {', '.join(present[:12])}."
+            raise InputError(f"{path} has no column '{name}' ({len(frame):,} rows read).", hint)
+
+
+def utc(times: pd.Series, path: Path) -> pd.Series:
+    """Times of a publisher whose clock is UTC.
+
+    Raises
+    ------
+    InputError
+        If a time cannot be read; names the column, the number of rows and an example.
+    """
+    if pd.api.types.is_numeric_dtype(times.dtype):
+        raise _unreadable(times, np.ones(len(times), dtype=bool), path, "Write times as 2015-01-31 06:00:00.")
+    parsed = pd.to_datetime(times, utc=True, errors="coerce", format="ISO8601")
+    broken = np.asarray(parsed.isna())
+    if broken.any():
+        raise _unreadable(times, broken, path, "Write times as 2015-01-31 06:00:00.")
+    return parsed.astype(TIME_DTYPE)
+
+
+def whole_numbers(values: pd.Series, path: Path) -> pd.Series:
+    """Values that count or number something, as int64, shape (n,).
+
+    Raises
+    ------
+    InputError
+        If one is missing or no whole number; names the column, the number of rows and an example.
+    """
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    broken = np.asarray(~(np.isfinite(numbers) & (numbers % 1 == 0)))
+    if broken.any():
+        raise _unreadable(values, broken, path, "The publisher's files have a whole number there.")
+    return numbers.astype("int64")
+
+
+def _unreadable(
+    values: pd.Series, broken: np.ndarray[tuple[int], np.dtype[np.bool_]], path: Path, hint: str
+) -> InputError:
+    count, example = int(broken.sum()), values[broken].iloc[0]
+    return InputError(
+        f"{path}: {count:,} of {len(values):,} rows have no readable '{values.name}', first '{example}'.", hint
+    )
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start:,} is none of UTF-8"
+    if isinstance(error, pd.errors.ParserWarning):
+        return "rows have more cells than its header"
+    return str(error).removeprefix("Error tokenizing data. C error: ").strip().rstrip(".")
+
+
+def _chunks(
+    path: Path, columns: Sequence[str] | None, rows_at_once: int, typed: bool, text: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path, columns, rows_at_once)
+    return _csv(path, columns, rows_at_once, dict.fromkeys(text, "str") if typed else "str")
+
+
+def _parquet(path: Path, columns: Sequence[str] | None, rows_at_once: int) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        chosen = None if columns is None else [name for name in columns if name in names]
+        for batch in file.iter_batches(rows_at_once, columns=chosen):
+            yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
+
+
+def _csv(
+    path: Path, columns: Sequence[str] | None, rows_at_once: int, dtype: dict[str, str] | str
+) -> Iterator[pd.DataFrame]:
+    _refuse_separator(path)
+    wanted = None if columns is None else set(columns)
+    with pd.read_csv(
+        path,
+        dtype=dtype,
+        keep_default_na=dtype != "str",
+        usecols=None if wanted is None else lambda name: name in wanted,
+        index_col=False,
+        chunksize=rows_at_once,
+        encoding="utf-8-sig",
+        low_memory=False,
+    ) as reader:
+        while (chunk := _next(reader)) is not None:
+            yield chunk
+
+
+def _refuse_separator(path: Path) -> None:
+    """Raise InputError for a file whose header is one name to us because its cells are separated by something else."""
+    header = [str(name) for name in pd.read_csv(path, dtype="str", nrows=0, encoding="utf-8-sig").columns]
+    for separator, called in SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise InputError(
+                f"{path} is separated by {called}, not by commas.",
+                "Save it comma-separated, with a point in decimal numbers.",
+            )
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """Next chunk; rows longer than the header, which pandas would cut with a warning, are an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(reader, None)

@@ -1,0 +1,141 @@
+"""Source ``tables``: the user's own data, one file or folder per table of the contract.
+
+Layout: ``devices.csv``, ``failures.parquet``, ``telemetry/part-0001.parquet`` and so on; CSV (plain or gzipped) or
+Parquet; names in any case. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]``
+contract column = "column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time,
+sensor, value``).
+
+Clocks: times must carry their zone, and are converted to UTC by the ingest; a table without ``available_at`` gets it
+there by the fleet spec's ``available_after``. CSV cells stay text, so that the ingest judges each by itself.
+
+Derived: nothing. Long telemetry becomes wide chunk by chunk; the ingest merges an instant that two chunks share.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from aftercast.data.contract import TABLES
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.sources.drafting import NEW, draft_spec
+from aftercast.data.ingest.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
+from aftercast.data.ingest.sources.source import Source
+from aftercast.operations.errors import InputError
+
+LONG: Final = ("sensor", "value")
+
+
+def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
+    """Every table found, in the contract's order, its files by name."""
+    for table, files in find_tables(path).items():
+        for file in files:
+            for chunk in read_chunks(file):
+                frame = _long_to_wide(_renamed(chunk, table, file, spec), table)
+                yield Batch(table, frame, _shown(file, path), int(chunk.index[0]) + 1)
+
+
+def draft(path: Path) -> FleetSpec:
+    """Fleet spec drafted from a look at devices, telemetry, failures, repairs and faults."""
+    if not {"devices", "customers"} & find_tables(path).keys():
+        raise InputError(
+            f"'{_folder_of(path).name}' has neither devices nor customers.",
+            "Add devices.csv with device_id, device_model, installed_at.",
+        )
+    return draft_for(path, NEW)
+
+
+def draft_for(path: Path, begun: FleetSpec) -> FleetSpec:
+    """Fleet spec drafted for one that is begun; devices and customers may have come before."""
+    return draft_spec(_folder_of(path).name, find_tables(path), begun)
+
+
+def find_tables(path: Path) -> dict[str, list[Path]]:
+    """Files of each table, in the contract's order.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, holds no table, a data file that is named like none, or a table in a format that
+        is not read.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", "Name a folder with files such as devices.csv.")
+    named = {_table_of(path): [path]} if path.is_file() else _in_folder(path)
+    if not named:
+        raise InputError(
+            f"{path} holds no table.", f"Put files such as devices.csv into it; tables: {', '.join(TABLES)}."
+        )
+    for name, files in named.items():
+        if name not in TABLES:
+            near = difflib.get_close_matches(name, TABLES, n=1, cutoff=0.5)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Tables: {', '.join(TABLES)}."
+            raise InputError(f"{files[0]} is named like no table.", hint)
+    return {table: named[table] for table in TABLES if table in named}
+
+
+def _in_folder(folder: Path) -> dict[str, list[Path]]:
+    """Data files by the table their name, or their folder's name, gives."""
+    named: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith((".", "_")):
+            continue
+        files = [entry] if is_readable(entry) else [file for file in sorted(entry.rglob("*")) if is_readable(file)]
+        if files:
+            named.setdefault(_table_of(entry), []).extend(files)
+        else:
+            _refuse_unread(entry)
+    return named
+
+
+def _refuse_unread(entry: Path) -> None:
+    """Raise InputError for a table that would be passed over in silence; other files are no concern of ours."""
+    if entry.name.split(".")[0].lower() in TABLES:
+        raise InputError(
+            f"{entry} holds no data in a format that is read.",
+            f"Export it as one of {', '.join(SUFFIXES)}, or remove it.",
+        )
+
+
+def _table_of(path: Path) -> str:
+    """Table a file or folder is named after, in any case; its own name where that is none."""
+    name = stem_of(path)
+    return name.lower() if name.lower() in TABLES else name
+
+
+def _folder_of(path: Path) -> Path:
+    return path.resolve() if path.is_dir() else path.resolve().parent
+
+
+def _shown(file: Path, root: Path) -> str:
+    return str(file.relative_to(root)) if root.is_dir() else file.name
+
+
+def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd.DataFrame:
+    """Columns under the contract's names, as the fleet spec maps them."""
+    mapping = spec.columns.get(table, {})
+    absent = [column for column in mapping.values() if column not in chunk.columns]
+    if absent:
+        near = difflib.get_close_matches(absent[0], [str(c) for c in chunk.columns], n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Columns present: {', '.join(map(str, chunk.columns[:12]))}."
+        raise InputError(f"{file} has no column '{absent[0]}', which [columns.{table}] names.", hint)
+    return chunk.rename(columns={there: here for here, there in mapping.items()})
+
+
+def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Long telemetry with a column per sensor; a repeated reading stays a row of its own, for the ingest to judge."""
+    if table != "telemetry" or not set(LONG) <= set(frame.columns):
+        return frame
+    clocks = [name for name in ("device_id", "event_time", "available_at") if name in frame.columns]
+    repeat = frame.groupby([*clocks, "sensor"], dropna=False, sort=False).cumcount()
+    keyed = frame.assign(repeat=repeat).set_index([*clocks, "repeat", "sensor"])["value"]
+    wide = keyed.unstack("sensor")  # noqa: PD010 - text values; pivot_table would try to average them
+    return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
+
+
+SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, draft_for)

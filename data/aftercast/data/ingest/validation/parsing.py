@@ -1,0 +1,175 @@
+"""Cells of any kind into the contract's types; a cell that cannot be read is reported, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.operations.clocks import TIME_DTYPE
+
+Mask = npt.NDArray[np.bool_]
+MISSING_WORDS: Final = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "-"})
+TRUE_WORDS: Final = frozenset({"true", "yes", "y", "t", "1"})
+FALSE_WORDS: Final = frozenset({"false", "no", "n", "f", "0"})
+ZONE: Final = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
+DATE_ONLY: Final = r"^\d{4}-\d{2}(?:-\d{2})?$"
+_CODE_LIKE: Final = re.compile(r"[+-]?0\d")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Typed values, shape (n,), and which cells could not be read or are times without a zone."""
+
+    values: pd.Series
+    unparsable: Mask
+    naive: Mask
+
+
+def parse_cells(values: pd.Series, kind: str) -> Parsed:
+    """Parse one column into a kind of the contract; unreadable cells become missing and are marked."""
+    return _PARSERS[kind](values)
+
+
+def as_stored(values: Sequence[Any]) -> list[str | None]:
+    """Text of cells as a text column of the contract will have it, each by itself: trimmed, missing words as None.
+
+    >>> as_stored([" D1", 7, "n/a", None])
+    ['D1', '7', None, None]
+    """
+    texts = _text(pd.Series([None if value is None else str(value) for value in values], dtype="object"))
+    return [None if pd.isna(text) else str(text) for text in texts]
+
+
+def how_to_write(values: pd.Series) -> str:
+    """How a time or a calendar day is written, the end of a sentence about a cell of typed values; empty for others.
+
+    >>> how_to_write(pd.Series(["x"]))
+    ''
+    """
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return "; write it as 2026-04-03T00:00:00+08:00"
+    return "; write it as 2026-04-03" if pd.api.types.is_datetime64_any_dtype(values.dtype) else ""
+
+
+def parse_open(values: pd.Series, stored_kind: str | None) -> Parsed:
+    """Parse an attribute the contract does not list: as it is stored already, else as numbers where all are.
+
+    Digits with a leading zero are a code, not a number.
+    """
+    if stored_kind is not None:
+        return parse_cells(values, stored_kind)
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return parse_cells(values, "bool")
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return parse_cells(values, "time")
+    numbers = parse_cells(values, "float")
+    if bool(numbers.unparsable.any()) or _has_codes(values):
+        return parse_cells(values, "text")
+    return numbers
+
+
+def _has_codes(values: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return False
+    return any(_CODE_LIKE.match(text) is not None for text in _text(values).dropna().unique())
+
+
+def _clean(values: pd.Series, unparsable: Mask | None = None, naive: Mask | None = None) -> Parsed:
+    none = np.zeros(len(values), dtype=bool)
+    return Parsed(values, none if unparsable is None else unparsable, none if naive is None else naive)
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """Trimmed text with missing words as missing; whole numbers without a decimal point."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        whole = values.notna() & (values % 1 == 0) & (values.abs() < 2**53)
+        texts = values.astype("object").where(~whole, values.where(whole, 0).astype("int64").astype("object"))
+        return texts.where(values.notna(), None).map(_plain, na_action="ignore").astype("str")
+    codes, uniques = pd.factorize(values)
+    texts = pd.Series([_plain(unique) for unique in uniques], dtype="object")
+    trimmed = np.array([*(None if t.lower() in MISSING_WORDS else t for t in texts), None], dtype=object)
+    return pd.Series(trimmed[codes], index=values.index, dtype="str")
+
+
+def _plain(value: object) -> str:
+    return str(value).strip()
+
+
+def _parse_text(values: pd.Series) -> Parsed:
+    return _clean(_text(values))
+
+
+def _parse_float(values: pd.Series) -> Parsed:
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return _clean(pd.Series(values.to_numpy(dtype="float64", na_value=np.nan), index=values.index))
+    texts = _text(values)
+    numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
+    return _clean(numbers, np.asarray(texts.notna() & numbers.isna()))
+
+
+def _parse_int(values: pd.Series) -> Parsed:
+    parsed = _parse_float(values)
+    broken = np.asarray(parsed.values.notna() & (parsed.values % 1 != 0))
+    return _clean(parsed.values.mask(broken).astype("Int64"), parsed.unparsable | broken)
+
+
+def _parse_bool(values: pd.Series) -> Parsed:
+    words = _text(values).str.lower().str.removesuffix(".0")
+    result = pd.Series(pd.NA, index=values.index, dtype="boolean")
+    result[np.asarray(words.isin(TRUE_WORDS))] = True
+    result[np.asarray(words.isin(FALSE_WORDS))] = False
+    return _clean(result, np.asarray(words.notna() & result.isna()))
+
+
+def _parse_time(values: pd.Series) -> Parsed:
+    """UTC microseconds; a whole instant with its zone is wanted, numbers are refused as unreadable."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return _clean(values.dt.tz_convert("UTC").astype(TIME_DTYPE))
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return _clean(_no_times(values), naive=np.asarray(values.notna()))
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return _clean(_no_times(values), np.asarray(values.notna()))
+    return _parse_time_text(values)
+
+
+def _parse_time_text(values: pd.Series) -> Parsed:
+    codes, uniques = pd.factorize(_text(values))
+    texts = pd.Series(uniques, dtype="str").str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+    zoned = texts.str.contains(ZONE, regex=True) & ~texts.str.contains(DATE_ONLY, regex=True)
+    times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").astype(TIME_DTYPE)
+    readable = np.asarray(times.notna())
+    naive = readable & ~np.asarray(zoned, dtype=bool)
+    times = times.mask(naive)
+    spread = pd.concat([times, pd.Series([pd.NaT], dtype=TIME_DTYPE)], ignore_index=True).take(codes)
+    spread.index = values.index
+    return _clean(spread, np.append(~readable, False)[codes], np.append(naive, False)[codes])
+
+
+def _no_times(values: pd.Series) -> pd.Series:
+    return pd.Series(pd.NaT, index=values.index, dtype=TIME_DTYPE)
+
+
+def _parse_date(values: pd.Series) -> Parsed:
+    """Calendar days at midnight, without a zone: a day of the outlet, not an instant."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        days = values.dt.tz_localize(None) if isinstance(values.dtype, pd.DatetimeTZDtype) else values
+        return _clean(days.dt.normalize().astype("datetime64[us]"))
+    texts = _text(values)
+    days = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
+    return _clean(days, np.asarray(texts.notna() & days.isna()))
+
+
+_PARSERS: Final[dict[str, Callable[[pd.Series], Parsed]]] = {
+    "text": _parse_text,
+    "float": _parse_float,
+    "int": _parse_int,
+    "bool": _parse_bool,
+    "time": _parse_time,
+    "date": _parse_date,
+}

@@ -1,0 +1,141 @@
+"""The log that processes and threads of one machine append to; they share one chain.
+
+An entry is in the kernel when :meth:`AuditLog.append` returns: it outlives a killed process, and a power failure once
+:meth:`AuditLog.force` has returned. An appender that was alone since its last entry reads nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self
+
+from aftercast.operations.audit.chain import Chain
+from aftercast.operations.audit.files import OpenSegment, SharedLock, force
+from aftercast.operations.audit.lines import AuditError, Position, content_bytes, event_bytes
+from aftercast.operations.audit.segments import segment_numbers, segment_path
+
+
+class AuditLog:
+    """Append-only, hash-chained record of answers and changes.
+
+    Parameters
+    ----------
+    folder
+        Where the segments are; made when missing. On a disk of this machine: network file systems may not keep
+        the lock.
+    segment_bytes
+        A new segment begins once the newest is larger.
+
+    Raises
+    ------
+    AuditError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int) -> None:
+        self.folder = folder
+        self._chain = Chain(folder, segment_bytes)
+        self._lock = SharedLock(folder)
+        self._threads = Lock()
+        self._forced, self._forced_segment = Position(0, ""), 1
+        self._process = os.getpid()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def append(self, event: str, content: Mapping[str, Any] | bytes) -> Position:
+        """Append an entry; call it before the answer is sent.
+
+        Parameters
+        ----------
+        event
+            What happened, like ``prediction`` or ``key.revoked``.
+        content
+            JSON object, or its bytes on one line. Never key material: the log is for others to read.
+
+        Raises
+        ------
+        AuditError
+            If the entry cannot be written; the chain is as it was before.
+        """
+        name, body = event_bytes(event), content_bytes(content)
+        with self._alone() as segment:
+            return self._chain.write(segment, name, body)
+
+    def position(self) -> Position:
+        """Newest entry, whichever process made it; seq 0 while there is none."""
+        with self._alone():
+            return self._chain.position
+
+    def force(self) -> Position:
+        """Wait until every entry made so far is on the disk, whichever process made it; returns the newest of them.
+
+        Appending goes on meanwhile. Segments of earlier runs are forced too: who wrote them may have been killed.
+
+        Raises
+        ------
+        AuditError
+            If the disk does not take them.
+        """
+        head = self.position()
+        if head != self._forced:
+            try:
+                self._forced_segment = self._force_since(self._forced_segment)
+            except OSError as error:
+                raise _unwritable(self.folder, error) from error
+            self._forced = head
+        return head
+
+    def close(self) -> None:
+        """Close the files; a later append opens them again."""
+        with self._threads:
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[OpenSegment]:
+        """Hold the newest segment for this thread of this process."""
+        try:
+            with self._threads:
+                self._leave_parent()
+                self._lock.take()
+                try:
+                    yield self._chain.catch_up()
+                finally:
+                    self._lock.release()
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    def _leave_parent(self) -> None:
+        """After a fork, open our own files: a lock on the parent's would be the parent's too."""
+        if self._process != os.getpid():
+            self._close()
+            self._process = os.getpid()
+
+    def _close(self) -> None:
+        self._chain.forget()
+        self._lock.close()
+
+    def _force_since(self, first: int) -> int:
+        numbers = [number for number in segment_numbers(self.folder) if number >= first]
+        for number in numbers:
+            force(segment_path(self.folder, number))
+        force(self.folder)
+        return numbers[-1]
+
+
+def _unwritable(folder: Path, error: OSError) -> AuditError:
+    return AuditError(
+        f"The audit log {folder} cannot be written: {error.strerror or error}.",
+        "Free space on its disk and let the service write there.",
+    )

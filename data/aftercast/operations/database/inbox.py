@@ -1,0 +1,142 @@
+"""The inbox: batches of records that the service took and an import has yet to store.
+
+A batch is accepted once its row is committed. It is drained after the import that stored it was published; a drain
+that dies in between stores it again, and the import drops what is there already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.database.inbox_table import INBOX
+
+REFUSED: Final = "refused"
+"""Stands for an import where a batch could not be read at all."""
+
+
+@dataclass(frozen=True)
+class InboxBatch:
+    """Records of one table from one call.
+
+    Attributes
+    ----------
+    records
+        As they came, each with ``available_at``.
+    received_at
+        When the service took them (UTC).
+    """
+
+    batch_id: str
+    table: str
+    records: tuple[Mapping[str, Any], ...]
+    received_at: pd.Timestamp
+    key_id: str | None = None
+    request_id: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What the content hashes to; tells a batch sent again from another one under its id."""
+        return hashlib.sha256(_text(self.table, self.records).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How much waits in the inbox, and since when; None where nothing does."""
+
+    batches: int
+    rows: int
+    since: pd.Timestamp | None
+
+
+def put_batch(engine: Engine, batch: InboxBatch) -> bool:
+    """Store a batch; once this returns, it survives any crash. False when its id was there already."""
+    values = {
+        "batch_id": batch.batch_id,
+        "table_name": batch.table,
+        "content": json.dumps(list(batch.records), ensure_ascii=True, allow_nan=False),
+        "row_count": len(batch.records),
+        "received_at": batch.received_at.isoformat(),
+        "key_id": batch.key_id,
+        "request_id": batch.request_id,
+    }
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(INBOX).values(**values))
+    except IntegrityError:
+        return False
+    return True
+
+
+def find_batch(engine: Engine, batch_id: str) -> InboxBatch | None:
+    """Return a batch by its id, drained or not; None where there is none."""
+    with engine.connect() as connection:
+        row = connection.execute(select(INBOX).where(INBOX.c.batch_id == batch_id)).one_or_none()
+    return None if row is None else _batch(row)
+
+
+def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
+    """Batches that wait, oldest first, up to so many rows but at least one batch."""
+    statement = select(INBOX).where(INBOX.c.drained_at.is_(None)).order_by(INBOX.c.received_at, INBOX.c.batch_id)
+    found: list[InboxBatch] = []
+    with engine.connect() as connection:
+        for row in connection.execute(statement.execution_options(yield_per=50)):
+            if found and sum(len(batch.records) for batch in found) + row.row_count > most_rows:
+                break
+            found.append(_batch(row))
+    return found
+
+
+def waiting_of(engine: Engine, table: str) -> list[Mapping[str, Any]]:
+    """Records of a table that wait, oldest first."""
+    statement = select(INBOX).where(INBOX.c.drained_at.is_(None), INBOX.c.table_name == table)
+    with engine.connect() as connection:
+        rows = connection.execute(statement.order_by(INBOX.c.received_at, INBOX.c.batch_id)).all()
+    return [record for row in rows for record in _batch(row).records]
+
+
+def mark_drained(engine: Engine, batch_ids: Sequence[str], import_id: str) -> None:
+    """Record that an import stored batches."""
+    values = {"drained_at": pd.Timestamp.now("UTC").isoformat(), "import_id": import_id}
+    with engine.begin() as connection:
+        connection.execute(update(INBOX).where(INBOX.c.batch_id.in_(list(batch_ids))).values(**values))
+
+
+def count_waiting(engine: Engine) -> Waiting:
+    """Count what waits."""
+    statement = select(func.count(), func.coalesce(func.sum(INBOX.c.row_count), 0), func.min(INBOX.c.received_at))
+    with engine.connect() as connection:
+        batches, rows, since = connection.execute(statement.where(INBOX.c.drained_at.is_(None))).one()
+    return Waiting(int(batches), int(rows), None if since is None else parse_time(since))
+
+
+def refused_batches(engine: Engine) -> list[tuple[str, str]]:
+    """Id and table of every batch that could not be read at all, the newest first."""
+    statement = select(INBOX.c.batch_id, INBOX.c.table_name).where(INBOX.c.import_id == REFUSED)
+    with engine.connect() as connection:
+        found = connection.execute(statement.order_by(INBOX.c.drained_at.desc(), INBOX.c.batch_id))
+        return [(str(row.batch_id), str(row.table_name)) for row in found]
+
+
+def _text(table: str, records: Sequence[Mapping[str, Any]]) -> str:
+    content = [{name: value for name, value in row.items() if name != "available_at"} for row in records]
+    return json.dumps([table, content], sort_keys=True)
+
+
+def _batch(row: Row[Any]) -> InboxBatch:
+    return InboxBatch(
+        batch_id=row.batch_id,
+        table=row.table_name,
+        records=tuple(json.loads(row.content)),
+        received_at=parse_time(row.received_at),
+        key_id=row.key_id,
+        request_id=row.request_id,
+    )

@@ -1,0 +1,131 @@
+"""Store versions: which state of every history table was published when, by which import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+from sqlalchemy import Column, Engine, Integer, Row, String, Table, Text, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.database.engine import METADATA
+from aftercast.operations.errors import StoreError
+
+STORE_VERSIONS: Final = Table(
+    "store_versions",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("published_at", String, nullable=False),
+    Column("import_id", String, nullable=False),
+    Column("tables", Text, nullable=False),
+    Column("observed_until", String),
+    Column("device_buckets", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class TableState:
+    """One history table at one store version: the version of its files and its number of rows."""
+
+    delta: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published store version.
+
+    Attributes
+    ----------
+    version
+        1, 2, 3, ...
+    tables
+        State of every table that exists at this version.
+    observed_until
+        Instant (UTC) up to which the world was observed; None where no events were stored yet.
+    device_buckets
+        Into how many parts telemetry is split; 0 before the first version.
+    """
+
+    version: int
+    published_at: pd.Timestamp
+    import_id: str
+    tables: Mapping[str, TableState]
+    observed_until: pd.Timestamp | None
+    device_buckets: int
+
+
+EMPTY: Final = Published(0, pd.Timestamp(0, tz="UTC"), "", {}, None, 0)
+"""What a store is before its first import."""
+
+
+def newest_version(engine: Engine) -> Published:
+    """Return the newest published version, :data:`EMPTY` where there is none."""
+    statement = select(STORE_VERSIONS).order_by(STORE_VERSIONS.c.version.desc()).limit(1)
+    with engine.connect() as connection:
+        row = connection.execute(statement).one_or_none()
+    return EMPTY if row is None else _published(row)
+
+
+def find_version(engine: Engine, version: int) -> Published:
+    """Return one published version.
+
+    Raises
+    ------
+    StoreError
+        If it was never published.
+    """
+    if version == 0:
+        return EMPTY
+    with engine.connect() as connection:
+        row = connection.execute(select(STORE_VERSIONS).where(STORE_VERSIONS.c.version == version)).one_or_none()
+    if row is None:
+        raise StoreError(f"The store has no version {version}.", f"Its newest is {newest_version(engine).version}.")
+    return _published(row)
+
+
+def list_versions(engine: Engine) -> list[Published]:
+    """Every published version, oldest first."""
+    with engine.connect() as connection:
+        return [_published(row) for row in connection.execute(select(STORE_VERSIONS).order_by("version"))]
+
+
+def publish(engine: Engine, version: Published) -> None:
+    """Make a version the newest, in one transaction.
+
+    Raises
+    ------
+    StoreError
+        If another writer published the same number first.
+    """
+    tables = {name: {"delta": state.delta, "rows": state.rows} for name, state in version.tables.items()}
+    values = {
+        "version": version.version,
+        "published_at": version.published_at.isoformat(),
+        "import_id": version.import_id,
+        "tables": json.dumps(tables, sort_keys=True),
+        "observed_until": None if version.observed_until is None else version.observed_until.isoformat(),
+        "device_buckets": version.device_buckets,
+    }
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(STORE_VERSIONS).values(**values))
+    except IntegrityError as error:
+        raise StoreError(
+            f"Another writer published version {version.version} first.", "Run the import again: it loses nothing."
+        ) from error
+
+
+def _published(row: Row[tuple[object, ...]]) -> Published:
+    return Published(
+        version=row.version,
+        published_at=parse_time(row.published_at),
+        import_id=row.import_id,
+        tables={name: TableState(**state) for name, state in json.loads(row.tables).items()},
+        observed_until=None if row.observed_until is None else parse_time(row.observed_until),
+        device_buckets=row.device_buckets,
+    )

@@ -1,0 +1,158 @@
+"""Records of one table by owner, every version kept, and which version is visible when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.features.windows.arrays import Ints, Visible
+from aftercast.operations.clocks import NEVER, to_us
+
+Column = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows of one table in compressed rows by owner, sorted by event, key and availability.
+
+    Attributes
+    ----------
+    offsets
+        Shape (owners + 1,).
+    event_us, available_us
+        Shape (n,), microseconds.
+    key
+        Shape (n,): rank of the fact among all facts (work orders, contacts); with ``moving`` the versions of a fact
+        are the rows of one rank, else the rows of one owner, event and rank.
+    moving
+        Whether a correction may change the event time or the owner.
+    columns
+        Further columns, shape (n,): float64 with NaN, int64 microseconds, or object of str and None.
+    """
+
+    offsets: Ints
+    event_us: Ints
+    available_us: Ints
+    key: Ints
+    moving: bool
+    columns: Mapping[str, Column]
+
+    @property
+    def owner(self) -> Ints:
+        """Owner of each row, shape (n,)."""
+        return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets))
+
+    @cached_property
+    def visible(self) -> Visible:
+        """Since when until when each row is the version to be seen."""
+        since = np.maximum(self.event_us, self.available_us)
+        return Visible(self.offsets, self.event_us, since, self._until())
+
+    def _until(self) -> Ints:
+        until = np.full(len(self.event_us), NEVER, dtype=np.int64)
+        if self.moving:
+            order = np.lexsort((self.available_us, self.key))
+            same = self.key[order][1:] == self.key[order][:-1]
+            until[order[:-1][same]] = self.available_us[order[1:][same]]
+            return until
+        same = (self.event_us[1:] == self.event_us[:-1]) & (self.key[1:] == self.key[:-1])
+        first = self.offsets[1:-1]
+        same[first[(first > 0) & (first < len(until))] - 1] = False
+        until[:-1][same] = self.available_us[1:][same]
+        return until
+
+    def take(self, mask: Mask) -> Records:
+        """Return the rows where mask is true, shape (n,)."""
+        kept = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
+        return replace(
+            self,
+            offsets=kept[self.offsets],
+            event_us=self.event_us[mask],
+            available_us=self.available_us[mask],
+            key=self.key[mask],
+            columns={name: values[mask] for name, values in self.columns.items()},
+        )
+
+    def known_at(self, moment_us: int) -> Records:
+        """Return the rows with ``available_at`` at or before the moment."""
+        return self.take(self.available_us <= moment_us)
+
+
+def records_from(
+    frame: pd.DataFrame,
+    owners: npt.NDArray[np.str_],
+    *,
+    owner: str,
+    event: str,
+    key: str | None = None,
+    moving: bool = False,
+    columns: Sequence[str] | None = None,
+) -> Records:
+    """Build the records of a contract frame; rows of owners that are not listed, or without event, are left out.
+
+    Parameters
+    ----------
+    frame
+        Rows of one table with the contract's columns; times UTC.
+    owners
+        Sorted ids, shape (owners,).
+    owner, event, key
+        Columns of the frame; without ``key`` a fact is its owner and event.
+    columns
+        Which further columns to keep; all others of the frame where None.
+    """
+    code = _positions(frame[owner], owners)
+    event_us, available_us = to_us(frame[event]), to_us(frame["available_at"])
+    rank = _ranks(frame[key]) if key is not None else np.zeros(len(frame), dtype=np.int64)
+    kept = np.flatnonzero((code >= 0) & (event_us != NEVER))
+    order = _ordered(kept, code, event_us, rank, available_us)
+    offsets = np.searchsorted(code[order], np.arange(len(owners) + 1)).astype(np.int64)
+    names = [c for c in frame.columns if c not in (owner, "available_at")] if columns is None else columns
+    values = {name: column_values(frame[name])[order] for name in names}
+    return Records(offsets, event_us[order], available_us[order], rank[order], moving, values)
+
+
+def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """Position of each id among the owners, -1 where it is missing or none of them, shape (n,)."""
+    codes, distinct = pd.factorize(ids)
+    found = pd.Index(owners.astype(object)).get_indexer(pd.Index(np.asarray(distinct, dtype=object)))
+    return np.append(found, -1)[codes]
+
+
+def _ordered(kept: npt.NDArray[np.intp], *keys: npt.NDArray[Any]) -> npt.NDArray[np.intp] | slice:
+    """Positions sorted by the keys, first key first; rows that are all kept and in order already are one slice."""
+    whole = len(kept) == len(keys[0])
+    chosen = [key if whole else key[kept] for key in keys]
+    undecided: Mask | None = None
+    for key in chosen:
+        behind = key[1:] < key[:-1]
+        if (behind if undecided is None else undecided & behind).any():
+            return kept[np.lexsort(chosen[::-1])]
+        same = key[1:] == key[:-1]
+        undecided = same if undecided is None else undecided & same
+        if not undecided.any():
+            break
+    return slice(None) if whole else kept
+
+
+def _ranks(values: pd.Series) -> Ints:
+    """Rank of each text among the sorted distinct ones, missing last."""
+    codes, uniques = pd.factorize(values.astype(object), sort=True)
+    return np.where(codes < 0, len(uniques), codes).astype(np.int64)
+
+
+def column_values(values: pd.Series) -> Column:
+    """Numpy column of a series: microseconds of times, float64 of numbers and flags, object of str and None else."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return to_us(values)
+    if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    texts = values.astype(object).to_numpy()
+    return np.where(pd.isna(texts), None, texts)  # type: ignore[call-overload]

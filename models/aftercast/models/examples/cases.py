@@ -1,0 +1,168 @@
+"""Cases: examples of a store at many cutoffs with their features and labels, bucket by bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.store import Store
+from aftercast.features.build import build_customer_features, build_device_features, concat_features
+from aftercast.features.cohort import add_cohort_features
+from aftercast.features.customer_history import load_customer_history
+from aftercast.features.dictionary import dictionary_hash, feature_dictionary
+from aftercast.features.examples import Examples, customer_examples, device_examples
+from aftercast.features.history import AttributeKind, load_history
+from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels
+from aftercast.operations.clocks import DAY_US, parse_duration_us, timestamp_us
+from aftercast.operations.errors import NotEnoughDataError
+
+Kind = Literal["failure", "churn"]
+Progress = Callable[[str, int], None]
+CHURN_EVERY: Final = "7d"
+USUAL_HORIZON_US: Final = 7 * DAY_US
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Examples with their features, n aligned rows.
+
+    Attributes
+    ----------
+    dictionary_hash
+        Digest of the feature dictionary the columns follow.
+    """
+
+    kind: Kind
+    examples: Examples
+    features: pd.DataFrame
+    dictionary_hash: str
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Cases:
+        """Return the rows where the mask is true."""
+        features = self.features[rows].reset_index(drop=True)
+        return Cases(self.kind, self.examples.take(rows), features, self.dictionary_hash)
+
+    def labels(self, outcome: Outcome, observed_until: pd.Timestamp) -> Labels:
+        """Labels of the rows; cutoffs must be before ``observed_until``."""
+        make = failure_labels if self.kind == "failure" else churn_labels
+        return make(outcome, self.examples, observed_until=observed_until)
+
+
+def build_cases(
+    kind: Kind,
+    store: Store,
+    spec: FleetSpec,
+    cutoffs_us: npt.NDArray[np.int64],
+    *,
+    version: int,
+    known_at: pd.Timestamp | None = None,
+    progress: Progress | None = None,
+) -> Cases:
+    """Everything at risk at the cutoffs, with features as they could be known then.
+
+    Parameters
+    ----------
+    known_at
+        Leave out what became available later; features are exact at each cutoff with or without it.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If nothing is at risk at any cutoff.
+    """
+    if kind == "churn":
+        return _churn(store, spec, cutoffs_us, version, known_at)
+    parts: list[tuple[Examples, pd.DataFrame]] = []
+    attributes: dict[str, AttributeKind] = {}
+    for bucket in range(store.device_buckets):
+        history = load_history(store, spec, version=version, known_at=known_at, bucket=bucket)
+        examples = device_examples(history, cutoffs_us)
+        attributes = dict(history.attributes) or attributes
+        if len(examples) > 0:
+            parts.append((examples, build_device_features(history, examples, stage="device")))
+        _tell(progress, f"features of bucket {bucket + 1} of {store.device_buckets}", len(examples))
+    _require(sum(len(examples) for examples, _ in parts), kind)
+    merged, features = _join(parts)
+    complete = add_cohort_features(features, merged, spec)
+    return Cases(kind, merged, complete, dictionary_hash(feature_dictionary(spec, "device_id", attributes)))
+
+
+def horizons_of(kind: Kind, spec: FleetSpec) -> tuple[int, ...]:
+    """Horizons of the spec, ascending, microseconds."""
+    return tuple(parse_duration_us(text) for text in (spec.horizons if kind == "failure" else spec.churn.horizons))
+
+
+def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
+    """Horizon people look at first: the longest up to 7 days, or the first.
+
+    >>> usual_horizon([1 * DAY_US, 5 * DAY_US, 30 * DAY_US]) // DAY_US, usual_horizon([30 * DAY_US]) // DAY_US
+    (5, 30)
+    """
+    return int(max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0]))
+
+
+def cadence_us(kind: Kind, spec: FleetSpec) -> int:
+    """Time between training cutoffs; customers are looked at weekly at most, they change slowly."""
+    every = parse_duration_us(spec.training.cutoff_every)
+    return every if kind == "failure" else max(every, parse_duration_us(CHURN_EVERY))
+
+
+def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp) -> int:
+    """When the fleet's records begin, microseconds: the first telemetry, else the first event.
+
+    Parameters
+    ----------
+    known_at
+        Leave out what became available later: old records that arrive late must not add cutoffs to earlier trainings.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no event was known then.
+    """
+    tables = {"telemetry": "event_time", "failures": "event_time", "faults": "event_time", "repairs": "opened_at"}
+    if kind == "churn":
+        tables = {"purchases": "event_time", "contacts": "event_time", "customers": "since"}
+    for table, column in tables.items():
+        times = store.read(table, version=version, known_at=known_at, columns=[column])[column]
+        if times.notna().any():
+            return timestamp_us(times.min())
+    raise NotEnoughDataError(
+        f"Until {known_at:%Y-%m-%d %H:%M} the store knew no events to learn from.",
+        f"Import one of {', '.join(tables)}, or train until later.",
+    )
+
+
+def _churn(
+    store: Store, spec: FleetSpec, cutoffs_us: npt.NDArray[np.int64], version: int, known_at: pd.Timestamp | None
+) -> Cases:
+    history = load_customer_history(store, spec, version=version, known_at=known_at)
+    examples = customer_examples(history, cutoffs_us)
+    _require(len(examples), "churn")
+    digest = dictionary_hash(feature_dictionary(spec, "customer_id", history.attributes))
+    return Cases("churn", examples, build_customer_features(history, examples), digest)
+
+
+def _join(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.DataFrame]:
+    ids = np.concatenate([examples.ids for examples, _ in parts])
+    cutoffs = np.concatenate([examples.cutoff_us for examples, _ in parts])
+    order = np.lexsort((cutoffs, ids))
+    features = concat_features([frame for _, frame in parts])
+    return Examples(ids[order], cutoffs[order], "device_id"), features.iloc[order].reset_index(drop=True)
+
+
+def _require(rows: int, kind: Kind) -> None:
+    if rows == 0:
+        noun = "device" if kind == "failure" else "customer"
+        raise NotEnoughDataError(f"No {noun} is at risk at any cutoff.", f"Import {noun}s and their history.")
+
+
+def _tell(progress: Progress | None, text: str, rows: int) -> None:
+    if progress is not None:
+        progress(text, rows)

@@ -1,0 +1,1 @@
+"""Judging forecasts: backtests, metrics, bootstrap intervals, comparisons and reports."""

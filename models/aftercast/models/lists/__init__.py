@@ -1,0 +1,1 @@
+"""Risk lists and the files people open."""

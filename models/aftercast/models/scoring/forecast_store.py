@@ -1,0 +1,58 @@
+"""Scores in the operational records: stored once for a fleet and a cutoff, read back equal to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from aftercast.models.words.answers import Score, score_from_dict, score_to_dict
+from aftercast.operations.clocks import format_duration
+from aftercast.operations.database.forecasts import Kind, ScoreSet, newest_scores, read_scores, write_scores
+from aftercast.operations.errors import NotFoundError
+
+
+def store_scores(database: Engine, scores: list[Score]) -> tuple[ScoreSet, bool]:
+    """Store the scores of a whole fleet at one cutoff once, at least one; False when they were stored already."""
+    first = scores[0]
+    found = ScoreSet(
+        kind=first.kind,
+        cutoff=first.cutoff,
+        model_version=first.model_version,
+        data_version=first.data_version,
+        horizons=tuple(format_duration(end) for end in first.horizons_us),
+        components=tuple(first.risks),
+    )
+    rows = [(score.entity_id, score.any_risk[-1], score_to_dict(score)) for score in scores]
+    return found, write_scores(database, found, rows)
+
+
+def stored_scores(database: Engine, kind: Kind, cutoff: pd.Timestamp | None = None) -> tuple[ScoreSet, list[Score]]:
+    """Scores last stored for a cutoff, None for the latest cutoff; ordered by id.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing was scored at the cutoff.
+    """
+    found = newest_scores(database, kind, cutoff)
+    if found is None:
+        at = "" if cutoff is None else f" at {cutoff:%Y-%m-%dT%H:%M} UTC"
+        raise NotFoundError(
+            f"There are no {kind} scores{at}.", "Run `aftercast score`, with --cutoff for that instant."
+        )
+    return found, list(_read(database, found))
+
+
+def _read(database: Engine, found: ScoreSet) -> Iterator[Score]:
+    for entity_id, content in read_scores(database, found.set_id):
+        yield score_from_dict(
+            content,
+            kind=found.kind,
+            entity_id=entity_id,
+            cutoff=found.cutoff,
+            model_version=found.model_version,
+            data_version=found.data_version,
+            horizons=found.horizons,
+        )

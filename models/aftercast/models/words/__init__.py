@@ -1,0 +1,1 @@
+"""What is said to people about one device or customer: answers, reasons, next steps, parts."""

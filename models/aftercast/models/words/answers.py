@@ -1,0 +1,406 @@
+"""What is said of one device or customer: a probability or why there is none, and one sentence for people.
+
+The risk list, the command line and the service all speak through here, so that they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import pandas as pd
+
+from aftercast.models.words.next_step import NextStep, next_step
+from aftercast.models.words.parts import PartUse
+from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration, parse_duration_us
+from aftercast.operations.database.forecasts import Kind
+from aftercast.operations.errors import ModelMismatchError
+
+Interval = tuple[float, float]
+SECOND_US: Final = 1_000_000
+MINUTE_US: Final = 60 * SECOND_US
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A feature that moved a risk.
+
+    Attributes
+    ----------
+    value
+        Number in unit, or text; None when missing, which is not zero.
+    contribution
+        To the log-odds of the risk; above 0 raises it.
+    text
+        For people: the value beside what is usual for devices of the model.
+    """
+
+    feature: str
+    value: float | str | None
+    unit: str
+    contribution: float
+    text: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Everything one scoring says of one device or customer, for every horizon of the model.
+
+    Attributes
+    ----------
+    horizons_us
+        Ends of the intervals, counted from the cutoff, shape (H,), ascending.
+    risks
+        Component -> probability within each horizon, shape (H,); finite, 0 and 1 included.
+    any_risk
+        Probability that any component fails within each horizon, shape (H,).
+    any_interval
+        Interval of each of these, shape (H, 2); None where there is none.
+    any_threshold
+        Probability from which a row is called failing within each horizon, shape (H,); NaN where none was learnt.
+    missing
+        Inputs that had no value; none was read as zero.
+    out_of_range
+        Inputs that sent impossible values in the longest window of the features; those were not read.
+    parts
+        Component -> parts that its repairs used on devices of the model.
+    data_as_of
+        When the newest fact used became known (UTC); None where there was none.
+    """
+
+    kind: Kind
+    entity_id: str
+    cutoff: pd.Timestamp
+    model_version: str
+    data_version: int
+    horizons_us: tuple[int, ...]
+    risks: Mapping[str, tuple[float, ...]]
+    any_risk: tuple[float, ...]
+    evidence: str
+    data_as_of: pd.Timestamp | None
+    device_model: str = ""
+    customer_id: str = ""
+    drivers: tuple[Driver, ...] = ()
+    missing: tuple[str, ...] = ()
+    any_interval: tuple[Interval | None, ...] = ()
+    any_threshold: tuple[float, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[PartUse, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemainingLife:
+    """Days from the cutoff until any component fails (the customer leaves): quantiles of the same probabilities.
+
+    Attributes
+    ----------
+    lower_days, median_days, upper_days
+        When the probability of a failure reaches 10, 50 and 90 %; None: not within ``beyond_days``.
+    beyond_days
+        The longest horizon of the model.
+    """
+
+    lower_days: float | None
+    median_days: float | None
+    upper_days: float | None
+    beyond_days: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one device or customer within one horizon.
+
+    Attributes
+    ----------
+    probability
+        That any component fails (the customer leaves) in (cutoff, cutoff + horizon]; None when it cannot be judged.
+    interval
+        Between which two probabilities the share of events among such forecasts lies, as far as a later period tells;
+        None for a horizon between those of the model, or where that period was too short.
+    remaining_life
+        None where it cannot be judged.
+    component
+        The most likely component; None without a probability, and for customers.
+    components
+        Probability of each component within the horizon.
+    reason
+        Why there is no probability; None when there is one.
+    next_step
+        What to do; None without a probability.
+    parts
+        What repairs of the component used on devices of the model, the most usual first.
+    """
+
+    kind: Kind
+    entity_id: str
+    cutoff: pd.Timestamp
+    horizon: str
+    sentence: str
+    probability: float | None = None
+    interval: Interval | None = None
+    remaining_life: RemainingLife | None = None
+    component: str | None = None
+    components: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    evidence: str | None = None
+    data_as_of: pd.Timestamp | None = None
+    model_version: str = ""
+    device_model: str = ""
+    customer_id: str = ""
+    drivers: tuple[Driver, ...] = ()
+    missing: tuple[str, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+    next_step: NextStep | None = None
+    parts: tuple[PartUse, ...] = ()
+
+    @property
+    def until(self) -> pd.Timestamp:
+        """End of the horizon (UTC)."""
+        return _end(self.cutoff, parse_duration_us(self.horizon))
+
+
+def answer(score: Score, horizon: str) -> Answer:
+    """Answer for one horizon, any length up to the model's longest.
+
+    Between two horizons of the model the hazard is taken as constant, see :func:`risk_within`.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the horizon is longer than the model's longest.
+    """
+    horizon_us = parse_duration_us(horizon)
+    _check_horizon(horizon_us, score.horizons_us)
+    components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
+    probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
+    top = max(components, key=lambda name: (components[name], name)) if score.kind == "failure" else None
+    parts = () if top is None else tuple(score.parts.get(top, ()))
+    until = _end(score.cutoff, horizon_us)
+    threshold = threshold_within(score.horizons_us, score.any_threshold, horizon_us)
+    step = next_step(score.kind, probability, threshold, until, component=top, parts=parts, missing=score.missing)
+    return Answer(
+        kind=score.kind,
+        entity_id=score.entity_id,
+        cutoff=score.cutoff,
+        horizon=horizon,
+        sentence=_sentence(score.kind, probability, top, components, horizon_us),
+        probability=probability,
+        interval=dict(zip(score.horizons_us, score.any_interval, strict=False)).get(horizon_us),
+        remaining_life=remaining_life(score),
+        component=top,
+        components=components,
+        evidence=score.evidence,
+        data_as_of=score.data_as_of,
+        model_version=score.model_version,
+        device_model=score.device_model,
+        customer_id=score.customer_id,
+        drivers=score.drivers,
+        missing=score.missing,
+        out_of_range=score.out_of_range,
+        next_step=step,
+        parts=parts,
+    )
+
+
+def not_judged(kind: Kind, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
+    """Answer without a probability: one that says why instead of pretending a risk of zero."""
+    return Answer(kind, entity_id, cutoff, horizon, f"The risk cannot be judged: {reason}.", reason=reason)
+
+
+def threshold_within(horizons_us: Sequence[int], thresholds: Sequence[float], horizon_us: int) -> float:
+    """Threshold at a horizon; between those of the model it moves as a risk does, see :func:`risk_within`.
+
+    NaN where one of the thresholds it would be made of is NaN, or none is known.
+
+    >>> threshold_within([10, 20], [0.25, math.nan], 10), threshold_within([10, 20], [0.25, math.nan], 15)
+    (0.25, nan)
+    """
+    if len(thresholds) == 0:
+        return math.nan
+    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
+    if horizons_us[at] == horizon_us:
+        return thresholds[at]
+    start, before = (horizons_us[at - 1], _hazard(thresholds[at - 1])) if at > 0 else (0, 0.0)
+    share = (horizon_us - start) / (horizons_us[at] - start)
+    return -math.expm1(-(before + share * (_hazard(thresholds[at]) - before)))
+
+
+def risk_within(horizons_us: Sequence[int], risks: Sequence[float], horizon_us: int) -> float:
+    """Probability within a horizon, by interpolating the cumulative hazard -log(1 - p) linearly from (0, 0).
+
+    That is the hazard of Nelson and Aalen held constant inside an interval; at the model's own horizons the stored
+    probability is returned unchanged.
+
+    Parameters
+    ----------
+    horizons_us, risks
+        Shape (H,), ascending; horizon_us in (0, horizons_us[-1]].
+
+    >>> risk_within([10, 20], [0.0, 1.0], 10), risk_within([10, 20], [0.0, 1.0], 20)
+    (0.0, 1.0)
+    >>> round(risk_within([10], [0.75], 5), 9)
+    0.5
+    """
+    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
+    if horizons_us[at] == horizon_us:
+        return risks[at]
+    if at > 0 and risks[at - 1] >= 1:
+        return 1.0
+    start, before = (horizons_us[at - 1], _hazard(risks[at - 1])) if at > 0 else (0, 0.0)
+    share = (horizon_us - start) / (horizons_us[at] - start)
+    return -math.expm1(-(before + share * (_hazard(risks[at]) - before)))
+
+
+def remaining_life(score: Score) -> RemainingLife:
+    """Remaining life by the probabilities of a score."""
+    ends = [time_to(score.horizons_us, score.any_risk, share) for share in (0.1, 0.5, 0.9)]
+    lower, median, upper = (None if end is None else end / DAY_US for end in ends)
+    return RemainingLife(lower, median, upper, score.horizons_us[-1] / DAY_US)
+
+
+def time_to(horizons_us: Sequence[int], risks: Sequence[float], share: float) -> float | None:
+    """Time after which the probability reaches a share in (0, 1), microseconds; None beyond the longest horizon.
+
+    The inverse of :func:`risk_within`.
+
+    >>> time_to([10], [0.75], 0.5), time_to([10], [0.75], 0.8)
+    (5.0, None)
+    """
+    wanted = _hazard(share)
+    start, before = 0, 0.0
+    for end, risk in zip(horizons_us, risks, strict=True):
+        reached = _hazard(risk)
+        if wanted <= reached:
+            part = 1.0 if math.isinf(reached) else (wanted - before) / (reached - before)
+            return start + part * (end - start)
+        start, before = end, reached
+    return None
+
+
+def words(duration_us: int) -> str:
+    """Return a duration in words.
+
+    >>> words(7 * 24 * HOUR_US), words(24 * HOUR_US), words(36 * HOUR_US), words(HOUR_US)
+    ('7 days', '24 hours', '36 hours', '1 hour')
+    >>> words(HOUR_US // 120), words(HOUR_US // 2), words(3 * HOUR_US // 2), words(5 * HOUR_US // 2)
+    ('30 seconds', '30 minutes', '90 minutes', '2.5 hours')
+    """
+    size, unit = _unit(duration_us)
+    number = f"{duration_us / size:.10g}"
+    return f"{number} {unit}" + ("" if number == "1" else "s")
+
+
+def _unit(duration_us: int) -> tuple[int, str]:
+    """Length and name of the unit in which a duration is said; a day is 24 hours."""
+    if duration_us > DAY_US and duration_us % DAY_US == 0:
+        return DAY_US, "day"
+    if duration_us >= 2 * HOUR_US or duration_us % HOUR_US == 0:
+        return HOUR_US, "hour"
+    if duration_us >= 2 * MINUTE_US or duration_us % MINUTE_US == 0:
+        return MINUTE_US, "minute"
+    return SECOND_US, "second"
+
+
+def percent(probability: float) -> str:
+    """Return a probability with a precision that never rounds a possible event to impossible or certain.
+
+    >>> percent(0.124), percent(0.0), percent(0.00012), percent(0.99991), percent(1.0)
+    ('12.4 %', '0 %', 'under 0.1 %', 'over 99.9 %', '100 %')
+    """
+    if probability in {0.0, 1.0}:
+        return f"{probability:.0%}".replace("%", " %")
+    if probability < 0.001:
+        return "under 0.1 %"
+    return "over 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+
+
+def score_to_dict(score: Score) -> dict[str, Any]:
+    """Return what is stored of a score besides what its set says; floats keep every digit."""
+    return {
+        "risks": {name: list(values) for name, values in score.risks.items()},
+        "any": list(score.any_risk),
+        "any_interval": [None if ends is None else list(ends) for ends in score.any_interval],
+        "evidence": score.evidence,
+        "as_of": None if score.data_as_of is None else score.data_as_of.isoformat(),
+        "device_model": score.device_model,
+        "customer_id": score.customer_id,
+        "drivers": [[d.feature, d.value, d.unit, d.contribution, d.text, d.about] for d in score.drivers],
+        "missing": list(score.missing),
+        "any_threshold": [None if math.isnan(each) else each for each in score.any_threshold],
+        "out_of_range": list(score.out_of_range),
+        "parts": {
+            component: [[part.sku, part.repairs, part.of, part.quantity] for part in parts]
+            for component, parts in score.parts.items()
+        },
+    }
+
+
+def score_from_dict(
+    content: Mapping[str, Any],
+    *,
+    kind: Kind,
+    entity_id: str,
+    cutoff: pd.Timestamp,
+    model_version: str,
+    data_version: int,
+    horizons: Sequence[str],
+) -> Score:
+    """Return the score that :func:`score_to_dict` wrote, equal to the last digit."""
+    as_of = content["as_of"]
+    return Score(
+        kind=kind,
+        entity_id=entity_id,
+        cutoff=cutoff,
+        model_version=model_version,
+        data_version=data_version,
+        horizons_us=tuple(parse_duration_us(horizon) for horizon in horizons),
+        risks={name: tuple(values) for name, values in content["risks"].items()},
+        any_risk=tuple(content["any"]),
+        evidence=content["evidence"],
+        data_as_of=None if as_of is None else pd.Timestamp(as_of),
+        device_model=content["device_model"],
+        customer_id=content["customer_id"],
+        drivers=tuple(Driver(*item) for item in content["drivers"]),
+        missing=tuple(content["missing"]),
+        any_interval=tuple(None if ends is None else (ends[0], ends[1]) for ends in content.get("any_interval", ())),
+        any_threshold=tuple(math.nan if each is None else each for each in content.get("any_threshold", ())),
+        out_of_range=tuple(content.get("out_of_range", ())),
+        parts={
+            component: tuple(PartUse(*part) for part in parts) for component, parts in content.get("parts", {}).items()
+        },
+    )
+
+
+@lru_cache(maxsize=1024)
+def _end(cutoff: pd.Timestamp, horizon_us: int) -> pd.Timestamp:
+    return cutoff + pd.Timedelta(horizon_us, unit="us")
+
+
+def _check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+    if horizon_us > horizons_us[-1]:
+        raise ModelMismatchError(
+            f"The model forecasts up to {format_duration(horizons_us[-1])}, not {format_duration(horizon_us)}.",
+            "Ask for a shorter horizon, or add this one to `horizons` in fleet.toml and train again.",
+        )
+
+
+def _hazard(risk: float) -> float:
+    return math.inf if risk >= 1 else -math.log1p(-risk)
+
+
+def _sentence(kind: Kind, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:
+    """One sentence; with several components the number at its head is that of any of them failing."""
+    within = f"within {words(horizon_us)}"
+    if kind == "churn" or top is None:
+        return f"{percent(probability)} likelihood that the customer leaves {within}"
+    if len(components) == 1:
+        article = "an" if top[:1].lower() in set("aeiou") else "a"
+        return f"{percent(probability)} likelihood of {article} {top} failure {within}"
+    return (
+        f"{percent(probability)} likelihood of a failure {within}, "
+        f"most likely of the {top} ({percent(components[top])})"
+    )

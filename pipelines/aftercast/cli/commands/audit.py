@@ -1,0 +1,144 @@
+"""``aftercast audit``: what was answered and changed, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, say
+
+if TYPE_CHECKING:  # help needs neither
+    from aftercast.operations.audit.verification import Verification
+
+SHOWN = 100
+
+audit = typer.Typer(help="Record of what was answered and changed.", no_args_is_help=True)
+
+
+@audit.command("verify")
+def verify(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
+    """Check that no entry was altered, removed, inserted or moved; exit code 2 when one was.
+
+    Example: aftercast audit verify -w fleet
+    """
+    from dataclasses import asdict
+
+    from aftercast.operations.audit.verification import verify as verify_log
+
+    place = opened(workspace)
+    found = verify_log(place.path("audit"), place.database)
+    if as_json:
+        print_json({"whole": found.whole, **asdict(found)})
+    else:
+        _tell(found)
+    _refuse(found)
+
+
+@audit.command("list")
+def list_newest(
+    last: Annotated[int, typer.Option(min=1, help="How many entries.")] = 20,
+    workspace: WorkspaceOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the newest entries, the newest first.
+
+    Example: aftercast audit list --last 50 -w fleet
+    """
+    from aftercast.operations.audit.reading import newest_entries
+
+    entries = list(newest_entries(opened(workspace).path("audit"), last))
+    if as_json:
+        print_json(entries)
+        return
+    rows = [[str(one["seq"]), one["time"][:19], one["event"], _short(one["content"])] for one in entries]
+    print_table("", ["entry", "time (UTC)", "event", "content"], rows, right=frozenset({0}))
+
+
+@audit.command("export")
+def export(
+    device: Annotated[str | None, typer.Option(help="Id of a device.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Id of a customer.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write. [default: stdout]")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write all entries about one device or customer as JSON lines, without those about others.
+
+    Example: aftercast audit export --customer C0042 --out c0042.jsonl -w fleet
+    """
+    import json
+
+    from aftercast.operations.audit.reading import export as export_entries
+
+    entries = export_entries(opened(workspace).path("audit"), device_id=device, customer_id=customer)
+    lines = (json.dumps(entry, ensure_ascii=False) for entry in entries)
+    if out is None:
+        for line in lines:
+            say(line)
+    else:
+        note(f"{_many(_write_lines(out, lines), 'entry', 'entries')} in {out}.")
+
+
+def _tell(found: Verification) -> None:
+    for notice in found.notices:
+        note(notice)
+    for finding in found.findings[:SHOWN]:
+        where = f"{finding.segment}:{finding.line}: " if finding.segment else ""
+        say(f"{where}{finding.sentence}")
+    if found.whole:
+        anchored = "none is anchored yet" if found.anchored == 0 else f"anchored up to entry {found.anchored:,}"
+        entries = _many(found.entries, "entry", "entries")
+        say(f"The audit log is whole: {entries} in {_many(found.segments, 'segment', 'segments')}, {anchored}.")
+    say(f"{_named(found.chain)}; the database holds {_many(found.other_chains, 'other chain', 'other chains')}.")
+
+
+def _named(chain: str | None) -> str:
+    if chain is None:
+        return "It names no chain"
+    return f"Its chain is {chain}" if chain else "Its chain was begun before there were ids"
+
+
+def _refuse(found: Verification) -> None:
+    from aftercast.operations.audit.lines import AuditError
+
+    if not found.whole:
+        times = _many(len(found.findings) + found.omitted, "finding", "findings")
+        raise AuditError(
+            f"The audit log is not whole ({times}). {found.findings[0].sentence}",
+            "Keep the files as they are, and compare them with a backup from the place named.",
+        )
+
+
+def _write_lines(out: Path, lines: Any) -> int:
+    """Write lines to a file that appears when it is complete; returns how many."""
+    from aftercast.operations.errors import SettingsError
+
+    count, temporary = 0, out.with_name(f"{out.name}.new")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            for count, line in enumerate(lines, start=1):  # noqa: B007  # said after the loop
+                file.write(line + "\n")
+        temporary.replace(out)
+    except OSError as error:
+        raise SettingsError(f"{out} cannot be written: {error.strerror}.", "Choose another --out.") from error
+    return count
+
+
+def _many(count: int, one: str, several: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count:,} {several}"
+
+
+def _short(content: dict[str, Any]) -> str:
+    """Content on one line; of lists only how long they are."""
+    parts = (
+        f"{name}={len(value) if isinstance(value, list) else value}"
+        for name, value in content.items()
+        if value is not None
+    )
+    return " ".join(parts)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(audit, name="audit")

@@ -1,0 +1,48 @@
+"""``aftercast doctor``: what is wrong with a workspace and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from aftercast.cli.common import JsonFlag, WorkspaceOption, print_json, print_table, say
+from aftercast.operations.settings import default_workspace
+
+if TYPE_CHECKING:  # loaded when the command runs, as in every command
+    from aftercast.cli.doctor.runner import Line
+
+SICK = 2
+SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
+
+
+def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
+    """Look at everything a deployment rests on; change nothing, spend at most 20 seconds on a check.
+
+    Exit code 2 when there is a problem; warnings alone are 0.
+
+    Example: aftercast doctor -w fleet
+    """
+    from aftercast.cli.doctor.runner import examine
+    from aftercast.operations.settings import prepare_service
+
+    prepare_service()
+    lines = list(examine(default_workspace() if workspace is None else workspace))
+    if as_json:
+        print_json([{"check": line.check, **vars(line.finding)} for line in lines])
+    else:
+        _show(lines)
+    if any(line.finding.level == "problem" for line in lines):
+        raise typer.Exit(SICK)
+
+
+def _show(lines: list[Line]) -> None:
+    rows = [[line.check, SIGNS[line.finding.level], line.finding.found, line.finding.mend] for line in lines]
+    print_table("", ["check", "", "found", "mend"], rows)
+    problems, warnings = (sum(line.finding.level == level for line in lines) for level in ("problem", "warning"))
+    say(f"{problems} problems, {warnings} warnings." if problems or warnings else "Nothing is wrong.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)

@@ -1,0 +1,74 @@
+"""``aftercast drain``: store the records that the service took."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
+
+
+def drain(
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until ended.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --follow.")] = 5.0,
+    workspace: WorkspaceOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Store what came in over HTTP, and renew what the service answers about those devices.
+
+    Example: aftercast drain --follow -w fleet
+    """
+    from aftercast.operations.memory import give_back_memory, limit_held_memory
+
+    limit_held_memory()  # before the imports that load Arrow
+
+    from aftercast.pipelines.drain import run_drain
+    from aftercast.pipelines.engine import run_flow
+
+    place = opened(workspace)
+    while True:
+        with progress("Draining") as tell:
+
+            def direct() -> dict[str, Any]:
+                return run_drain(place, tell)
+
+            result = run_flow(place, "drain_flow", direct)
+        if result["batches"] > 0 or not follow:
+            _show(result, as_json)
+        if not follow:
+            return
+        if result["batches"] > 0:
+            give_back_memory()
+        time.sleep(every)
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    if result["batches"] == 0:
+        say("The inbox is empty.")
+        return
+    say(
+        f"{_counted(result['batches'], 'batch', 'batches')}, {_counted(result['read'], 'record', 'records')}: "
+        f"{result['kept']:,} stored, "
+        f"{result['quarantined']:,} findings in quarantine; {result['renewed']:,} devices and "
+        f"{result['renewed_customers']:,} customers renewed."
+    )
+    if result["refused"] > 0:
+        stays = "it stays" if result["refused"] == 1 else "they stay"
+        refused = _counted(result["refused"], "batch", "batches")
+        note(f"{refused} could not be read at all; {stays} in the inbox, marked as refused.")
+    for each in result["refusals"]:
+        note(f"  {each['batch_id']} ({each['table']}): {each['reason']}")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("drain")(drain)

@@ -1,0 +1,36 @@
+"""``aftercast promote``: let a version score that was registered, but is not the champion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aftercast.cli.common import KindName, WorkspaceOption, opened, say
+
+
+def promote(
+    kind: Annotated[KindName, typer.Argument(help="What it forecasts.")],
+    version: Annotated[str, typer.Argument(help="Number of the version, as `aftercast mlflow` shows it.")],
+    *,
+    even_if_worse: Annotated[
+        bool, typer.Option("--even-if-worse", help="Also where it was worse than the base rate.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Make a registered version the champion: go back to an earlier one, or choose among several.
+
+    The service answers from it within seconds, and the audit log notes it. A version with a leak is refused.
+
+    Example: aftercast promote failure 2 -w fleet
+    """
+    from aftercast.models.registry.versions import promote_by_hand
+
+    found = promote_by_hand(opened(workspace), kind, version, even_if_worse=even_if_worse)
+    say(f"Version {found.version} of aftercast-{kind}, run {found.run_id}. {found.decision}")
+    say("Score with it: aftercast score")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("promote")(promote)

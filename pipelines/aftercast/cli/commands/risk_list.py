@@ -1,0 +1,92 @@
+"""``aftercast risk-list``: whom to visit, as a table, CSV, XLSX or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from aftercast.cli.common import WorkspaceOption, instant, note, opened, print_json, print_table, say
+
+
+def risk_list(
+    *,
+    cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
+    horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
+    top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
+    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Form.")] = "table",
+    out: Annotated[Path | None, typer.Option(help="File to write. [default: print]")] = None,
+    json_flag: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """List the devices most at risk, riskiest first; a list never changes once it was given out.
+
+    Example: aftercast risk-list --horizon 7d --top 50 --format xlsx --out list.xlsx -w fleet
+    """
+    from aftercast.models.lists.list_files import to_csv, to_xlsx
+    from aftercast.models.lists.risk_list import give_out, make_list
+    from aftercast.operations.errors import SettingsError
+
+    chosen = "json" if json_flag else form
+    if chosen == "xlsx" and out is None:
+        raise SettingsError("A workbook cannot be printed.", "Name a file: --out list.xlsx.")
+    shown = 20 if top is None and chosen == "table" else top
+    place = opened(workspace)
+    made = make_list(place, cutoff=instant(cutoff), horizon=horizon, top=shown)
+    give_out(place, made, by="command line")
+    if chosen == "table" and out is None:
+        _show(made)
+    elif chosen == "json" and out is None:
+        print_json(made.to_dict())
+    elif out is None:
+        typer.echo(to_csv(made), nl=False)
+    else:
+        coding = "utf-8-sig" if chosen == "csv" else "utf-8"  # with a mark spreadsheets read names as they are
+        content = to_xlsx(made) if chosen == "xlsx" else _text(made, chosen, to_csv).encode(coding)
+        _write(out, content)
+        note(f"List {made.list_id} with {len(made.rows)} devices written to {out}.")
+
+
+def _text(made: Any, chosen: str, to_csv: Any) -> str:
+    import json
+
+    return json.dumps(made.to_dict(), indent=2, ensure_ascii=False) if chosen == "json" else str(to_csv(made))
+
+
+def _write(out: Path, content: bytes) -> None:
+    from aftercast.operations.errors import WorkspaceError
+
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{out} cannot be written: {error.strerror}.", "Choose another place with --out."
+        ) from error
+
+
+def _show(made: Any) -> None:
+    columns = ["#", "device", "model", "customer", "what", "why", "evidence", "data as of"]
+    rows = [
+        [
+            str(row.rank),
+            row.device_id,
+            row.device_model,
+            row.customer_id or "",
+            row.sentence,
+            "\n".join(row.drivers[:2]),
+            row.evidence,
+            "" if row.data_as_of is None else row.data_as_of[5:16].replace("T", " "),
+        ]
+        for row in made.rows
+    ]
+    print_table(f"Risk list at {made.cutoff:%Y-%m-%d %H:%M} UTC", columns, rows, right=frozenset({0}))
+    say(
+        f"List {made.list_id}: {len(made.rows)} of {made.judged:,} devices, horizon {made.horizon}, "
+        f"model version {made.model_version}, data version {made.data_version}."
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("risk-list")(risk_list)

@@ -1,0 +1,67 @@
+"""``aftercast serve``: answer over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aftercast.cli.common import WorkspaceOption, note, opened
+
+FACTORY = "aftercast.serving.app:from_environment"
+PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
+
+
+def serve(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port. [default: settings]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: settings]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Answer over HTTP until it is ended; every question needs an API key.
+
+    Asked to stop (SIGTERM), it takes no new requests and answers those it has. Where it cannot start it ends, however
+    many processes it has: with 2 where settings or workspace cannot be used, with 1 for a defect, with 3 for anything
+    else, such as a port in use.
+
+    Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
+    """
+    import math
+    import sys
+
+    import uvicorn
+
+    from aftercast.operations.log_format import log_to_stderr
+    from aftercast.operations.memory import limit_held_memory
+    from aftercast.operations.settings import name_workspace
+    from aftercast.serving.supervisor import run_service
+
+    limit_held_memory()  # before a workspace is opened, which loads Arrow; worker processes inherit what it sets
+    place = opened(workspace)
+    name_workspace(place.folder)
+    where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port
+    if sys.stderr.isatty():
+        note(f"Listening on http://{where}:{number}; open /docs in a browser, with any name and the key as password.")
+    log_to_stderr()
+    config = uvicorn.Config(
+        FACTORY,
+        factory=True,
+        host=where,
+        port=number,
+        workers=workers,
+        loop="auto",  # uvloop where it is installed
+        http=PROTOCOL,
+        ws="none",
+        log_config=None,  # its lines take our way, see log_to_stderr
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
+        timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
+    )
+    raise typer.Exit(run_service(config))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)

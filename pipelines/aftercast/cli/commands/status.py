@@ -1,0 +1,114 @@
+"""``aftercast status``: what a workspace holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
+
+if TYPE_CHECKING:  # loaded when the command runs, as in every command
+    from aftercast.data.status import StoreStatus
+    from aftercast.data.workspace import Workspace
+    from aftercast.operations.database.forecasts import Kind
+
+COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known"]
+
+
+def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
+    """Show what the workspace holds: data, quarantine, models, scores, the last runs.
+
+    Example: aftercast status -w fleet
+    """
+    found = collect(opened(workspace))
+    if as_json:
+        print_json(found)
+        return
+    say(f"Fleet {found['fleet']} in {found['workspace']}")
+    say(f"Store: version {found['version']}, observed until {found['observed_until'] or 'nothing yet'}")
+    if found["tables"]:
+        rows = [[_cell(value)[:16] for value in (name, *table.values())] for name, table in found["tables"].items()]
+        print_table("", COLUMNS, rows, right=frozenset({1, 2}))
+    for refused in found["quarantine"]:
+        say(f"Set aside: {refused['count']:,} of {refused['table']}: {refused['reason']}. {refused['example']}")
+    for kind, model in found["models"].items():
+        say(f"Champion for {kind}: " + ("none yet" if model is None else f"version {model['version']}"))
+    for kind, scores in found["scores"].items():
+        said = "none yet" if scores is None else f"{scores['size']:,} at {scores['cutoff']}"
+        say(f"Scores for {kind}: {said}")
+    for run in found["runs"]:
+        say(f"Run {run['flow']} {run['key']}: {run['state']}, started {run['started_at']}, attempts {run['attempts']}")
+
+
+def collect(place: Workspace) -> dict[str, Any]:
+    """Everything the command shows, as JSON values."""
+    from aftercast.data.status import describe
+    from aftercast.operations.database.flow_runs import list_flow_runs
+
+    store = describe(place.store)
+    return {
+        "workspace": str(place.folder),
+        "fleet": place.fleet.name,
+        "version": store.version,
+        "observed_until": _text(store.observed_until),
+        "tables": _tables(store),
+        "quarantine": [
+            {"table": item.table, "reason": item.reason, "count": item.count, "example": item.example}
+            for item in store.quarantine
+        ],
+        "models": {kind: _model(place, kind) for kind in ("failure", "churn")},
+        "scores": {kind: _scores(place, kind) for kind in ("failure", "churn")},
+        "runs": [
+            {
+                "flow": run.flow,
+                "key": run.key,
+                "state": run.state,
+                "started_at": _text(run.started_at),
+                "attempts": run.attempts,
+            }
+            for run in list_flow_runs(place.database, limit=5)
+        ],
+    }
+
+
+def _tables(store: StoreStatus) -> dict[str, dict[str, Any]]:
+    return {
+        table.name: {
+            "rows": table.rows,
+            "devices": table.devices,
+            "first_event": _text(table.first_event),
+            "last_event": _text(table.last_event),
+            "newest_available": _text(table.newest_available),
+        }
+        for table in store.tables
+    }
+
+
+def _model(place: Workspace, kind: Kind) -> dict[str, str] | None:
+    from aftercast.models.registry.versions import champion_version
+
+    found = champion_version(place, kind)
+    return None if found is None else {"version": found.version, "run_id": found.run_id}
+
+
+def _scores(place: Workspace, kind: Kind) -> dict[str, Any] | None:
+    from aftercast.operations.database.forecasts import newest_scores
+
+    found = newest_scores(place.database, kind)
+    return None if found is None else {"cutoff": _text(found.cutoff), "size": found.size}
+
+
+def _text(moment: Any) -> str | None:
+    return None if moment is None else str(moment.isoformat())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)

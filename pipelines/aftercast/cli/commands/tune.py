@@ -1,0 +1,117 @@
+"""``aftercast tune``: search settings of the boosters inside the training time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aftercast.cli.common import (
+    JsonFlag,
+    KindName,
+    WorkspaceOption,
+    instant,
+    note,
+    opened,
+    print_json,
+    print_table,
+    progress,
+    say,
+)
+
+SHOWN = 10
+
+
+def tune(
+    kind: Annotated[KindName, typer.Argument(help="Which model to search for.")],
+    *,
+    until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
+    trials: Annotated[int, typer.Option(min=2, help="How many settings to try, the defaults among them.")] = 30,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no trial later; how many there are then depends on the machine.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Trainings over the second half of the time; one is held.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the search and of the trainings.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the settings to train with.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Search settings that forecast better than the defaults, inside the training time.
+
+    Each trial is trained at several instants and judged on what came next. The last of them is held: only if the best
+    trial beats the defaults there by more than a standard error is it worth using. What is found goes to a file that
+    `aftercast train` and `aftercast backtest` read with --settings; every trial is kept in MLflow.
+
+    Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
+    """
+    from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.tune import run_tune
+
+    place, moment = opened(workspace), instant(until)
+    asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
+    with progress(f"Searching {kind} settings:") as tell:
+
+        def direct() -> dict[str, Any]:
+            done = run_tune(
+                place, kind, until=moment, folds=folds, trials=trials, minutes=minutes, seed=seed, progress=tell
+            )
+            return {**done.result, "repeated": done.repeated}
+
+        text = None if moment is None else moment.isoformat()
+        result = run_flow(place, "tune_flow", direct, kind=kind, until=text, **asked)
+    if out is not None:
+        _write(result, out)
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+
+
+def _write(result: dict[str, Any], out: Path) -> None:
+    from aftercast.models.fit.settings_file import write_settings
+    from aftercast.models.hazard import HazardSettings
+
+    about = f"{result['kind']} until {result['until'][:10]}, {len(result['trials'])} trials.\n"
+    write_settings(HazardSettings(**result["settings"]), out, about + result["verdict"]["sentence"])
+    note(f"{out} written.")
+
+
+def _show(result: dict[str, Any]) -> None:
+    if result["repeated"]:
+        say("This was searched before on the same data; nothing changed. The result of then:")
+    names = list(result["best"]["values"])
+    ranked = sorted(result["trials"], key=lambda trial: (trial["pruned"], _mean(trial)))
+    rows = [_row(trial, names) for trial in ranked[:SHOWN]]
+    default = result["trials"][0]
+    if default not in ranked[:SHOWN]:
+        rows.append(_row(default, names))
+    searched = [fold for fold in result["folds"] if not fold["held"]]
+    title = (
+        f"Log loss within {result['horizon']}, mean of {len(searched)} folds from {searched[0]['test_from'][:10]} on"
+    )
+    print_table(title, ["trial", *names, "log loss"], rows, right=frozenset(range(1, len(names) + 2)))
+    given_up = sum(trial["pruned"] for trial in result["trials"])
+    held = result["folds"][-1]
+    say(f"{len(result['trials'])} trials, {given_up} given up early. MLflow run {result['run_id']}.")
+    say(f"Held fold, {held['test_from'][:10]} to {held['test_until'][:10]}: {_held(result['verdict'])}")
+    say(result["verdict"]["sentence"])
+
+
+def _held(verdict: dict[str, Any]) -> str:
+    return f"defaults {verdict['default']:.5f}, best {verdict['best']:.5f}."
+
+
+def _row(trial: dict[str, Any], names: list[str]) -> list[str]:
+    label = "defaults" if trial["number"] == 0 else str(trial["number"])
+    loss = f"given up after {len(trial['losses'])}" if trial["pruned"] else f"{_mean(trial):.5f}"
+    return [label, *(f"{trial['values'][name]:.3g}" for name in names), loss]
+
+
+def _mean(trial: dict[str, Any]) -> float:
+    return float(sum(trial["losses"]) / len(trial["losses"]))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("tune")(tune)

@@ -1,0 +1,123 @@
+"""The command ``aftercast``: its commands, and the one place where errors become a message, a hint and an exit code.
+
+Command modules load their libraries inside their functions: MLflow, Prefect and LightGBM take seconds to import, and
+`aftercast --help` needs none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import typer
+from typer.main import get_command
+
+from aftercast.cli.commands import (
+    anomalies,
+    audit,
+    backtest,
+    compare,
+    database,
+    doctor,
+    drain,
+    explain,
+    features,
+    imports,
+    init,
+    keys,
+    leakage,
+    mlflow,
+    promote,
+    quarantine,
+    remaining_life,
+    risk_list,
+    score,
+    serve,
+    simulate,
+    status,
+    tables,
+    train,
+    tune,
+)
+from aftercast.operations.errors import AftercastError
+from aftercast.operations.settings import quiet_libraries
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="aftercast",
+    help="Forecast which devices will fail and which customers will leave.",
+    epilog="Example: aftercast init fleet && aftercast import tables data -w fleet && aftercast train failure -w fleet",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+for module in (
+    init,
+    simulate,
+    imports,
+    status,
+    tables,
+    quarantine,
+    features,
+    leakage,
+    train,
+    promote,
+    tune,
+    backtest,
+    compare,
+    score,
+    risk_list,
+    explain,
+    anomalies,
+    remaining_life,
+    serve,
+    drain,
+    keys,
+    audit,
+    database,
+    doctor,
+    mlflow,
+):
+    module.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aftercast {version('aftercast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show where an error was raised."),
+) -> None:
+    """Forecast which devices will fail and which customers will leave."""
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point: exits 0, 2 for what a user can mend, 130 when interrupted, 1 for a defect."""
+    quiet_libraries()
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        get_command(app)([word for word in words if word != "--debug"], prog_name="aftercast")
+    except AftercastError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"Hint: {error.hint}", err=True)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; what was finished stays, the rest is done by running it again.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

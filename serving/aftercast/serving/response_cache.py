@@ -1,0 +1,127 @@
+"""Rows of one cutoff with the model that judges them, and the answers already made of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import pandas as pd
+
+from aftercast.data.fleet import FleetSpec
+from aftercast.models.registry.versions import Loaded
+from aftercast.models.scoring.forecast_rows import Scored, Usual
+from aftercast.models.scoring.scoring import score_rows
+from aftercast.models.scoring.snapshot import Snapshot
+from aftercast.models.words.answers import Score
+
+KEPT_BYTES: Final = 64_000_000
+Key = tuple[str, str, int]
+"""Device or customer id, horizon, number of drivers."""
+
+
+class Fragment(NamedTuple):
+    """One record's part of an answer.
+
+    Attributes
+    ----------
+    body
+        JSON of the result.
+    audit
+        JSON of what the audit log keeps of it.
+    answered
+        Whether it is an answer and not an error.
+    """
+
+    body: bytes
+    audit: bytes
+    answered: bool
+
+
+class Fragments:
+    """The answers made last, up to :data:`KEPT_BYTES`; safe to use from several threads.
+
+    They are kept as plain tuples of bytes, which the collection of garbage does not look at again; tens of thousands of
+    other objects would stop an answer for twenty milliseconds every other time.
+    """
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._bytes = 0
+        self._found: OrderedDict[Key, tuple[bytes, bytes, bool]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Fragment | None:
+        """Return the answer of a key, None where it is not kept."""
+        found = self._found.get(key)
+        return None if found is None else Fragment(*found)
+
+    def put(self, key: Key, fragment: Fragment) -> None:
+        """Keep an answer; the oldest ones make room."""
+        with self._lock:
+            if key in self._found:
+                return
+            self._found[key] = (fragment.body, fragment.audit, fragment.answered)
+            self._bytes += len(fragment.body) + len(fragment.audit)
+            while self._bytes > self._kept_bytes:
+                _, (body, audit, _answered) = self._found.popitem(last=False)
+                self._bytes -= len(body) + len(audit)
+
+
+class Rows:
+    """Feature rows of one cutoff and the model that judges them.
+
+    Attributes
+    ----------
+    loaded, snapshot
+        The model and the rows.
+    judged
+        Whether the judgement of every row is at hand; without it rows are judged when they are asked for.
+    fragments
+        Answers made of them.
+    """
+
+    def __init__(self, loaded: Loaded, snapshot: Snapshot, spec: FleetSpec) -> None:
+        self.loaded = loaded
+        self.snapshot = snapshot
+        self.judged = loaded.run_id in snapshot.judged
+        self.fragments = Fragments()
+        self._spec = spec
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Row of each device or customer id."""
+        return {str(entity_id): i for i, entity_id in enumerate(self.snapshot.ids)}
+
+    @cached_property
+    def usual(self) -> Usual:
+        """What is usual for each device model."""
+        return Usual.of(self.snapshot)
+
+    @cached_property
+    def _scored(self) -> Scored:
+        return score_rows(self.loaded, self.snapshot, self._spec, usual=self.usual)
+
+    def are_of(self, cutoff: pd.Timestamp) -> bool:
+        """Whether every row is of this cutoff; rows renewed since the last scoring are of later ones."""
+        return self.snapshot.cutoff == cutoff and self._of_one_cutoff
+
+    @cached_property
+    def _of_one_cutoff(self) -> bool:
+        return bool((self.snapshot.cutoff_us == int(self.snapshot.cutoff.as_unit("us").value)).all())
+
+    def outlets(self, entity_id: str) -> Sequence[str]:
+        """Outlets that look after a device, or after the devices of a customer; of those with a row."""
+        return tuple(self.snapshot.outlets[self.position[entity_id]])
+
+    def scores(self, ids: Collection[str], top: int) -> dict[str, Score]:
+        """Scores of those ids that have a row, with at most so many drivers."""
+        asked = [each for each in dict.fromkeys(ids) if each in self.position]
+        if not asked:
+            return {}
+        if self.judged:
+            return {each: self._scored.score(self.position[each], top) for each in asked}
+        few = score_rows(self.loaded, self.snapshot.of(asked), self._spec, usual=self.usual, top=top)
+        return {each: few.score(few.position[each], top) for each in asked}

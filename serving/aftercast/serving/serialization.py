@@ -1,0 +1,163 @@
+"""From the answers of the models to the answers on the wire; numbers that JSON cannot hold become null."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import orjson
+import pandas as pd
+
+from aftercast.data.ingest.posted import Refused
+from aftercast.models.registry.versions import Loaded
+from aftercast.models.words import answers
+from aftercast.models.words.answers import Answer
+from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.response_cache import Fragment, Rows
+from aftercast.serving.wire.common import Driver, Evidence, ModelRef, RecordProblem, finite
+from aftercast.serving.wire.risk import (
+    ChurnRisk,
+    CustomerUnanswered,
+    DeviceUnanswered,
+    FailureRisk,
+    RiskAnswer,
+)
+
+PREDICTION: Final = "prediction"
+"""Event of an answer in the audit log."""
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Why a record has no answer: a stable code, and words."""
+
+    entity_id: str
+    code: str
+    message: str
+    hint: str
+
+
+def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refused] = ()) -> Fragment:
+    """One record's part of an answer, and what the audit log keeps of it."""
+    if isinstance(said, Unanswered):
+        return Fragment(_unanswered(loaded, said), _record(said.entity_id, error=said.code), answered=False)
+    shown = _failure(loaded, said, refused) if said.kind == "failure" else _churn(loaded, said)
+    record = _record(
+        said.entity_id,
+        cutoff=said.cutoff.isoformat(),
+        probability=finite(said.probability),
+        component=said.component,
+        evidence=said.evidence,
+    )
+    return Fragment(shown.model_dump_json().encode(), record, answered=True)
+
+
+def whole_answer(rows: Rows, cutoff: pd.Timestamp, horizon: str, fragments: Sequence[Fragment]) -> bytes:
+    """JSON of an answer about several records."""
+    answered = sum(each.answered for each in fragments)
+    model = (rows.loaded.kind, rows.loaded.version, rows.loaded.run_id)
+    start = _head(model, cutoff, horizon, answered, len(fragments) - answered)
+    return b"".join([start, b',"results":[', b",".join(each.body for each in fragments), b"]}"])
+
+
+@lru_cache(maxsize=1000)
+def _head(model: tuple[Kind, str, str], cutoff: pd.Timestamp, horizon: str, answered: int, failed: int) -> bytes:
+    """Fields that an answer has once, as an object that is still open."""
+    kind, version, run_id = model
+    which = ModelRef(name=kind, version=version, run_id=run_id)
+    head = RiskAnswer(horizon=horizon, cutoff=cutoff, answered=answered, failed=failed, model=which)
+    return head.model_dump_json().encode()[:-1]
+
+
+def audit_entry(rows: Rows, horizon: str, fragments: Sequence[Fragment], body: bytes, **who: str | None) -> bytes:
+    """JSON of what the audit log keeps of an answer: who asked, what answered, and each record's figure."""
+    head = orjson.dumps(
+        {
+            **who,
+            "kind": rows.loaded.kind,
+            "model_version": rows.loaded.version,
+            "run_id": rows.loaded.run_id,
+            "data_version": rows.snapshot.data_version,
+            "horizon": horizon,
+            "answer_sha256": hashlib.sha256(body).hexdigest(),
+        }
+    )
+    return b"".join([head[:-1], b',"records":[', b",".join(each.audit for each in fragments), b"]}"])
+
+
+def model_ref(loaded: Loaded) -> ModelRef:
+    """Which model it is."""
+    return ModelRef(name=loaded.kind, version=loaded.version, run_id=loaded.run_id)
+
+
+def drivers(found: Iterable[answers.Driver]) -> list[Driver]:
+    """Drivers, strongest first."""
+    return [Driver(**_driver(each)) for each in found]
+
+
+def evidence(text: str | None) -> Evidence | None:
+    """Evidence class of an answer, None where nothing was judged."""
+    return cast(Evidence | None, text)
+
+
+def _failure(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> FailureRisk:
+    return FailureRisk.model_validate(
+        {
+            **_common(loaded, said),
+            "device_id": said.entity_id,
+            "component": said.component,
+            "components": {name: finite(value) for name, value in said.components.items()},
+            "parts": [vars(part) for part in said.parts],
+            "refused_records": [vars(each) for each in refused],
+        }
+    )
+
+
+def _churn(loaded: Loaded, said: Answer) -> ChurnRisk:
+    return ChurnRisk.model_validate({**_common(loaded, said), "customer_id": said.entity_id})
+
+
+def _unanswered(loaded: Loaded, said: Unanswered) -> bytes:
+    error = RecordProblem(code=said.code, message=said.message, hint=said.hint)
+    if loaded.kind == "failure":
+        return DeviceUnanswered(device_id=said.entity_id, error=error).model_dump_json().encode()
+    return CustomerUnanswered(customer_id=said.entity_id, error=error).model_dump_json().encode()
+
+
+def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
+    """Values that every answer has; they are validated as a whole, which is faster than part by part."""
+    return {
+        "sentence": said.sentence,
+        "probability": finite(said.probability),
+        "interval": None if said.interval is None else {"lower": said.interval[0], "upper": said.interval[1]},
+        "remaining_life": None if said.remaining_life is None else vars(said.remaining_life),
+        "reason": said.reason,
+        "horizon": said.horizon,
+        "until": said.until,
+        "next_step": None if said.next_step is None else vars(said.next_step),
+        "drivers": [_driver(each) for each in said.drivers],
+        "evidence": said.evidence,
+        "missing_inputs": said.missing,
+        "out_of_range_inputs": said.out_of_range,
+        "data_as_of": said.data_as_of,
+        "cutoff": said.cutoff,
+        "model": {"name": loaded.kind, "version": loaded.version, "run_id": loaded.run_id},
+    }
+
+
+def _driver(said: answers.Driver) -> dict[str, Any]:
+    return {
+        "feature": said.feature,
+        "value": said.value if isinstance(said.value, str) else finite(said.value),
+        "unit": said.unit,
+        "about": said.about,
+        "contribution": finite(said.contribution),
+        "text": said.text,
+    }
+
+
+def _record(entity_id: str, **said: Any) -> bytes:
+    return orjson.dumps({"id": entity_id, **said})
