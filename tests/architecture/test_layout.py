@@ -17,9 +17,9 @@ def test_no_part_closes_the_namespace(part: str) -> None:
     assert not (ROOT / part / "aftercast" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_part_ships_its_types(part: str) -> None:
-    assert (ROOT / part / "aftercast" / part / "py.typed").is_file()
+def test_every_package_ships_its_types() -> None:
+    packages = [folder for part in PARTS for folder in (ROOT / part / "aftercast").iterdir() if folder.is_dir()]
+    assert [folder for folder in packages if not (folder / "py.typed").is_file()] == []
 
 
 @pytest.mark.parametrize("part", [*PARTS, "tests"])
@@ -48,11 +48,11 @@ def _imports(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("mlflow", ("models/aftercast/models/registry", "models/aftercast/models/mlflow_")),
+        ("mlflow", ("models/aftercast/models/registry/",)),
         ("prefect", ("pipelines/",)),
         ("fastapi", ("serving/",)),
-        ("typer", ("pipelines/aftercast/pipelines/cli",)),
-        ("deltalake", ("data/aftercast/data/store", "data/aftercast/data/quarantine")),
+        ("typer", ("pipelines/aftercast/cli/",)),
+        ("deltalake", ("data/aftercast/data/store/",)),
     ],
 )
 def test_a_framework_is_imported_only_at_its_rim(library: str, allowed: tuple[str, ...]) -> None:
