@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import TABLES, Table
+from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.deduplication import resolve
@@ -92,7 +92,7 @@ class _Import:
         self._rows_at_once = rows_at_once
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
-        self._kinds: dict[str, dict[str, str]] = {}
+        self._kinds: dict[str, dict[str, Kind]] = {}
         self._unlisted: Unlisted = {}
         self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
 
@@ -125,7 +125,7 @@ class _Import:
     def _stored_ids(self, table: str, column: str) -> set[str]:
         return set(self._writer.read(table, Selection(columns=[column], ordered=False))[column])
 
-    def _attribute_kinds(self, name: str) -> dict[str, str]:
+    def _attribute_kinds(self, name: str) -> dict[str, Kind]:
         if name in TABLES and name not in self._kinds:
             self._kinds[name] = self._writer.attribute_kinds(name)
         return self._kinds.get(name, {})
@@ -175,7 +175,7 @@ class _Import:
         self._writer.append(QUARANTINE.name, new.assign(import_id=self._report.import_id, available_at=moment))
 
 
-def _kind(values: pd.Series) -> str:
+def _kind(values: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(values.dtype):
         return "bool"
     if pd.api.types.is_numeric_dtype(values.dtype):
