@@ -10,8 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.operations.database.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.operations.errors import InputError

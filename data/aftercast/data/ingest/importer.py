@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aftercast.data.arrays import Mask
 from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.deduplication import resolve
-from aftercast.data.ingest.reports import ImportReport, TableReport
-from aftercast.data.ingest.validation.draft import Finding
+from aftercast.data.ingest.deduplication import CONFLICT, resolve
+from aftercast.data.ingest.reports import ImportReport
+from aftercast.data.ingest.validation.checks import Breach
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
@@ -29,8 +30,6 @@ from aftercast.operations.errors import InputError
 ROWS_AT_ONCE: Final = 500_000
 ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
 Progress = Callable[[str, int], None]
-
-__all__ = ["ImportReport", "TableReport", "ingest"]
 
 
 def ingest(
@@ -104,7 +103,7 @@ class _Import:
         name = checked.table.name
         self._learn(checked)
         report = self._report.table(name)
-        report.read += checked.read
+        report.read += len(batch.frame)
         self._refuse(checked.refused)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
@@ -183,9 +182,9 @@ def _kind(values: pd.Series) -> Kind:
     return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
 
 
-def _conflicts(table: Table, frame: pd.DataFrame, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pd.DataFrame:
+def _conflicts(table: Table, frame: pd.DataFrame, rows: Mask) -> pd.DataFrame:
     key = ", ".join(table.key)
     about = f"the same {key} and available_at with other values came before"
     public = frame.drop(columns=[ORIGIN, NUMBER])
-    finding = Finding("conflicting_duplicate", rows, "", about)
-    return quarantine_rows(table, public, finding, frame[ORIGIN], frame[NUMBER])
+    breach = Breach(CONFLICT, rows, "", about)
+    return quarantine_rows(table, public, breach, frame[ORIGIN], frame[NUMBER])
