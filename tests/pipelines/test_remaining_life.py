@@ -18,8 +18,7 @@ from typer.testing import CliRunner, Result
 
 from aftercast.cli.commands.remaining_life import remaining_life
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.kinds.remaining_life import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.assessment import Judged, honest_intervals, judge
