@@ -11,6 +11,7 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.kinds import kind_names, kind_of
+from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
 from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
 from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
@@ -83,7 +84,8 @@ def _score(
         cutoffs, told = missed(workspace, kind, until) if cutoff is None else ([cutoff], [])
         notices += told
         try:
-            loaded = load_champion(workspace, kind)
+            with champion_needed(kind):
+                loaded = load_champion(workspace, kind)
             for moment in cutoffs if cutoff is not None else _after_learning(loaded, cutoffs):
                 if progress is not None:
                     progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
@@ -105,7 +107,9 @@ def _after_learning(loaded: Loaded, due: list[pd.Timestamp]) -> list[pd.Timestam
 def _no_champion(workspace: Workspace) -> NotFoundError:
     newest = next((found for kind in kind_names() if (found := newest_version(workspace, kind)) is not None), None)
     if newest is None:
-        return NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+        return NotFoundError(
+            "There is no model to score with.", "Run `aftercast train failure`, with --again if it was trained before."
+        )
     return NotFoundError(
         f"There is no champion to score with. Version {newest.version} of aftercast-{newest.kind}: {newest.decision}",
         f"Import more history and run `aftercast train {newest.kind}`; what a worse model says would mislead.",
