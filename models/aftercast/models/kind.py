@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
@@ -182,7 +182,8 @@ class BacktestRequest:
 
     def refuse(self, why: str, *names: str) -> None:
         """Refuse options that mean nothing to a kind; raises SettingsError that names them."""
-        said = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, (), [])]
+        usual = {option.name: option.default for option in fields(self)}
+        said = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (usual[name], [])]
         if said:
             raise SettingsError(f"{', '.join(said)} means nothing to a backtest of {self.kind}: {why}", "Leave it out.")
 
@@ -261,6 +262,11 @@ class Kind(ABC):
         progress: Progress | None = None,
     ) -> Scoring:
         """Forecast everything at risk at a cutoff, from what was known then."""
+
+    def learnt_until(self, loaded: Loaded) -> pd.Timestamp | None:
+        """Instant before which a model of it must not judge, for it knows what came then; None where it may."""
+        del loaded
+        return None
 
     def spans(self, forecast: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Horizons and components of a forecast, both empty by default."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,14 +20,26 @@ if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help
 
     from aftercast.data.workspace import Workspace
 
-if TYPE_CHECKING:
-    KindName = str
-else:
-    KindName = Literal[kind_names()]  # the folders of kinds, so that help and errors name them
-
 PANELS = ("Set up", "Data", "Models", "Plan", "Serve and operate")
 """Headings of the help, in order; each command names its own."""
-KindArgument = Annotated[KindName, typer.Argument(metavar="KIND", help=f"One of {', '.join(kind_names())}.")]
+
+
+def kind_name(text: str) -> str:
+    """Return the name of a kind, one of the folders that there are when a command runs.
+
+    Raises
+    ------
+    BadParameter
+        If there is no such kind.
+    """
+    if text not in kind_names():
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(kind_names())}.")
+    return text
+
+
+KindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]

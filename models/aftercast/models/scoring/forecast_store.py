@@ -9,11 +9,34 @@ from sqlalchemy import Engine
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.forecast import Forecast
-from aftercast.models.kind import Progress
+from aftercast.models.kind import Progress, Scoring
 from aftercast.models.kinds import kind_of
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_scores, write_scores
-from aftercast.operations.errors import NotFoundError
+from aftercast.operations.errors import LookAheadError, NotFoundError
+
+
+def make_forecasts(
+    workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp, *, version: int, progress: Progress | None = None
+) -> Scoring:
+    """Forecast everything at risk at a cutoff, from what was known then.
+
+    Raises
+    ------
+    LookAheadError
+        If the model knows what came after the cutoff, and its kind must not.
+    NotEnoughDataError
+        If nothing is at risk at the cutoff.
+    """
+    kind = kind_of(loaded.kind)
+    until = kind.learnt_until(loaded)
+    if until is not None and until > cutoff:
+        raise LookAheadError(
+            f"The champion was trained on facts until {until:%Y-%m-%d %H:%M}, after the cutoff "
+            f"{cutoff:%Y-%m-%d %H:%M} UTC.",
+            f"Take a later cutoff, or run `aftercast train {kind.name} --until {cutoff:%Y-%m-%dT%H:%M}`.",
+        )
+    return kind.score(loaded, workspace.store, workspace.fleet, cutoff, version=version, progress=progress)
 
 
 def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[ScoreSet, bool]:
@@ -60,16 +83,13 @@ def forecast_of(
     Raises
     ------
     NotFoundError
-        If there is none of it; LookAheadError, NotEnoughDataError as the kind's scoring raises them.
+        If there is none of it; LookAheadError and NotEnoughDataError as :func:`make_forecasts` raises them.
     """
     if cutoff is None:
         _, forecasts = stored_forecasts(workspace.database, loaded.kind)
     else:
         version = workspace.store.version()
-        scoring = kind_of(loaded.kind).score(
-            loaded, workspace.store, workspace.fleet, cutoff, version=version, progress=progress
-        )
-        forecasts = list(scoring.forecasts)
+        forecasts = list(make_forecasts(workspace, loaded, cutoff, version=version, progress=progress).forecasts)
     found = next((each for each in forecasts if each.entity_id == entity_id), None)
     if found is None:
         noun = kind_of(loaded.kind).entity.noun
