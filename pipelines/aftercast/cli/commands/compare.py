@@ -1,4 +1,4 @@
-"""``aftercast compare``: whether one model is better than another on the same rows, or only seems so."""
+"""``aftercast compare``: is one model better than another on the same rows, or is it chance?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from aftercast.cli.common import JsonFlag, note, print_json, print_table, say
 
-Forecasts = Annotated[str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest, and which model's.")]
+Forecasts = Annotated[
+    str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest; the model is ours by default.")
+]
 
 
 def compare(
@@ -19,9 +21,9 @@ def compare(
     draws: Annotated[int, typer.Option(min=2, help="Draws of devices for the intervals.")] = 1000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two backtests row by row: each metric's difference (B less A) with a paired 95 % interval by device.
+    """Compare two backtests on the same rows: the difference of each metric (B minus A) with a paired 95 % interval.
 
-    Files come from `aftercast backtest ... --forecasts FILE.parquet`; without a model, ours is meant.
+    `aftercast backtest ... --forecasts FILE.parquet` writes the files. Without a model, ours is compared.
 
     Example: aftercast compare forecasts.parquet:logistic forecasts.parquet:aftercast
     """
@@ -36,7 +38,7 @@ def compare(
 
 
 def _parted(text: str) -> tuple[Path, str]:
-    """File and model; a name that is itself a file is not parted."""
+    """File and model; a name that is itself a file is not split."""
     from aftercast.models.fit.training import OWN
 
     before, _, after = text.rpartition(":")

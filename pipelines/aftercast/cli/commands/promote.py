@@ -1,4 +1,4 @@
-"""``aftercast promote``: let a version score that was registered, but is not the champion."""
+"""``aftercast promote``: make a registered version the champion."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from aftercast.cli.common import KindName, WorkspaceOption, opened, say
 
 
 def promote(
-    kind: Annotated[KindName, typer.Argument(help="What it forecasts.")],
+    kind: Annotated[KindName, typer.Argument(help="Kind of model.")],
     version: Annotated[str, typer.Argument(help="Number of the version, as `aftercast mlflow` shows it.")],
     *,
     even_if_worse: Annotated[
-        bool, typer.Option("--even-if-worse", help="Also where it was worse than the base rate.")
+        bool, typer.Option("--even-if-worse", help="Promote it although it was worse than the base rate.")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Make a registered version the champion: go back to an earlier one, or choose among several.
+    """Make a registered version the champion: go back to an earlier version, or choose another.
 
-    The service answers from it within seconds, and the audit log notes it. A version with a leak is refused.
+    The service uses it within seconds, and the audit log records it. A version with a leaking feature is refused.
 
     Example: aftercast promote failure 2 -w fleet
     """
