@@ -1,4 +1,4 @@
-"""``aftercast explain``: why one device is at risk, what happened to those like it, and what to bring."""
+"""``aftercast explain``: why one device is at risk, what happened to similar ones, and what to bring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aftercast.cli.common import JsonFlag, WorkspaceOption, instant, opened, pri
 def explain(
     device: Annotated[str, typer.Argument(help="Id of the device.")],
     *,
-    cutoff: Annotated[str | None, typer.Option(help="Explain at this instant. [default: the last scoring]")] = None,
+    cutoff: Annotated[str | None, typer.Option(help="Explain at this time. [default: the last scoring]")] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: 7d]")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many components.")] = 3,
     cases: Annotated[int, typer.Option(min=0, help="How many similar cases.")] = 5,
@@ -21,7 +21,7 @@ def explain(
 ) -> None:
     """Explain the risk of one device: components, reasons, fault codes, similar past cases, parts.
 
-    Everything is from what was known at the cutoff. Similar cases were judged for the same reasons; they are examples,
+    Only what was known at the cutoff is used. Similar cases had their risk moved by the same features; they are examples,
     not a probability.
 
     Example: aftercast explain D000012 -w fleet

@@ -9,12 +9,14 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
 
-features = typer.Typer(help="What the models are told of a device or a customer.", no_args_is_help=True)
+features = typer.Typer(help="Features: what a model knows about a device or a customer.", no_args_is_help=True)
 
 
 @features.command("describe")
 def describe(
-    grain: Annotated[Literal["device", "customer"], typer.Option(help="Whose features.")] = "device",
+    grain: Annotated[
+        Literal["device", "customer"], typer.Option(help="Features of devices, or of customers.")
+    ] = "device",
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:

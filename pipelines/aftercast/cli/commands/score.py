@@ -1,4 +1,4 @@
-"""``aftercast score``: judge the fleet, at one cutoff or at all that were missed."""
+"""``aftercast score``: forecasts of the whole fleet, at one cutoff or at all that were missed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from aftercast.cli.common import (
 
 
 def score(
-    cutoff: Annotated[str | None, typer.Option(help="Judge at this instant. [default: all cutoffs missed]")] = None,
+    cutoff: Annotated[str | None, typer.Option(help="Forecast at this time. [default: all missed cutoffs]")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score every device and customer with the champions and store the scores.
+    """Make and store the forecasts of every champion, for every device and customer.
 
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
