@@ -1,4 +1,4 @@
-"""``aftercast compare``: is one model better than another on the same rows, or is it chance?"""
+"""``aftercast compare``: whether one model is better than another on the same rows, or it is chance."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ def explain(
 ) -> None:
     """Explain the risk of one device: components, reasons, fault codes, similar past cases, parts.
 
-    Only what was known at the cutoff is used. Similar cases had their risk moved by the same features; they are examples,
-    not a probability.
+    Only what was known at the cutoff is used. Similar cases had their risk moved by the same features. They are
+    examples, not a probability.
 
     Example: aftercast explain D000012 -w fleet
     """

@@ -26,8 +26,8 @@ def quarantine(
 ) -> None:
     """List the rejected records, newest first: file and row, the reason, and the record itself.
 
-    If the reason is about one column of telemetry, the rest of the row was kept. Rejected records stay listed, with the time
-    they were found, after the corrected data are imported.
+    If the reason is about one column of telemetry, the rest of the row was kept. Rejected records stay listed, with the
+    time they were found, after the corrected data are imported.
 
     Example: aftercast quarantine --table telemetry --out refused.csv -w fleet
     """

@@ -20,8 +20,9 @@ def serve(
 ) -> None:
     """Answer over HTTP until stopped. Every request needs an API key.
 
-    On SIGTERM it takes no new requests and answers those it has. If it cannot start, all its processes end. The exit code is 2
-    for unusable settings or an unusable workspace, 1 for a defect, and 3 for anything else, such as a port in use.
+    On SIGTERM it takes no new requests and answers those it has. If it cannot start, all its processes end. The exit
+    code is 2 for unusable settings or an unusable workspace, 1 for a defect, and 3 for anything else, such as a port in
+    use.
 
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """

@@ -44,8 +44,8 @@ def train(
 ) -> None:
     """Train a model and compare it with its baselines. MLflow keeps the run.
 
-    Every feature is checked for leaks (see `aftercast leakage`). A model with a leaking feature is kept and never becomes
-    champion: the command ends with an error that names the feature and the reason.
+    Every feature is checked for leaks (see `aftercast leakage`). A model with a leaking feature is kept and never
+    becomes champion: the command ends with an error that names the feature and the reason.
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """

@@ -42,9 +42,9 @@ def tune(
 ) -> None:
     """Search for settings that forecast better than the defaults, within the training time.
 
-    Each trial trains at several instants and is judged on the time after each. The last part is held out: the best trial is
-    used only if it beats the defaults there by more than one standard error. `aftercast train` and `aftercast backtest` read
-    the file with --settings. MLflow keeps every trial.
+    Each trial trains at several instants and is judged on the time after each. The last part is held out: the best
+    trial is used only if it beats the defaults there by more than one standard error. `aftercast train` and `aftercast
+    backtest` read the file with --settings. MLflow keeps every trial.
 
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
