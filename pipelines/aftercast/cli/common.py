@@ -64,7 +64,7 @@ def opened(folder: Path | None) -> Workspace:
 
 
 def instant(text: str | None) -> pd.Timestamp | None:
-    """UTC instant a person typed, None where nothing was."""
+    """UTC time that a person typed; None without one."""
     from aftercast.operations.clocks import parse_time
 
     return None if text is None else parse_time(text)
@@ -82,7 +82,7 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about what is going on; on stderr, so that output stays clean."""
+    """Print a line about progress on stderr, so that the output stays clean."""
     typer.echo(text, err=True)
 
 
@@ -112,7 +112,7 @@ def print_parts(parts: Sequence[RenderableType]) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str, int], None]]:
-    """Show on stderr that something is being done; the yielded function tells of what and how many so far."""
+    """Show progress on stderr; the yielded function takes the step and the count so far."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -17,12 +17,12 @@ def risk_list(
     cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
     horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
-    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Form.")] = "table",
+    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Format.")] = "table",
     out: Annotated[Path | None, typer.Option(help="File to write. [default: print]")] = None,
     json_flag: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """List the devices most at risk, riskiest first; a list never changes once it was given out.
+    """List the devices with the highest risk first. A list that was given out never changes.
 
     Example: aftercast risk-list --horizon 7d --top 50 --format xlsx --out list.xlsx -w fleet
     """
