@@ -9,6 +9,8 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
 
+PANEL = "Serve and operate"
+
 
 def drain(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until ended.")] = False,
@@ -71,4 +73,4 @@ def _counted(count: int, one: str, many: str) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("drain")(drain)
+    app.command("drain", rich_help_panel=PANEL)(drain)

@@ -13,6 +13,8 @@ from aftercast.operations.errors import InputError
 COUNTS = ("read", "kept", "duplicate", "corrected")
 CONTRADICTION = "conflicting_duplicate"
 
+PANEL = "Data"
+
 
 def import_data(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="tables, azure-pdm, backblaze, cmapss, navarchos.")],
@@ -88,4 +90,4 @@ def _refuse_fruitless(report: dict[str, Any]) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("import")(import_data)
+    app.command("import", rich_help_panel=PANEL)(import_data)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aftercast.cli.common import (
+    AgainFlag,
     JsonFlag,
     WorkspaceOption,
     instant,
@@ -18,13 +19,18 @@ from aftercast.cli.common import (
     say,
 )
 
+PANEL = "Plan"
+SOME_FAILED = 2
+
 
 def score(
-    cutoff: Annotated[str | None, typer.Option(help="Judge at this instant. [default: all cutoffs missed]")] = None,
+    *,
+    cutoff: Annotated[str | None, typer.Option(help="Score this instant. [default: all cutoffs missed]")] = None,
+    again: AgainFlag = False,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score every device and customer with the champions and store the scores.
+    """Forecast every device and customer with every champion there is, and store the forecasts.
 
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
@@ -35,17 +41,26 @@ def score(
     with progress("Scoring") as tell:
 
         def direct() -> dict[str, Any]:
-            return run_score(place, cutoff=moment, progress=tell)
+            return run_score(place, cutoff=moment, again=again, progress=tell)
 
-        result = run_flow(place, "score_flow", direct, cutoff=None if moment is None else moment.isoformat())
+        text = None if moment is None else moment.isoformat()
+        result = run_flow(place, "score_flow", direct, cutoff=text, again=again)
     for text in result["notices"]:
         note(text)
     if as_json:
         print_json(result)
-        return
+    else:
+        _show(result)
+    for failed in result["failed"]:
+        note(f"{failed['kind']} was not scored. {failed['message']} {failed['hint']}")
+    if result["failed"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _show(result: dict[str, Any]) -> None:
     for run in result["runs"]:
-        if run.get("shift"):
-            note(f"{run['kind'].capitalize()} at {run['cutoff'][:10]}: {run['shift']}")
+        if run["notice"]:
+            note(f"{run['kind']} at {run['cutoff'][:10]}: {run['notice']}")
     rows = [
         [run["kind"], run["cutoff"], f"{run['scored']:,}", run["model_version"], "before" if run["repeated"] else "now"]
         for run in result["runs"]
@@ -56,4 +71,4 @@ def score(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("score")(score)
+    app.command("score", rich_help_panel=PANEL)(score)

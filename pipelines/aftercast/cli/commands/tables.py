@@ -8,6 +8,8 @@ import typer
 
 from aftercast.cli.common import JsonFlag, print_json, print_table, say
 
+PANEL = "Data"
+
 
 def tables(
     name: Annotated[str | None, typer.Argument(help="Table to show the columns of. [default: list all tables]")] = None,
@@ -52,4 +54,4 @@ def _facts(table: Any) -> dict[str, Any]:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tables")(tables)
+    app.command("tables", rich_help_panel=PANEL)(tables)

@@ -9,7 +9,7 @@ import typer
 
 from aftercast.cli.common import (
     JsonFlag,
-    KindName,
+    KindArgument,
     WorkspaceOption,
     instant,
     note,
@@ -22,9 +22,11 @@ from aftercast.cli.common import (
 
 SHOWN = 10
 
+PANEL = "Models"
+
 
 def tune(
-    kind: Annotated[KindName, typer.Argument(help="Which model to search for.")],
+    kind: KindArgument,
     *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
     trials: Annotated[int, typer.Option(min=2, help="How many settings to try, the defaults among them.")] = 30,
@@ -114,4 +116,4 @@ def _mean(trial: dict[str, Any]) -> float:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tune")(tune)
+    app.command("tune", rich_help_panel=PANEL)(tune)

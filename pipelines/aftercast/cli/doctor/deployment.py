@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, event
@@ -28,7 +28,6 @@ from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import AftercastError, NotFoundError, SettingsError, WorkspaceError
 from aftercast.operations.settings import Settings, load_settings
 
-KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 PartT = TypeVar("PartT")
 
 
