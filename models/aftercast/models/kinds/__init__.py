@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, cast
 from aftercast.operations.errors import InputError
 
 if TYPE_CHECKING:
-    from aftercast.models.kinds.hazard_kind import HazardKind
-
     from aftercast.models.examples.event_kind import EventKind
     from aftercast.models.kind import Kind
+    from aftercast.models.kinds.hazard_kind import HazardKind
 
 __all__ = ["event_kind", "every_kind", "hazard_kind", "kind_names", "kind_of"]
 
