@@ -13,7 +13,7 @@ SLOW := $(SPREAD) -m "slow or hypothesis" --hypothesis-profile=slow
 # Used only where the machine has no OpenMP runtime of its own, see $(READY).
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help demo test test-slow lint types contracts doctests unit wheel bench audit format lock clean
+.PHONY: help demo test test-slow lint types contracts licences doctests unit wheel bench audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -31,7 +31,7 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (three to four minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
 
-test: lint types contracts doctests wheel ## everything a change must pass; the tests run against the built wheel
+test: lint types contracts licences doctests wheel ## everything a change must pass; the tests run against the built wheel
 
 test-slow: $(READY) ## what a change must pass before a release: kills, soak, statistics, containers, more examples (ARGS="-k name")
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(SLOW) $(ARGS)
@@ -61,10 +61,16 @@ bench: $(READY) ## list the benchmarks
 bench-%: $(READY)
 	$(BIN)/python -m benchmarks $* $(ARGS)
 
-audit: $(READY) ## hashes, versions, wheels and licences of the dependencies; known vulnerabilities where pip-audit is installed
-	$(BIN)/python scripts/audit_dependencies.py
-	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r deploy/serve.lock; \
-	else echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it fetches them, so it is no part of the lock)."; fi
+licences: $(READY) ## what the image ships may be shipped: a list in pyproject.toml
+	$(BIN)/pip-licenses --summary --packages $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' deploy/serve.lock)
+
+audit: licences ## licences of what the image ships; known vulnerabilities where pip-audit is installed
+	@if ! command -v pip-audit >/dev/null; then \
+	  echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it asks a service, so it is no part of the lock)."; \
+	elif ! pip-audit --strict --require-hashes --disable-pip -r deploy/serve.lock; then \
+	  echo "Where pip-audit could not connect, or 'not found on PyPI' stands above, its service was not reached: try again with a network that reaches pypi.org, or with the index in PIP_INDEX_URL unset. Nothing is known of vulnerabilities until then."; \
+	  exit 1; \
+	fi
 
 format: $(READY) ## put code into the project's format
 	$(BIN)/ruff check --fix .
