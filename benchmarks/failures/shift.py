@@ -12,8 +12,7 @@ from benchmarks.failures.tables import OURS, measured, show
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.pipelines.backtest import BacktestRequest, run_backtest

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.registry.versions import Version, promote

@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from aftercast.cli.main import app
 from aftercast.data.fleet import Component, FleetSpec, load_fleet
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import get_source, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features import views

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.kinds.remaining_life import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.baseline import age_only

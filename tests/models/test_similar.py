@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.examples.cases import build_cases
 from aftercast.models.registry.versions import Loaded, load_champion

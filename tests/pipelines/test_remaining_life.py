@@ -13,18 +13,18 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from aftercast.cli.commands.remaining_life import remaining_life
+from aftercast.models.kinds.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
+from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
 from mlflow.entities import ViewType
 from typer.testing import CliRunner, Result
 
-from aftercast.cli.commands.remaining_life import remaining_life
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.kinds.remaining_life import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.assessment import Judged, honest_intervals, judge
 from aftercast.models.kinds.remaining_life.from_store import FailedUnits, asked_of, failed_units
-from aftercast.models.kinds.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
 from aftercast.models.kinds.remaining_life.running import running_units
 from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
 from aftercast.models.registry.metadata import library_versions, spec_hash
@@ -38,7 +38,6 @@ from aftercast.operations.errors import (
     NotEnoughDataError,
     NotFoundError,
 )
-from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
 
 BEGAN: Final = parse_time("2025-01-01")
 DAY, SOON = pd.Timedelta(days=1), pd.Timedelta(microseconds=1)

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.snapshot import Snapshot, gone_since, snapshot_path, why_not
 from aftercast.models.scoring.snapshot_file import load_snapshot

@@ -11,8 +11,7 @@ import httpx
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.versions import CHAMPION, client, load_champion, model_name, promote, register
 from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot

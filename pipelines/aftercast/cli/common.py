@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import click
 import typer
 
 from aftercast.models.kinds import kind_names
@@ -21,11 +20,14 @@ if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help
 
     from aftercast.data.workspace import Workspace
 
+if TYPE_CHECKING:
+    KindName = str
+else:
+    KindName = Literal[kind_names()]  # the folders of kinds, so that help and errors name them
+
 PANELS = ("Set up", "Data", "Models", "Plan", "Serve and operate")
 """Headings of the help, in order; each command names its own."""
-KindArgument = Annotated[
-    str, typer.Argument(metavar="KIND", click_type=click.Choice(kind_names()), help="`aftercast kinds` lists them.")
-]
+KindArgument = Annotated[KindName, typer.Argument(metavar="KIND", help=f"One of {', '.join(kind_names())}.")]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
@@ -54,6 +56,12 @@ def instant(text: str | None) -> pd.Timestamp | None:
     from aftercast.operations.clocks import parse_time
 
     return None if text is None else parse_time(text)
+
+
+def checked_instant(text: str | None) -> str | None:
+    """ISO 8601 text in UTC of an instant a person typed, None where nothing was."""
+    moment = instant(text)
+    return None if moment is None else moment.isoformat()
 
 
 def say(text: str = "") -> None:

@@ -10,8 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.features.examples import Grain
 from aftercast.models.kinds import every_kind

@@ -34,6 +34,10 @@ class Done:
     result: dict[str, Any]
     repeated: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Result with ``repeated``, as JSON values."""
+        return {**self.result, "repeated": self.repeated}
+
 
 def run_key(**parts: object) -> str:
     """Key of a run: digest of everything its result depends on, 16 hexadecimal digits, independent of their order.

@@ -14,7 +14,7 @@ from aftercast.operations.errors import InputError
 if TYPE_CHECKING:
     from aftercast.models.examples.event_kind import EventKind
     from aftercast.models.kind import Kind
-    from aftercast.models.kinds.hazard_kind import HazardKind
+    from aftercast.models.kinds.hazards import HazardKind
 
 __all__ = ["event_kind", "every_kind", "hazard_kind", "kind_names", "kind_of"]
 

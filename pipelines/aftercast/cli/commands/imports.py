@@ -29,16 +29,11 @@ def import_data(
     Example: aftercast import tables data/tables -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.ingest import run_ingest
+    from aftercast.pipelines.flows import ingest
 
     place = opened(workspace)
     with progress("Importing") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_ingest(place, source, path, tell)
-            return {**done.result, "repeated": done.repeated}
-
-        report = run_flow(place, "ingest_flow", direct, source=source, path=str(path.resolve()))
+        report = run_flow(place, ingest.run, progress=tell, source=source, path=str(path.resolve()))
     if as_json:
         print_json(report)
     else:

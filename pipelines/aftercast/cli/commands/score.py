@@ -10,7 +10,7 @@ from aftercast.cli.common import (
     AgainFlag,
     JsonFlag,
     WorkspaceOption,
-    instant,
+    checked_instant,
     note,
     opened,
     print_json,
@@ -35,16 +35,10 @@ def score(
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.score import run_score
+    from aftercast.pipelines.flows import score as flow
 
-    place, moment = opened(workspace), instant(cutoff)
     with progress("Scoring") as tell:
-
-        def direct() -> dict[str, Any]:
-            return run_score(place, cutoff=moment, again=again, progress=tell)
-
-        text = None if moment is None else moment.isoformat()
-        result = run_flow(place, "score_flow", direct, cutoff=text, again=again)
+        result = run_flow(opened(workspace), flow.run, progress=tell, cutoff=checked_instant(cutoff), again=again)
     for text in result["notices"]:
         note(text)
     if as_json:

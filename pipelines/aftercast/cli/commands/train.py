@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from aftercast.cli.common import (
     SetOption,
     SettingsOption,
     WorkspaceOption,
-    instant,
+    checked_instant,
     opened,
     print_json,
     print_parts,
@@ -44,23 +44,15 @@ def train(
     """
     from aftercast.models.kinds import kind_of
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.kind_settings import given_settings
-    from aftercast.pipelines.train import run_train
+    from aftercast.pipelines.flows import train as flow
 
-    place, moment = opened(workspace), instant(until)
-    chosen = given_settings(place, kind, settings, setting or [])
     with progress(f"Training {kind}") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_train(place, kind, until=moment, seed=seed, settings=chosen, again=again, progress=tell)
-            return {**done.result, "repeated": done.repeated}
-
         result = run_flow(
-            place,
-            "train_flow",
-            direct,
+            opened(workspace),
+            flow.run,
+            progress=tell,
             kind=kind,
-            until=None if moment is None else moment.isoformat(),
+            until=checked_instant(until),
             seed=seed,
             settings=None if settings is None else str(settings.resolve()),
             pairs=setting or [],

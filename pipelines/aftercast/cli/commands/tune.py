@@ -11,7 +11,7 @@ from aftercast.cli.common import (
     JsonFlag,
     KindArgument,
     WorkspaceOption,
-    instant,
+    checked_instant,
     note,
     opened,
     print_json,
@@ -48,20 +48,11 @@ def tune(
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.tune import run_tune
+    from aftercast.pipelines.flows import tune as flow
 
-    place, moment = opened(workspace), instant(until)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_tune(
-                place, kind, until=moment, folds=folds, trials=trials, minutes=minutes, seed=seed, progress=tell
-            )
-            return {**done.result, "repeated": done.repeated}
-
-        text = None if moment is None else moment.isoformat()
-        result = run_flow(place, "tune_flow", direct, kind=kind, until=text, **asked)
+        result = run_flow(opened(workspace), flow.run, progress=tell, kind=kind, until=checked_instant(until), **asked)
     if out is not None:
         _write(result, out)
     if as_json:

@@ -18,8 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from aftercast.cli.doctor.findings import MissingPartError
 from aftercast.cli.doctor.reach import PART_S, PATIENCE_S, require_tracking, within
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.store import Store
-from aftercast.data.store.damage import unpublished_tables
+from aftercast.data.store import Store, unpublished_tables
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
 from aftercast.models.registry.health import find_champion
 from aftercast.models.registry.versions import Loaded

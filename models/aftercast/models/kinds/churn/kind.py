@@ -14,7 +14,7 @@ from aftercast.data.store import Store
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, Outcome, churn_labels
 from aftercast.models.examples.consent import customers_who_refused
-from aftercast.models.kinds.hazard_kind import HazardKind
+from aftercast.models.kinds.hazards import HazardKind
 from aftercast.models.words.hazard_words import HazardWords
 from aftercast.operations.clocks import parse_duration_us
 

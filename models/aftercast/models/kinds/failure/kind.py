@@ -11,7 +11,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, Outcome, failure_labels
 from aftercast.models.fit.base_rate_shift import failure_reporting_delay_us
-from aftercast.models.kinds.hazard_kind import HazardKind
+from aftercast.models.kinds.hazards import HazardKind
 from aftercast.models.words.hazard_words import HazardWords
 
 
