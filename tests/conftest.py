@@ -24,7 +24,7 @@ from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
 from aftercast.serving.app import create_app
-from aftercast.serving.http_protocol import BoundedHead
+from aftercast.serving.http_protocol import WithoutTrailers
 
 DEVICES, DAYS, SEED = 60, 150, 5
 READY = "ready"
@@ -111,7 +111,7 @@ def quick(fleet: FleetSpec) -> FleetSpec:
 def _listening(workspace: Workspace) -> Iterator[str]:
     app = create_app(workspace, check_every_s=0.2)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, http=BoundedHead, log_level="warning", access_log=False, ws="none"
+        app, host="127.0.0.1", port=0, http=WithoutTrailers, log_level="warning", access_log=False, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="service under test")

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from aftercast.data.workspace import Workspace
 from aftercast.operations.audit.log import AuditLog
 from aftercast.serving.auth import allowed
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
 
@@ -20,7 +20,7 @@ PAST_THREADS: Final = 2
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its figures of operation.
+    """One running service: its workspace, the models it holds, and its metrics.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Service:
 
     workspace: Workspace
     champions: Champions
-    measures: Measures
+    metrics: Metrics
     for_the_past: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PAST_THREADS))
 
     @property

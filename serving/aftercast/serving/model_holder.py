@@ -83,8 +83,6 @@ class Champions:
 
     Attributes
     ----------
-    failed_refreshes
-        How many looks failed since the start.
     observed_until
         Instant (UTC) up to which the world was observed, at the last look that could tell; None where nothing was.
     database_away
@@ -99,7 +97,6 @@ class Champions:
         self._failing: dict[Kind, str] = {}
         self._waiting: dict[Kind, Loaded] = {}
         self._settled: tuple[tuple[Loaded | None, ...], tuple[Rows | None, ...]] = ((None,) * len(KINDS),) * 2
-        self.failed_refreshes = 0
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
 
@@ -149,7 +146,6 @@ class Champions:
                 self._take(kind, self._newer(kind, self._held[kind]))
                 self._failing.pop(kind, None)
             except Exception as error:  # noqa: BLE001  # edge of a thread: the registry may fail in any way
-                self.failed_refreshes += 1
                 self._tell(kind, error)
                 self._go_on(kind)
         self._look_at_data()

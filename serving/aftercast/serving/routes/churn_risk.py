@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import WrapValidator
@@ -10,13 +10,10 @@ from pydantic import WrapValidator
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.predictions import Question
-from aftercast.serving.quick_path import Plain
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.responses import reply_to
 from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.risk import ChurnRiskAnswer, ChurnRiskRequest
-
-PATH: Final = "/v1/churn-risk"
 
 
 def question(body: ChurnRiskRequest) -> Question:
@@ -25,13 +22,12 @@ def question(body: ChurnRiskRequest) -> Question:
     return Question("churn", ids, body.horizon, body.top, body.as_of)
 
 
-PLAIN: Final = Plain(PATH, ChurnRiskRequest, question)
 Body = Annotated[ChurnRiskRequest, WrapValidator(few_errors)]
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
 @router.post(
-    PATH,
+    "/v1/churn-risk",
     summary="How likely do customers leave, and why?",
     response_model=ChurnRiskAnswer,
     responses=refusals(*WITH_BODY),

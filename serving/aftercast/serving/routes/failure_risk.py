@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import WrapValidator
@@ -10,13 +10,10 @@ from pydantic import WrapValidator
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.predictions import Question
-from aftercast.serving.quick_path import Plain
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.responses import reply_to
 from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.risk import SENT_TABLES, DeviceAsked, FailureRiskAnswer, FailureRiskRequest
-
-PATH: Final = "/v1/failure-risk"
 
 
 def question(body: FailureRiskRequest) -> Question:
@@ -26,13 +23,12 @@ def question(body: FailureRiskRequest) -> Question:
     return Question("failure", ids, body.horizon, body.top, body.as_of, sent)
 
 
-PLAIN: Final = Plain(PATH, FailureRiskRequest, question)
 Body = Annotated[FailureRiskRequest, WrapValidator(few_errors)]
 router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 
 
 @router.post(
-    PATH,
+    "/v1/failure-risk",
     summary="How likely do devices fail, and why?",
     response_model=FailureRiskAnswer,
     responses=refusals(*WITH_BODY),
