@@ -25,14 +25,12 @@ from aftercast.serving.limits import BodyLimit, TimeLimit
 from aftercast.serving.metrics.measures import Measures
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.openapi import Application
-from aftercast.serving.quick_path import QuickPath
 from aftercast.serving.rate_limit import RateLimit
-from aftercast.serving.routes import churn_risk, discover, failure_risk
+from aftercast.serving.routes import discover
 from aftercast.serving.tokens import tokens_of
 from aftercast.serving.tracing import Tracing, collector_of, tracing
 from aftercast.serving.warm_up import warming_up
 
-PLAIN: Final = (failure_risk.PLAIN, churn_risk.PLAIN)
 ABOUT: Final = """
 How likely is a device to fail, a customer to leave, by when and why.
 
@@ -88,7 +86,6 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
-            Middleware(QuickPath, service=service, plain={each.path: each for each in PLAIN}),
         ],
     )
     app.state.service = service
