@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Final
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
 from aftercast.data.workspace import Workspace
@@ -15,23 +14,14 @@ from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
 
-PAST_THREADS: Final = 2
-
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its metrics.
-
-    Attributes
-    ----------
-    for_the_past
-        Places of questions as of an instant: their rows are computed for the whole fleet, and would take every thread.
-    """
+    """One running service: its workspace, the models it holds, and its metrics."""
 
     workspace: Workspace
     champions: Champions
     metrics: Metrics
-    for_the_past: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PAST_THREADS))
 
     @property
     def audit(self) -> AuditLog:
