@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
 
-from aftercast.serving.wire.risk import FailureRiskRequest
+from aftercast.serving.wire.questions import FailureRiskRequest
 
 HOST: Final = "127.0.0.1"
 SMALL: Final = b'{"probability":0.5}'

@@ -17,8 +17,7 @@ from mlflow.entities import ViewType
 
 from aftercast.cli.main import run as aftercast
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import Batch
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.forecast import DistributionForecast
 from aftercast.models.kind import BacktestRequest, Training, TrainingRequest

@@ -141,7 +141,7 @@ def test_a_broken_password_is_refused(stranger: httpx.Client, credentials: str) 
 
 def test_only_the_documentation_asks_a_browser_for_a_password(stranger: httpx.Client) -> None:
     page, model = stranger.get("/docs"), stranger.get("/v1/model")
-    others = [stranger.get(path) for path in ("/", "/docsandmore", "/v1/risk-list", "/metrics", "/v1/devices/docs")]
+    others = [stranger.get(path) for path in ("/", "/docsandmore", "/v1/risk-lists/1", "/metrics", "/v1/devices/docs")]
     assert page.headers.get_list("WWW-Authenticate") == ['Bearer realm="aftercast"', 'Basic realm="aftercast"']
     assert model.headers.get_list("WWW-Authenticate") == ['Bearer realm="aftercast"']
     assert [other.headers["WWW-Authenticate"] for other in others] == ['Bearer realm="aftercast"'] * len(others)
@@ -167,7 +167,7 @@ def test_a_key_without_the_scope_is_refused_and_told_which(
         client_of(bare_url, bare_workspace, "lists") as reader,
         client_of(bare_url, bare_workspace, "predict") as asker,
     ):
-        refused = [reader.post("/v1/failure-risk", json=body), asker.get("/v1/risk-list")]
+        refused = [reader.post("/v1/failure-risk", json=body), asker.post("/v1/risk-lists", json={})]
     assert [answer.status_code for answer in refused] == [403, 403]
     assert "'predict'" in refused[0].json()["detail"]
     assert "'lists'" in refused[1].json()["detail"]

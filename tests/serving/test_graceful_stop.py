@@ -100,7 +100,7 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     assert told["results"][0]["device_id"] == device_id
     assert ended in {0, -signal.SIGTERM}
     (newest,) = newest_entries(own_fleet.path("audit"), 1)
-    assert newest["content"]["records"][0]["probability"] == told["results"][0]["probability"]
+    assert newest["content"]["answers"][0]["probability"] == told["results"][0]["probability"]
     assert verify(own_fleet.path("audit"), own_fleet.database).whole
 
 

@@ -229,14 +229,14 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
         before = _ask(asking, fleet)
         on_postgres.go_away()
         meanwhile = _ask(asking, fleet)
-        listed = asking.get("/v1/risk-list")
+        listed = asking.post("/v1/risk-lists", json={})
         record = {"device_id": _device(fleet), "event_time": "2025-01-01T00:00:00Z", "code": "E1"}
         brought = asking.post("/v1/records", json={"table": "faults", "records": [record]})
         told = _ready_when(asking, lambda found: found["database"] == "away")
         figures = asking.get("/metrics")
         on_postgres.come_back()
         back = _ready_when(asking, lambda found: found["database"] == "reachable")
-        after = asking.get("/v1/risk-list")
+        after = asking.post("/v1/risk-lists", json={})
     assert meanwhile == before
     assert (listed.status_code, listed.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
     assert (brought.status_code, brought.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")

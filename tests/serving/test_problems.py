@@ -33,8 +33,6 @@ def _refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
         ({"devices": [{"device_id": "D1"}, {"device_id": {"a": MARK}}]}, "body.devices.1.device_id"),
         ({"devices": [{"device_id": "D1", MARK: 1}]}, "body.devices.0"),
         ({"devices": [{"device_id": "D1"}], "horizon": [MARK]}, "body.horizon"),
-        ({"devices": [{"device_id": "D1"}], "as_of": MARK}, "body.as_of"),
-        ({"devices": [{"device_id": "D1"}], "as_of": "2025-01-01T00:00:00"}, "body.as_of"),
         ({"devices": [{"device_id": "D1"}], "drivers": -1}, "body.drivers"),
         ([MARK], "body"),
         (MARK, "body"),

@@ -379,7 +379,7 @@ def test_a_service_with_an_issuer_takes_its_tokens(
     with listening(workspace) as url:
         opened = [_get(url, _signed(scope=scope)).status_code for scope in ("predict", "")]
         refused = [_get(url, REFUSED[what]()).status_code for what in ("expired", "unsigned", "public key as secret")]
-        unscoped = _get(url, _signed(), "/v1/risk-list")
+        unscoped = _get(url, _signed(), "/v1/risk-lists/1")
         issuer.go_away()
         kept = _get(url, _signed(sub="berta")).status_code
     workspace.database.dispose()

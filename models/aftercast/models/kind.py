@@ -281,6 +281,11 @@ class Kind(ABC):
     def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
         """Forecast that :meth:`stored` wrote, equal to the last digit."""
 
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """How lists order forecasts of a set, the largest first: a function of their ``ranks``; their first by default."""
+        del found, horizon
+        return lambda ranks: ranks[0]
+
     @abstractmethod
     def answer(self, forecast: Any, horizon: str | None = None) -> Statement:
         """What is said of a forecast.

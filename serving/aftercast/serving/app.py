@@ -22,17 +22,15 @@ from aftercast.serving.auth import Authentication
 from aftercast.serving.deps import Service
 from aftercast.serving.errors import LOG, install
 from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.openapi import Application
-from aftercast.serving.quick_path import QuickPath
 from aftercast.serving.rate_limit import RateLimit
-from aftercast.serving.routes import churn_risk, discover, failure_risk
+from aftercast.serving.routes import discover
 from aftercast.serving.tokens import tokens_of
 from aftercast.serving.tracing import Tracing, collector_of, tracing
 from aftercast.serving.warm_up import warming_up
 
-PLAIN: Final = (failure_risk.PLAIN, churn_risk.PLAIN)
 ABOUT: Final = """
 How likely is a device to fail, a customer to leave, by when and why.
 
@@ -52,7 +50,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         Whether to compile at the start what answers with records need.
     """
     champions = Champions(workspace)
-    service = Service(workspace, champions, Measures(workspace, champions))
+    service = Service(workspace, champions, Metrics(workspace, champions))
     limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
     collector = collector_of(workspace.settings.tracing)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
@@ -63,7 +61,6 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         with (
             settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
             service.champions.watching(every_s),
-            service.measures.sharing(),
             tracing(collector),
             warming_up(workspace, service.champions) if warm else nullcontext(),
         ):
@@ -82,14 +79,13 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         telemetry={"tracing": False, "metrics": False, "logs": False},  # would send paths, which hold ids
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
-            Middleware(RequestLog, counting=service.measures.counting),
+            Middleware(RequestLog, metrics=service.metrics.requests),
             Middleware(Tracing, collector=collector),
             Middleware(TimeLimit, within_s=limits.request_timeout_s),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
             Middleware(InFlightLimit, most=limits.max_in_flight),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
-            Middleware(QuickPath, service=service, plain={each.path: each for each in PLAIN}),
         ],
     )
     app.state.service = service

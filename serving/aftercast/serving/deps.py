@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Final
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
 from aftercast.data.workspace import Workspace
 from aftercast.operations.audit.log import AuditLog
 from aftercast.serving.auth import allowed
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
-
-PAST_THREADS: Final = 2
 
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its figures of operation.
-
-    Attributes
-    ----------
-    for_the_past
-        Places of questions as of an instant: their rows are computed for the whole fleet, and would take every thread.
-    """
+    """One running service: its workspace, the models it holds, and its metrics."""
 
     workspace: Workspace
     champions: Champions
-    measures: Measures
-    for_the_past: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PAST_THREADS))
+    metrics: Metrics
 
     @property
     def audit(self) -> AuditLog:

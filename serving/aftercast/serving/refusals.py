@@ -113,7 +113,7 @@ NOTHING_READABLE: Final = make_problem(
     409,
     "nothing-readable",
     "None of the records can be taken",
-    "No record could be read, or none is about a device of the outlets of this key.",
+    "No record could be read.",
     "Write times with their zone (2026-01-31T06:00:00Z), and the columns as the table names them.",
 )
 ALWAYS: Final = (401, 403, 429, 503)

@@ -6,7 +6,7 @@ A kind of this shape says who is at risk, what happens, how far ahead and in whi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -33,7 +33,15 @@ from aftercast.models.leakage.gate import lint_store, too_good
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import take_snapshot
-from aftercast.models.words.answers import Answer, Score, answer, score_from_dict, score_to_dict
+from aftercast.models.words.answers import (
+    Answer,
+    Score,
+    answer,
+    check_horizon,
+    risk_within,
+    score_from_dict,
+    score_to_dict,
+)
 from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.models.words.hazard_words import HazardWords
 from aftercast.models.words.text_table import text_table
@@ -192,6 +200,13 @@ class HazardKind(EventKind, Kind):
     def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Score:
         """Forecast of stored content."""
         return score_from_dict(content, **found.head(entity_id), horizons=found.horizons)
+
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""
+        within = parse_duration_us(horizon or self.usual_horizon)
+        ends = [parse_duration_us(each) for each in found.horizons]
+        check_horizon(within, ends)
+        return lambda ranks: risk_within(ends, ranks, within)
 
     def answer(self, forecast: Score, horizon: str | None = None) -> Answer:
         """Probability within a horizon, with the most likely component and the next step."""

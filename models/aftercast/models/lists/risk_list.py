@@ -1,4 +1,4 @@
-"""The risk list: an immutable, dated order of devices by risk, made from stored scores; its id is a hash of it."""
+"""The risk list: an immutable, dated order of devices or customers by risk; its id is a hash of its content."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.forecast_store import stored_forecasts
-from aftercast.models.words.answers import Answer, Score, answer
+from aftercast.models.examples.feature_list import GRAINS
+from aftercast.models.lists.outlets import in_outlets
+from aftercast.models.scoring.forecast_store import riskiest_scores, stored_set
+from aftercast.models.words.answers import Answer, answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.database.forecasts import Kind, ScoreSet, read_risks
 from aftercast.operations.database.risk_lists import has_room, read_list, write_list
 from aftercast.operations.errors import SettingsError, TooManyListsError
 
-TIE_RULE: Final = "probability, highest first; equal probabilities by device_id, ascending"
+TIE_RULE: Final = "probability, highest first; equal probabilities by {}, ascending"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One device of a list; probability is that of any component within the horizon.
+    """One device or customer of a list; probability is that of any component within the horizon.
 
     Attributes
     ----------
-    component
-        The most likely one; the sentence speaks of it.
+    device_id, device_model, component, component_probability
+        Empty, and None, in a list of customers. The component is the most likely one.
     drivers
         Texts, strongest first.
     data_as_of
@@ -41,7 +43,7 @@ class Row:
     customer_id: str
     component: str
     probability: float
-    component_probability: float
+    component_probability: float | None
     horizon: str
     sentence: str
     drivers: tuple[str, ...]
@@ -49,6 +51,11 @@ class Row:
     missing: tuple[str, ...]
     data_as_of: str | None
     model_version: str
+
+    @property
+    def entity_id(self) -> str:
+        """What the list is about: the device, else the customer."""
+        return self.device_id or self.customer_id
 
 
 @dataclass(frozen=True)
@@ -60,18 +67,22 @@ class RiskList:
     list_id
         First 16 hexadecimal digits of the SHA-256 of its content: the same inputs make the same list.
     judged
-        How many devices were judged at the cutoff; the list holds the first of them.
+        How many devices or customers were judged at the cutoff; the list holds the first of them.
     order
         The rule that orders them, ties included.
+    outlets
+        Outlets whose devices or customers the list is about, ascending; None for all.
     """
 
     list_id: str
+    kind: Kind
     cutoff: pd.Timestamp
     horizon: str
     model_version: str
     data_version: int
     judged: int
     order: str
+    outlets: tuple[str, ...] | None
     rows: tuple[Row, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +92,7 @@ class RiskList:
 
 def make_list(
     workspace: Workspace,
+    kind: Kind = "failure",
     *,
     cutoff: pd.Timestamp | None = None,
     horizon: str = "7d",
@@ -95,9 +107,9 @@ def make_list(
     horizon
         Any length up to the model's longest.
     top
-        How many devices, None for all.
+        How many devices or customers, None for all.
     outlets
-        Only devices that these outlets look after, as known at the cutoff; None for all devices.
+        Only devices that these outlets look after now, or customers who have such a device; None for all.
     most_rows
         Rows that all lists of the cutoff may have together; None for any number.
 
@@ -113,17 +125,20 @@ def make_list(
     if top is not None and top < 1:
         raise SettingsError("A list needs at least one row.", "Use --top 1 or more.")
     parse_duration_us(horizon)
-    found, scores = stored_forecasts(workspace.database, "failure", cutoff)
-    rows = ranked(scores if outlets is None else _of_outlets(workspace, found, scores, outlets), horizon)
+    found = stored_set(workspace.database, kind, cutoff)
+    theirs = None if outlets is None else _of_outlets(workspace, found, outlets)
+    scores, judged = riskiest_scores(workspace.database, found, horizon, top=top, among=theirs)
     made = RiskList(
         list_id="",
+        kind=kind,
         cutoff=found.cutoff,
         horizon=horizon,
         model_version=found.model_version,
         data_version=found.data_version,
-        judged=len(rows),
-        order=TIE_RULE,
-        rows=rows if top is None else rows[:top],
+        judged=judged,
+        order=TIE_RULE.format(GRAINS[kind]),
+        outlets=None if outlets is None else tuple(sorted(outlets)),
+        rows=tuple(_row(rank, answer(score, horizon)) for rank, score in enumerate(scores, start=1)),
     )
     list_id = hashlib.sha256(json.dumps(_content(made), sort_keys=True).encode()).hexdigest()[:16]
     _check_room(workspace, made, list_id, most_rows)
@@ -142,61 +157,47 @@ def _check_room(workspace: Workspace, made: RiskList, list_id: str, most_rows: i
     )
 
 
-def _of_outlets(workspace: Workspace, found: ScoreSet, scores: list[Score], outlets: Collection[str]) -> list[Score]:
-    devices = workspace.store.read(
-        "devices", version=found.data_version, known_at=found.cutoff, columns=["device_id", "outlet_id"]
-    )
-    last = devices.drop_duplicates("device_id", keep="last")
-    theirs = set(last.loc[last["outlet_id"].isin(list(outlets)), "device_id"])
-    return [score for score in scores if score.entity_id in theirs]
+def _of_outlets(workspace: Workspace, found: ScoreSet, outlets: Collection[str]) -> set[str]:
+    ids = [each for each, _ in read_risks(workspace.database, found.set_id)]
+    return in_outlets(workspace.store, found.kind, ids, outlets)
 
 
 def give_out(workspace: Workspace, made: RiskList, **who: str | None) -> None:
-    """Put on record that a list was given out, and to whom; call it before the list leaves.
+    """Put on record that a list, or some rows of it, was given out, and to whom; call it before the list leaves.
 
     Raises
     ------
     AuditError
         If it cannot be recorded.
     """
-    records = [
-        {"id": row.device_id, "probability": row.probability, "component": row.component, "evidence": row.evidence}
+    answers = [
+        {"id": row.entity_id, "probability": row.probability, "component": row.component, "evidence": row.evidence}
         for row in made.rows
     ]
-    told = {name: getattr(made, name) for name in ("list_id", "horizon", "model_version", "data_version")}
-    content = {**who, "kind": "failure", **told, "cutoff": made.cutoff.isoformat(), "records": records}
-    workspace.audit.append("risk_list", content)
+    about = {name: getattr(made, name) for name in ("list_id", "kind", "horizon", "model_version", "data_version")}
+    workspace.audit.append("risk_list", {**who, **about, "cutoff": made.cutoff.isoformat(), "answers": answers})
 
 
 def find_list(workspace: Workspace, list_id: str) -> RiskList:
     """Return a recorded list; raises NotFoundError where there is none."""
     content = read_list(workspace.database, list_id)
     rows = tuple(_row_from(row) for row in content["rows"])
-    return RiskList(**{**content, "cutoff": parse_time(content["cutoff"]), "rows": rows})
-
-
-def ranked(scores: list[Score], horizon: str) -> tuple[Row, ...]:
-    """Rows of scores in the order of :data:`TIE_RULE`."""
-    answers = sorted((answer(score, horizon) for score in scores), key=_order)
-    return tuple(_row(rank, item) for rank, item in enumerate(answers, start=1))
-
-
-def _order(item: Answer) -> tuple[float, str]:
-    if item.probability is None:
-        raise ValueError("a score always has a probability")
-    return -item.probability, item.entity_id
+    outlets = None if content["outlets"] is None else tuple(content["outlets"])
+    return RiskList(**{**content, "cutoff": parse_time(content["cutoff"]), "outlets": outlets, "rows": rows})
 
 
 def _row(rank: int, item: Answer) -> Row:
-    component = item.component or ""
+    if item.probability is None:
+        raise ValueError("a score always has a probability")
+    of_device = GRAINS[item.kind] == "device_id"
     return Row(
         rank=rank,
-        device_id=item.entity_id,
+        device_id=item.entity_id if of_device else "",
         device_model=item.device_model,
         customer_id=item.customer_id,
-        component=component,
-        probability=-_order(item)[0],
-        component_probability=item.components[component],
+        component=item.component or "",
+        probability=item.probability,
+        component_probability=None if item.component is None else item.components[item.component],
         horizon=item.horizon,
         sentence=item.sentence,
         drivers=tuple(driver.text for driver in item.drivers),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from aftercast.serving.deps import ServiceDep
-from aftercast.serving.model_holder import KINDS, Held
+from aftercast.serving.held import Held
+from aftercast.serving.model_holder import KINDS
 from aftercast.serving.wire.probes import Health, LoadedModel, Readiness
 
 router = APIRouter(tags=["probes"])

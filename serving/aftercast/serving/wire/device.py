@@ -45,11 +45,11 @@ class HorizonRisk(BaseModel):
 
 
 class DeviceRisk(BaseModel):
-    """The latest risk of a device at every horizon of the model."""
+    """The latest risk of a device at each horizon of the model."""
 
     cutoff: AwareDatetime
     sentence: str
-    reason: str | None = Field(description="Why there is no probability; null when there is one.")
+    reason: str | None = Field(description="Why there is no probability; null if there is one.")
     horizons: list[HorizonRisk] = Field(description="Shortest first; empty without a probability.")
     drivers: list[Driver]
     evidence: Evidence | None
@@ -59,13 +59,13 @@ class DeviceRisk(BaseModel):
 
 
 class DeviceAnswer(BaseModel):
-    """One device: its standing facts as last known, how much history there is, and its latest risk."""
+    """One device: its newest facts, the size of its history, and its latest risk."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     device_id: str
-    facts: dict[str, Fact] = Field(description="Columns and attributes of the devices table, as last known.")
+    facts: dict[str, Fact] = Field(description="Newest value of each column of the devices table.")
     known_since: AwareDatetime = Field(description="When these facts became known (UTC).")
-    history: dict[str, int] = Field(description="Facts stored per table; corrected ones count once.")
+    history: dict[str, int] = Field(description="Number of rows stored in each table, corrections included.")
     risk: DeviceRisk | None
-    risk_unavailable: str | None = Field(description="Why there is no risk at all; null when there is one.")
+    risk_unavailable: str | None = Field(description="Why `risk` is null; null if there is a risk.")
