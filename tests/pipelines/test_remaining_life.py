@@ -401,20 +401,21 @@ def test_the_commands_print_what_a_planner_and_a_machine_read(
     own: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = ["--workspace", str(own.folder)]
-    asked = [KIND, "--set", "cap=50", "--set", "folds=2", "--set", "rounds=40", *place]
+    pairs = ("cap=50", "folds=3", "youngest=10", "rounds=40", "learning-rate=0.1")
+    asked = [KIND, *(word for pair in pairs for word in ("--set", pair)), *place]
     shown = printed(capsys, "train", *asked)
     assert "age only" in shown
     assert "Version 1 of aftercast-remaining-life" in shown
     assert json.loads(printed(capsys, "train", *asked, "--json"))["repeated"] is True
     assert json.loads(printed(capsys, "score", "--json", *place))["runs"][0]["notice"] == "5 of 7 running units judged."
-    assert "21 are needed" in printed(capsys, "explain", KIND, "U24", *place)
+    assert "11 are needed" in printed(capsys, "explain", KIND, "U24", *place)
     told = json.loads(printed(capsys, "explain", KIND, "U26", "--json", *place))
     assert (told["unit"], told["component"]) == ("cycles", "rotor")
     assert f"{told['expected']:.0f} cycles left" in told["sentence"]
     report, page, rows = tmp_path / "report.json", tmp_path / "page.html", tmp_path / "rows.parquet"
     files = ["--json", str(report), "--html", str(page), "--forecasts", str(rows)]
     assert "Fold by fold" in printed(capsys, "backtest", *asked, *files)
-    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 2
+    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 3
     assert "age only" in page.read_text(encoding="utf-8")
     compared = json.loads(printed(capsys, "compare", KIND, f"{rows}:age only", str(rows), "--json"))
     assert "B is better" in compared["verdict"]
