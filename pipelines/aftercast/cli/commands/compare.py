@@ -44,7 +44,7 @@ def _parted(text: str) -> tuple[Path, str]:
 
 
 def _show(found: Any) -> None:
-    from aftercast.models.judge.comparison import title
+    from aftercast.models.judge.metrics import title
 
     note(f"A is {found.a}, B is {found.b}.")
     rows = [

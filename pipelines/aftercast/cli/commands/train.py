@@ -19,17 +19,6 @@ from aftercast.cli.common import (
     say,
 )
 
-METRICS = {
-    "pr_auc": "PR-AUC",
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "ECE",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "events found",
-    "median_lead_time_hours": "lead time h",
-}
 EVENT = {"failure": "Any failure", "churn": "Leaving"}
 
 
@@ -73,18 +62,16 @@ def train(
 def _show(result: dict[str, Any]) -> None:
     if result["repeated"]:
         say("This was trained before on the same data; nothing changed. The result of then:")
-    rows = [[who, *(_number(values.get(name)) for name in METRICS)] for who, values in result["metrics"].items()]
+    from aftercast.models.judge.metrics import table_of
+
+    columns, rows = table_of(result["metrics"])
     title = f"{EVENT[result['kind']]} within {result['validation_horizon']}, from {result['validation_from'][:10]} on"
-    print_table(title, ["", *METRICS.values()], rows, right=frozenset(range(1, len(METRICS) + 1)))
+    print_table(title, columns, rows, right=frozenset(range(1, len(columns))))
     failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
     say(f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.")
     say(f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}")
     if "leakage" in result:  # results of earlier versions have none
         say(result["leakage"])
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
 
 
 def register(app: typer.Typer) -> None:
