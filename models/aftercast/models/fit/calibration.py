@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-Floats = npt.NDArray[np.float64]
+from aftercast.models.aliases import Floats, Mask
+
 EDGE: Final = 1e-9
 
 
@@ -54,7 +54,7 @@ IDENTITY: Final = Calibrator()
 
 def fit_calibrator(
     probability: Floats,
-    event: npt.NDArray[np.bool_],
+    event: Mask,
     weight: Floats | None = None,
     *,
     around: Calibrator = IDENTITY,

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.calibration import moved
 
-Floats = npt.NDArray[np.float64]
 LEAST_ROWS: Final = 20
 
 
@@ -53,7 +52,7 @@ class Band:
         return cls(*(np.array(content[name], dtype=np.float64) for name in ("forecast", "low", "high")))
 
 
-def fit_band(probability: Floats, event: npt.NDArray[np.bool_]) -> Band | None:
+def fit_band(probability: Floats, event: Mask) -> Band | None:
     """Band of later forecasts and what became of them, shape (n,); None with fewer than 20 of them.
 
     Inductive Venn-Abers prediction (Vovk, Petej and Fedorova 2015): isotonic regression of the later rows with the

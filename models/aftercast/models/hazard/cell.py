@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import lightgbm as lgb
 import numpy as np
 
+from aftercast.models.aliases import Floats
 from aftercast.models.fit.calibration import Calibrator, moved
-from aftercast.models.hazard.risks import Floats
 from aftercast.models.hazard.schema import Matrix
 
 

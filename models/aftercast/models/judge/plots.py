@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.training import OWN, Trained
 from aftercast.models.judge.curves import calibration
 from aftercast.models.judge.evaluation import ALL
@@ -136,7 +136,7 @@ def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-def precision_recall_plot(happened: npt.NDArray[np.bool_], forecasts: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
+def precision_recall_plot(happened: Mask, forecasts: Mapping[str, Floats]) -> Figure:
     """Precision against recall over all thresholds, one line for the model and one for each baseline.
 
     Parameters

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.examples import Examples
+from aftercast.models.aliases import Mask
 from aftercast.models.kinds.anomaly.signals import Signal
 from aftercast.operations.clocks import TIME_DTYPE, to_us
 
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 REASON = "impossible_value"
 COLUMNS = ("device_id", "sensor", "event_time", "available_at")
 

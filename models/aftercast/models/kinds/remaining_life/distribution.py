@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
 
 BANDWIDTH: Final = 0.05  # of the cap
 REACH: Final = 4.0  # bandwidths beyond which a row has no say
@@ -89,7 +89,7 @@ def _conditional(predicted: Floats, truth: Floats, weight: Floats) -> Floats:
     return chances / chances.sum(axis=1, keepdims=True)
 
 
-def _column(values: Floats) -> Integers:
+def _column(values: Floats) -> Ints:
     return np.rint(np.clip(values, 0, 1) * (STEPS - 1)).astype(np.int64)
 
 

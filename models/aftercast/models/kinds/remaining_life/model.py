@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.kinds.remaining_life.calibration import (
     OutOfFold,
     cross_tabulated,
@@ -23,7 +24,7 @@ from aftercast.models.kinds.remaining_life.members import Members, fit_members, 
 from aftercast.models.kinds.remaining_life.persistence import load_model, save_model
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories, read_trajectories
-from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT, Floats, Integers
+from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 UNITS_PER_FOLD: Final = 2
@@ -206,5 +207,5 @@ def row_weights(trajectories: Trajectories, life: Floats, settings: RemainingLif
     """Weight of rows when a unit is met at a random cycle of those that count, n; 1 in all for each unit."""
     first = trajectories.cycles[trajectories.starts[:-1]][trajectories.unit_of_row]
     counts = (trajectories.cycles - first >= settings.youngest) & (life <= settings.horizon * settings.cap)
-    each: Integers = np.bincount(trajectories.unit_of_row, counts, minlength=len(trajectories.units))
+    each: Ints = np.bincount(trajectories.unit_of_row, counts, minlength=len(trajectories.units))
     return np.where(counts, 1.0, 0.0) / np.maximum(each, 1)[trajectories.unit_of_row]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import lightgbm as lgb
 import numpy as np
 
+from aftercast.models.aliases import Floats
 from aftercast.models.kinds.remaining_life.distribution import Answers
 from aftercast.models.kinds.remaining_life.members import Members
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Recipe, RecipeSettings
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats
 from aftercast.models.registry.saved_json import load_json, save_json
 
 if TYPE_CHECKING:
