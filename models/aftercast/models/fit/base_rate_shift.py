@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from aftercast.features.failure_events import failure_records
 from aftercast.features.labels import Labels, Outcome
@@ -87,13 +88,7 @@ class Shift:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Shift:
         """Read what :meth:`to_dict` gave."""
-        return cls(
-            tuple(content["components"]),
-            tuple(content["seen"]),
-            tuple(content["expected"]),
-            content["windows"],
-            content["window_us"],
-        )
+        return TypeAdapter(cls).validate_python(content)
 
 
 def no_shift(model: HazardModel) -> Shift:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -43,10 +43,6 @@ class Calibrator:
     def apply(self, probability: Floats) -> Floats:
         """Calibrated probabilities, same shape, strictly inside (0, 1); NaN stays NaN."""
         return np.clip(expit(self.slope * log_odds(probability) + self.offset), EDGE, 1.0 - EDGE)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Numbers of the map."""
-        return asdict(self)
 
 
 IDENTITY: Final = Calibrator()

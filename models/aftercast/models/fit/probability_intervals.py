@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
@@ -41,15 +40,6 @@ class Band:
     def shifted(self, log_odds: float) -> Band:
         """Band of forecasts whose log-odds were moved, its ends with them."""
         return Band(*(moved(values, log_odds) for values in (self.forecast, self.low, self.high)))
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Numbers of the band."""
-        return {"forecast": self.forecast.tolist(), "low": self.low.tolist(), "high": self.high.tolist()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Band:
-        """Read what :meth:`to_dict` wrote."""
-        return cls(*(np.array(content[name], dtype=np.float64) for name in ("forecast", "low", "high")))
 
 
 def fit_band(probability: Floats, event: Mask) -> Band | None:

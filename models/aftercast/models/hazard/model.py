@@ -17,13 +17,15 @@ from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
-from aftercast.models.hazard.persistence import load_model, save_model
 from aftercast.models.hazard.risks import Risks, combine
 from aftercast.models.hazard.schema import Matrix, Schema
 from aftercast.models.hazard.settings import HazardSettings
 from aftercast.models.hazard.threads import in_threads
+from aftercast.models.registry.saved_json import load_json, save_json
 
 ROWS_WORTH_THREADS: Final = 5_000
+FILE: Final = "model.json"
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class HazardModel:
 
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text and everything else as JSON into a folder; no pickle."""
-        save_model(self, folder)
+        save_json(self, folder / FILE, FORMAT)
 
     @classmethod
     def load(cls, folder: Path) -> HazardModel:
@@ -214,7 +216,7 @@ class HazardModel:
         ModelMismatchError
             If the folder holds no model of this version of aftercast.
         """
-        return cls(**load_model(folder))
+        return load_json(cls, folder / FILE, FORMAT, what="hazard model")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -37,15 +37,6 @@ class Answers:
     def at(self, name: str, predicted: Floats) -> Floats:
         """Interpolate one of the answers at predictions in shares of the cap."""
         return np.interp(predicted, grid(), getattr(self, name))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists for JSON."""
-        return {name: getattr(self, name).tolist() for name in ("mean", "cautious", "lower", "upper")}
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Answers:
-        """Reverse of :meth:`to_dict`."""
-        return Answers(**{name: np.array(values, dtype=np.float64) for name, values in content.items()})
 
 
 def grid() -> Floats:

@@ -14,6 +14,7 @@ from aftercast.models.hazard.threads import in_threads
 from aftercast.models.kinds.remaining_life.folds import remaining
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Recipe, Trajectories, fit_recipe
+from aftercast.models.registry.saved_json import Booster
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Members:
     """A recipe and boosters, a row of seeds for each of the recipe's views."""
 
     recipe: Recipe
-    boosters: tuple[tuple[lgb.Booster, ...], ...]
+    boosters: tuple[tuple[Booster, ...], ...]
 
     def predict(self, trajectories: Trajectories, rows: Ints | None = None) -> Floats:
         """Remaining life in cycles by each view, seeds averaged, rows x views; all rows where none are named."""

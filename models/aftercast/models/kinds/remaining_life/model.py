@@ -21,13 +21,15 @@ from aftercast.models.kinds.remaining_life.calibration import (
 from aftercast.models.kinds.remaining_life.distribution import Answers
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
 from aftercast.models.kinds.remaining_life.members import Members, fit_members, stack
-from aftercast.models.kinds.remaining_life.persistence import load_model, save_model
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories, read_trajectories
 from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
+from aftercast.models.registry.saved_json import load_json, save_json
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 UNITS_PER_FOLD: Final = 2
+FILE: Final = "model.json"
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class RemainingLifeModel:
 
     def save(self, folder: Path) -> None:
         """Write LightGBM texts and ``model.json`` into a folder, which is made where it does not exist."""
-        save_model(self, folder)
+        save_json(self, folder / FILE, FORMAT)
 
     @staticmethod
     def load(folder: Path) -> RemainingLifeModel:
@@ -109,7 +111,7 @@ class RemainingLifeModel:
         ModelMismatchError
             If the folder holds no readable model.
         """
-        return RemainingLifeModel(*load_model(folder))
+        return load_json(RemainingLifeModel, folder / FILE, FORMAT, what="remaining life model")
 
 
 @dataclass(frozen=True)
