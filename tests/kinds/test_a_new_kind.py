@@ -20,8 +20,7 @@ import pytest
 from aftercast.cli.doctor.checks import champion, rows
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.main import run as aftercast
-from aftercast.data.ingest import Batch
-from aftercast.data.ingest import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.features.examples import customer_examples
 from aftercast.features.labels import load_outcome
