@@ -14,7 +14,7 @@ from aftercast.features import code_digest as sources
 from aftercast.features.code_digest import digest_of, sources_digest
 from aftercast.models.registry.metadata import spec_hash
 from aftercast.models.registry.versions import champion_version, decide, load_champion, newest_version
-from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.audit import newest_entries
 from aftercast.operations.errors import NotFoundError, WorkspaceError
 from aftercast.pipelines.runs import run_key
 from aftercast.pipelines.train import run_train

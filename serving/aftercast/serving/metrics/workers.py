@@ -26,7 +26,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
-from aftercast.operations.audit.files import SharedLock
+from aftercast.operations.audit.lock import SharedLock
 from aftercast.serving.metrics.merging import from_bytes, lasting, merge, to_bytes
 
 LOG: Final = logging.getLogger("aftercast.serving")
@@ -146,7 +146,7 @@ class Workers:
         with self._threads:
             folder.mkdir(mode=0o700, exist_ok=True)
             lock = SharedLock(folder)
-            lock.take()
+            lock.take(STALE_S)
             try:
                 yield
             finally:
