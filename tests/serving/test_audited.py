@@ -20,8 +20,7 @@ from aftercast.cli.main import run
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.audit.reading import export, newest_entries
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import export, newest_entries, verify
 from aftercast.operations.database.inbox import count_waiting
 from aftercast.serving.intake import Taken, take_records
 from aftercast.serving.principals import Caller

@@ -147,7 +147,7 @@ class AuditSettings(StrictModel):
     """How the record of answers and changes is kept."""
 
     segment_bytes: int = Field(default=64_000_000, ge=10_000)
-    settle_every_s: float = Field(default=1.0, gt=0)
+    anchor_every_s: float = Field(default=1.0, gt=0)
     """How often entries are forced to disk and their newest hash is written to the database."""
 
 

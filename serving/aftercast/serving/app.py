@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.operations.audit.settling import settling
+from aftercast.operations.audit import anchoring
 from aftercast.operations.errors import AftercastError
 from aftercast.operations.log_format import log_to_stderr
 from aftercast.operations.memory import limit_held_memory
@@ -59,7 +59,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.champions.refresh)
         with (
-            settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
+            anchoring(workspace.audit, lambda: workspace.database, workspace.settings.audit.anchor_every_s),
             service.champions.watching(every_s),
             tracing(collector),
             warming_up(workspace, service.champions) if warm else nullcontext(),

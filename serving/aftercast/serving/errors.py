@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit import AuditError
 from aftercast.operations.errors import AftercastError, ModelMismatchError, NotFoundError, StoreError, WorkspaceError
 from aftercast.serving.error_locations import field_problem
 from aftercast.serving.wire.problem import Problem
