@@ -18,6 +18,7 @@ from filelock import FileLock
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, promote
 from aftercast.operations.database.keys import create_key
 from aftercast.pipelines.ingest import run_ingest
@@ -90,7 +91,8 @@ def build_fleet(folder: Path) -> Workspace:
     run_train(workspace, "failure")
     churn = run_train(workspace, "churn").result
     # Two dozen customers are too few to beat the base rate every time; these tests are of the chain, not of skill.
-    promote(workspace, Version("churn", churn["version"], churn["run_id"], False, ""), better_than_base=True)
+    version = Version("churn", churn["version"], churn["run_id"], champion=False, decision="", until=churn["until"])
+    promote(workspace, version, Gate(passed=True, why="asked for."))
     run_score(workspace)
     return workspace
 

@@ -20,11 +20,10 @@ import signal
 import sys
 from pathlib import Path
 import pandas as pd
-from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.importer import ingest
-from aftercast.operations.database.engine import open_database
 from aftercast.data.store import Store
+from aftercast.operations.database.engine import open_database
 
 folder, last_call, delay_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 store = Store(str(folder / "store"), open_database("sqlite:///records.db", folder), 4)

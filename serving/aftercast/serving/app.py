@@ -21,7 +21,7 @@ from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
 from aftercast.serving.deps import Service
 from aftercast.serving.errors import LOG, install
-from aftercast.serving.limits import BodyLimit, TimeLimit
+from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
 from aftercast.serving.metrics.measures import Measures
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.openapi import Application
@@ -84,8 +84,9 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         middleware=[  # the first is the outermost
             Middleware(RequestLog, counting=service.measures.counting),
             Middleware(Tracing, collector=collector),
-            Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
+            Middleware(TimeLimit, within_s=limits.request_timeout_s),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
+            Middleware(InFlightLimit, most=limits.max_in_flight),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
             Middleware(QuickPath, service=service, plain={each.path: each for each in PLAIN}),

@@ -17,13 +17,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
+from aftercast.data.ingest import UNREADABLE, Refused, check_records, with_stored_ids
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Caller
-from aftercast.serving.tenancy import Reach, with_stored_ids
+from aftercast.serving.tenancy import Reach
 
 NOT_YET: Final = "available_in_future"
 PATIENCE_S: Final = 10.0
@@ -164,7 +164,7 @@ def _wrong(
     reach = None if caller.outlets is None else Reach.of(workspace, caller, records)
     known = _known(workspace, table, records, reach)
     dated = [_dated(row, received_at) for row in records]
-    checked = check_sent(table, dated, workspace.fleet, known)
+    checked = check_records(table, dated, workspace.fleet, known)
     early = set(checked.row[_after(checked.frame, received_at + AHEAD)].tolist())
     refused = {each.row for each in checked.refused if not each.cell_only} | early
     hidden = {} if reach is None else reach.refused(table, records, checked)

@@ -12,9 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import TABLES, Table
-from aftercast.data.ingest.posted import Refused, Sent
-from aftercast.data.ingest.validation.parsing import as_stored, parse_cells
+from aftercast.data.contract import TABLES
+from aftercast.data.ingest import CheckedRecords, Refused, typed_columns, with_stored_ids
 from aftercast.data.workspace import Workspace
 from aftercast.operations.database.inbox import waiting_of
 from aftercast.serving.predictions import visible
@@ -24,22 +23,6 @@ NO_DEVICE: Final = "unknown_device"
 NO_CUSTOMER: Final = "unknown_customer"
 ELSEWHERE: Final = "known_elsewhere"
 Row = Mapping[str, Any]
-
-
-def with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows whose ids, and other text of their key, are written as the store will have them; missing ones are None."""
-    contract = TABLES[table]
-    names = [each.name for each in contract.columns if each.kind == "text" and _is_id(contract, each.name)]
-    out = [dict(row) for row in rows]
-    for name in names:
-        having = [row for row in out if name in row]
-        for row, value in zip(having, as_stored([row[name] for row in having]), strict=True):
-            row[name] = value
-    return out
-
-
-def _is_id(table: Table, name: str) -> bool:
-    return name.endswith("_id") or name in table.key
 
 
 @dataclass(frozen=True)
@@ -70,13 +53,13 @@ class Reach:
             frozenset(visible(workspace, "churn", customers, caller) if customers else ()),
         )
 
-    def refused(self, table: str, rows: Sequence[Row], checked: Sent) -> dict[int, Refused]:
+    def refused(self, table: str, rows: Sequence[Row], checked: CheckedRecords) -> dict[int, Refused]:
         """Rows that the caller may not bring, by their position: what exists elsewhere is as unknown as what does not.
 
         Parameters
         ----------
         rows
-            With ids as stored, as :func:`with_stored_ids` writes them.
+            With ids as stored, as ``with_stored_ids`` writes them.
         checked
             The same rows after the checks; what these refused is never stored.
         """
@@ -108,11 +91,11 @@ class Reach:
         stored = set(self.workspace.store.read("devices", columns=["device_id"], device_ids=ids)["device_id"])
         return (self.devices | (frozenset(ids) - stored)) - {row.get("device_id") for row in others}
 
-    def _elsewhere(self, table: str, checked: Sent) -> set[int]:
+    def _elsewhere(self, table: str, checked: CheckedRecords) -> set[int]:
         """Rows under the key of a record, stored or waiting, that is not about a device of these outlets."""
         key = list(TABLES[table].key)
         columns = [*key, "device_id"]
-        waiting = _typed(table, columns, self._waiting(table))  # before what is stored, as for devices
+        waiting = typed_columns(table, columns, self._waiting(table))  # before what is stored, as for devices
         stored = self.workspace.store.read(table, columns=columns)
         near = stored[stored[key[0]].isin(checked.frame[key[0]])]
         parts = [near, waiting]
@@ -129,9 +112,3 @@ class Reach:
 
 def _refused(table: str, row: int, reason: str, column: str) -> Refused:
     return Refused(table, row, reason, column, cell_only=False)
-
-
-def _typed(table: str, columns: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
-    kinds = {each.name: each.kind for each in TABLES[table].columns}
-    raw = {name: pd.Series([row.get(name) for row in rows], dtype="object") for name in columns}
-    return pd.DataFrame({name: parse_cells(values, kinds[name]).values for name, values in raw.items()})

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import TABLES
-from aftercast.data.ingest.deduplication import resolve
-from aftercast.data.ingest.posted import Refused, Sent, check_sent
-from aftercast.data.ingest.validation.parsing import as_stored
-from aftercast.data.store.layout import row_hashes
-from aftercast.data.store.reading import Selection
+from aftercast.data.contract import Kind
+from aftercast.data.ingest import IMPOSSIBLE, CheckedRecords, Refused, as_stored, check_records, without_conflicts
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import AttributeKind
 from aftercast.features.views.attributes import CONTRACT
-from aftercast.models.scoring.impossible_readings import IMPOSSIBLE, cells_of, sensors_before
+from aftercast.models.scoring.impossible_readings import cells_of, sensors_before
 from aftercast.models.scoring.scoring import score_rows
 from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.models.scoring.what_if import live_rows
@@ -38,9 +34,8 @@ from aftercast.serving.tracing import step
 NO_COLUMN: Final = "unknown_column"
 MOST_STRANGE: Final = 20
 """Fields of a device that no table uses, of which it is told."""
-CONFLICT: Final = "conflicting_duplicate"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
+KINDS: Final[dict[AttributeKind, Kind]] = {"number": "float", "category": "text"}
 
 
 def ask_live(workspace: Workspace, champions: Champions, question: Question, caller: Caller) -> Reply:
@@ -156,8 +151,8 @@ def _checked(workspace: Workspace, champions: Champions, question: Question) -> 
     for table in sorted({name for records in named.values() for name in records}):
         owners, places, rows = _pooled(named, table)
         taken = attributes if table == "devices" else None
-        checked = check_sent(table, rows, workspace.fleet, known, taken, now=now)
-        settled = _without_conflicts(workspace, checked, undated if table == "devices" else frozenset())
+        checked = check_records(table, rows, workspace.fleet, known, taken, now=now)
+        settled = without_conflicts(workspace.store, checked, undated if table == "devices" else frozenset())
         frames[table] = settled.frame
         _share_out(settled, owners, places, refused)
         cells = [each for each in checked.refused if each.reason == IMPOSSIBLE]
@@ -182,7 +177,7 @@ def _pooled(
 
 
 def _share_out(
-    checked: Sent,
+    checked: CheckedRecords,
     owners: Sequence[str],
     places: Sequence[int],
     refused: Mapping[str, list[Refused]],
@@ -202,42 +197,6 @@ def _share_out(
 def _shown(name: str) -> str:
     """Name of a field as it is told; empty where it looks like no name."""
     return name if NAME.fullmatch(name) else ""
-
-
-def _without_conflicts(workspace: Workspace, checked: Sent, undated: Set[str]) -> Sent:
-    """Records without those that contradict what is stored or each other, which are refused: what an import would do.
-
-    All came at once, so none is the first: of two that differ the one with more cells stands, whatever their order.
-    Each device is compared with its own records only: nothing is told about others, and none changes another's answer.
-
-    Parameters
-    ----------
-    undated
-        Devices whose records are newer than all that is stored, and so contradict nothing.
-    """
-    table, frame = TABLES[checked.table], checked.frame
-    of_a_device = replace(table, key=tuple(dict.fromkeys(["device_id", *table.key])))
-    dated = np.flatnonzero(~frame["device_id"].isin(list(undated)))
-    if len(dated) == 0:
-        return checked
-    order = dated[np.lexsort((row_hashes(frame)[dated], -np.asarray(frame.notna().sum(axis=1))[dated]))]
-    verdict = resolve(of_a_device, frame.iloc[order].reset_index(drop=True), partial(_near, workspace, table.name))
-    conflicts = np.zeros(len(frame), dtype=bool)
-    conflicts[order] = verdict.conflicts
-    found = [Refused(table.name, int(i), CONFLICT, "", cell_only=False) for i in checked.row[conflicts]]
-    refused = sorted([*checked.refused, *found], key=lambda each: (each.row, each.column))
-    kept = frame[~conflicts].reset_index(drop=True)
-    return replace(checked, frame=kept, row=checked.row[~conflicts], refused=tuple(refused))
-
-
-def _near(workspace: Workspace, table: str, wanted: Selection) -> pd.DataFrame:
-    return workspace.store.read(
-        table,
-        columns=wanted.columns,
-        device_ids=wanted.device_ids,
-        event_from=wanted.event_from,
-        event_to=wanted.event_to,
-    )
 
 
 def _base(

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, Row, String, Table, Text, insert, select
@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.database.engine import METADATA
 
-Kind = Literal["failure", "churn"]
+Kind = str
+"""Name of a kind of model."""
 ROWS_AT_ONCE: Final = 2000
 
 SCORE_SETS: Final = Table(
@@ -76,6 +77,16 @@ class ScoreSet:
         """Identity of the set, 16 hexadecimal digits."""
         what = (self.kind, self.cutoff.isoformat(), self.model_version, self.data_version)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+    def head(self, entity_id: str) -> dict[str, Any]:
+        """What every forecast of the set has in common, and the id of one."""
+        return {
+            "kind": self.kind,
+            "entity_id": entity_id,
+            "cutoff": self.cutoff,
+            "model_version": self.model_version,
+            "data_version": self.data_version,
+        }
 
 
 def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, float | None, dict[str, Any]]]) -> bool:

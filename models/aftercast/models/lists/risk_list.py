@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.words.answers import Answer, Score, answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
 from aftercast.operations.database.forecasts import ScoreSet
@@ -113,7 +113,7 @@ def make_list(
     if top is not None and top < 1:
         raise SettingsError("A list needs at least one row.", "Use --top 1 or more.")
     parse_duration_us(horizon)
-    found, scores = stored_scores(workspace.database, "failure", cutoff)
+    found, scores = stored_forecasts(workspace.database, "failure", cutoff)
     rows = ranked(scores if outlets is None else _of_outlets(workspace, found, scores, outlets), horizon)
     made = RiskList(
         list_id="",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # help needs neither
 
 SHOWN = 100
 
+PANEL = "Serve and operate"
+
 audit = typer.Typer(help="Log of all answers and changes.", no_args_is_help=True)
 
 
@@ -141,4 +143,4 @@ def _short(content: dict[str, Any]) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(audit, name="audit")
+    app.add_typer(audit, name="audit", rich_help_panel=PANEL)

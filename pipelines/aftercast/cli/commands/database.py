@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # help needs neither
     from aftercast.data.workspace import Workspace
     from aftercast.operations.database.schema import SchemaState
 
+PANEL = "Serve and operate"
+
 database = typer.Typer(help="Tables of the operational database.", no_args_is_help=True)
 
 
@@ -82,4 +84,4 @@ def _standing(state: SchemaState) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(database, name="database")
+    app.add_typer(database, name="database", rich_help_panel=PANEL)

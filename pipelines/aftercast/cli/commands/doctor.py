@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
 SICK = 2
 SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
+PANEL = "Serve and operate"
+
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
     """Check everything a deployment depends on. It changes nothing and takes at most 20 seconds for a check.
@@ -45,4 +47,4 @@ def _show(lines: list[Line]) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", rich_help_panel=PANEL)(doctor)

@@ -9,6 +9,8 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
 
+PANEL = "Serve and operate"
+
 
 def drain(
     follow: Annotated[bool, typer.Option("--follow", help="Run until stopped.")] = False,
@@ -24,17 +26,13 @@ def drain(
 
     limit_held_memory()  # before the imports that load Arrow
 
-    from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.flows import drain as flow
 
     place = opened(workspace)
     while True:
         with progress("Draining") as tell:
-
-            def direct() -> dict[str, Any]:
-                return run_drain(place, tell)
-
-            result = run_flow(place, "drain_flow", direct)
+            result = run_flow(place, flow.run, progress=tell)
         if result["batches"] > 0 or not follow:
             _show(result, as_json)
         if not follow:
@@ -71,4 +69,4 @@ def _counted(count: int, one: str, many: str) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("drain")(drain)
+    app.command("drain", rich_help_panel=PANEL)(drain)

@@ -9,6 +9,8 @@ import typer
 
 from aftercast.cli.common import say
 
+PANEL = "Set up"
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")],
@@ -41,4 +43,4 @@ def init(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("init")(init)
+    app.command("init", rich_help_panel=PANEL)(init)

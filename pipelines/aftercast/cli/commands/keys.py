@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # help needs neither
     from aftercast.data.workspace import Workspace
     from aftercast.operations.database.keys import ApiKey
 
+PANEL = "Serve and operate"
+
 keys = typer.Typer(help="API keys of the service.", no_args_is_help=True)
 COLUMNS = ["id", "name", "scopes", "outlets", "rate limit", "created", "expires", "revoked", "replaced by"]
 
@@ -197,4 +199,4 @@ def _day(moment: Any) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(keys, name="keys")
+    app.add_typer(keys, name="keys", rich_help_panel=PANEL)

@@ -8,7 +8,7 @@ import typer
 
 from aftercast.cli.common import (
     JsonFlag,
-    KindName,
+    KindArgument,
     WorkspaceOption,
     instant,
     opened,
@@ -20,9 +20,12 @@ from aftercast.cli.common import (
 
 LEAKS = 1
 
+PANEL = "Models"
+
 
 def leakage(
-    kind: Annotated[KindName, typer.Argument(help="Kind of model.")] = "failure",
+    kind: KindArgument,
+    *,
     until: Annotated[str | None, typer.Option(help="End of the training time. [default: all data]")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
@@ -53,4 +56,4 @@ def leakage(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("leakage")(leakage)
+    app.command("leakage", rich_help_panel=PANEL)(leakage)

@@ -10,6 +10,8 @@ import typer
 
 from aftercast.cli.common import WorkspaceOption, note, opened, say
 
+PANEL = "Models"
+
 
 def mlflow(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 5000,
@@ -38,4 +40,4 @@ def mlflow(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("mlflow")(mlflow)
+    app.command("mlflow", rich_help_panel=PANEL)(mlflow)

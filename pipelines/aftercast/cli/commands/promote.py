@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from aftercast.cli.common import KindName, WorkspaceOption, opened, say
+from aftercast.cli.common import KindArgument, WorkspaceOption, opened, say
+
+PANEL = "Models"
 
 
 def promote(
-    kind: Annotated[KindName, typer.Argument(help="Kind of model.")],
+    kind: KindArgument,
     version: Annotated[str, typer.Argument(help="Number of the version, as `aftercast mlflow` shows it.")],
     *,
     even_if_worse: Annotated[
-        bool, typer.Option("--even-if-worse", help="Promote it although it was worse than the base rate.")
+        bool, typer.Option("--even-if-worse", help="Also a version that failed its gate.")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -33,4 +35,4 @@ def promote(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("promote")(promote)
+    app.command("promote", rich_help_panel=PANEL)(promote)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
 
 SHOWN = 20
 
+PANEL = "Data"
+
 
 def quarantine(
     *,
@@ -88,4 +90,4 @@ def _show(found: pd.DataFrame, count: int) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("quarantine")(quarantine)
+    app.command("quarantine", rich_help_panel=PANEL)(quarantine)

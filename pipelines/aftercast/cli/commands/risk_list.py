@@ -9,6 +9,8 @@ import typer
 
 from aftercast.cli.common import WorkspaceOption, instant, note, opened, print_json, print_table, say
 
+PANEL = "Plan"
+
 
 def risk_list(
     *,
@@ -89,4 +91,4 @@ def _show(made: Any) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("risk-list")(risk_list)
+    app.command("risk-list", rich_help_panel=PANEL)(risk_list)

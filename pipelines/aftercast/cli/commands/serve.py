@@ -11,6 +11,8 @@ from aftercast.cli.common import WorkspaceOption, note, opened
 FACTORY = "aftercast.serving.app:from_environment"
 PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
 
+PANEL = "Serve and operate"
+
 
 def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port. [default: settings]")] = None,
@@ -64,4 +66,4 @@ def serve(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("serve")(serve)
+    app.command("serve", rich_help_panel=PANEL)(serve)

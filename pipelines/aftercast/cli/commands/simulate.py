@@ -8,6 +8,8 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
 
+PANEL = "Set up"
+
 
 def simulate(
     devices: Annotated[int, typer.Option(min=1, help="How many devices.")] = 200,
@@ -42,4 +44,4 @@ def simulate(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("simulate")(simulate)
+    app.command("simulate", rich_help_panel=PANEL)(simulate)

@@ -9,9 +9,9 @@ import typer
 
 from aftercast.cli.common import (
     JsonFlag,
-    KindName,
+    KindArgument,
     WorkspaceOption,
-    instant,
+    checked_instant,
     note,
     opened,
     print_json,
@@ -22,9 +22,11 @@ from aftercast.cli.common import (
 
 SHOWN = 10
 
+PANEL = "Models"
+
 
 def tune(
-    kind: Annotated[KindName, typer.Argument(help="Kind of model.")],
+    kind: KindArgument,
     *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
     trials: Annotated[int, typer.Option(min=2, help="How many settings to try, the defaults among them.")] = 30,
@@ -49,20 +51,11 @@ def tune(
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.tune import run_tune
+    from aftercast.pipelines.flows import tune as flow
 
-    place, moment = opened(workspace), instant(until)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_tune(
-                place, kind, until=moment, folds=folds, trials=trials, minutes=minutes, seed=seed, progress=tell
-            )
-            return {**done.result, "repeated": done.repeated}
-
-        text = None if moment is None else moment.isoformat()
-        result = run_flow(place, "tune_flow", direct, kind=kind, until=text, **asked)
+        result = run_flow(opened(workspace), flow.run, progress=tell, kind=kind, until=checked_instant(until), **asked)
     if out is not None:
         _write(result, out)
     if as_json:
@@ -117,4 +110,4 @@ def _mean(trial: dict[str, Any]) -> float:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tune")(tune)
+    app.command("tune", rich_help_panel=PANEL)(tune)
