@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.errors import TYPE_PREFIX
 from aftercast.serving.metrics.catalogue import (
     ANSWERED,
     CATALOGUE,
@@ -43,7 +44,7 @@ NO_ROUTE: Final = "none"
 NO_STATUS: Final = "none"
 """Status of a request whose caller left before the answer."""
 KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
-_CODE: Final = re.compile(rb'"type":"urn:aftercast:problem:([a-z-]{1,60})"')
+_CODE: Final = re.compile(rf'"type":"{TYPE_PREFIX}([a-z-]{{1,60}})"'.encode())
 
 
 def method_of(scope: Scope) -> str:
