@@ -117,8 +117,6 @@ class ServingSettings(StrictModel):
     """How often newer models and scores are looked for."""
     rate_limit: str = "6000/minute"
     """Requests of one key to one process; empty for none. A key may have its own."""
-    rate_limit_address: str = "memory://"
-    """Where requests are counted; redis://host:port counts over all processes and hosts together."""
     docs: bool = True
     """Whether there is a page of interactive API documentation at /docs."""
 
