@@ -32,7 +32,7 @@ COLUMN_KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": 
 
 
 @dataclass(frozen=True)
-class CheckedRecords:
+class WhatIfRecords:
     """Records of one device after the checks.
 
     Attributes
@@ -54,7 +54,7 @@ class CheckedRecords:
 
     @property
     def facts(self) -> pd.DataFrame:
-        """Standing facts, at most one row."""
+        """Standing facts: one row, and one more for an end that becomes known later."""
         return self.frames.get("devices", pd.DataFrame())
 
     def newest(self) -> pd.Timestamp | None:
@@ -65,20 +65,24 @@ class CheckedRecords:
         ]
         return max((moments.max() for moments in known if len(moments)), default=None)
 
-    def with_facts_at(self, cutoff: pd.Timestamp) -> CheckedRecords:
+    def with_facts_at(self, cutoff: pd.Timestamp) -> WhatIfRecords:
         """Records whose undated facts hold at a cutoff: of an imported device they are newer than the stored ones."""
         if not self.undated_facts or len(self.facts) == 0:
             return self
-        at = pd.Series([cutoff], index=self.facts.index).astype(self.facts["available_at"].dtype)
-        return replace(self, frames={**self.frames, "devices": self.facts.assign(available_at=at)})
+        moments = self.facts["available_at"]
+        at = pd.Series(cutoff, index=moments.index).astype(moments.dtype)
+        known = (moments == moments.min()) | (moments <= at)  # an end that is planned for later is a row of its own
+        newest = self.facts[known].sort_values("available_at", kind="stable").tail(1)
+        dated = pd.concat([self.facts[~known], newest.assign(available_at=at[newest.index])], ignore_index=True)
+        return replace(self, frames={**self.frames, "devices": dated})
 
 
-def check_records(
+def check_what_if_records(
     workspace: Workspace,
     dictionary: Sequence[Feature],
     device_id: str,
     sent: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> CheckedRecords:
+) -> WhatIfRecords:
     """Check the records of a device, one table after the other.
 
     Parameters
@@ -110,7 +114,7 @@ def check_records(
         settled = checked if newer else _without_conflicts(workspace, checked)
         frames[table] = settled.frame
         refused += [*_unknown_columns(settled), *settled.refused]
-    return CheckedRecords(frames, undated_facts, tuple(refused), cells_of(impossible, sensors, spec))
+    return WhatIfRecords(frames, undated_facts, tuple(refused), cells_of(impossible, sensors, spec))
 
 
 def _unknown_columns(checked: Sent) -> list[Refused]:
