@@ -17,7 +17,8 @@ from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.judge.bootstrap import Sorted, draw_weights, interval, row_draws, share
 from aftercast.models.judge.metrics.rows import expected_calibration_error, row_metrics
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.models.kind import BacktestRequest
+from aftercast.models.kinds import hazard_kind
 from aftercast.pipelines.ingest import run_ingest
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +100,7 @@ def _rows(workspace: Workspace, horizon: str, truth: pd.DataFrame) -> pd.DataFra
         retrain="once",
         draws=0,
     )
-    forecasts = run_backtest(workspace, asked).forecasts
+    forecasts = hazard_kind("failure").backtest(workspace, asked, None).forecasts
     assert forecasts is not None
     frame = forecasts.frame().astype({"component": "str"})
     frame = frame[frame["known"] & (frame["component"] != "all")]

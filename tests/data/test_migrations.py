@@ -41,7 +41,7 @@ CREATE TABLE risk_lists (list_id VARCHAR NOT NULL, cutoff VARCHAR NOT NULL, hori
 CREATE TABLE score_sets (set_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, cutoff VARCHAR NOT NULL, model_version VARCHAR NOT NULL, data_version INTEGER NOT NULL, horizons TEXT NOT NULL, components TEXT NOT NULL, size INTEGER NOT NULL, scored_at VARCHAR NOT NULL, PRIMARY KEY (set_id));
 CREATE INDEX score_sets_newest ON score_sets (kind, cutoff, scored_at);
 CREATE TABLE store_versions (version INTEGER NOT NULL, published_at VARCHAR NOT NULL, import_id VARCHAR NOT NULL, tables TEXT NOT NULL, observed_until VARCHAR, device_buckets INTEGER NOT NULL, PRIMARY KEY (version));
-CREATE TABLE scores (set_id VARCHAR NOT NULL, entity_id VARCHAR NOT NULL, any_risks TEXT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (set_id, entity_id), FOREIGN KEY(set_id) REFERENCES score_sets (set_id))
+CREATE TABLE scores (set_id VARCHAR NOT NULL, entity_id VARCHAR NOT NULL, ranks TEXT NOT NULL, content TEXT NOT NULL, PRIMARY KEY (set_id, entity_id), FOREIGN KEY(set_id) REFERENCES score_sets (set_id))
 """  # noqa: E501  # as the release before revisions wrote them
 ROWS = """
 INSERT INTO api_keys VALUES ('0a1b2c3d', 'ticketing', 'predict lists', '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b', '2026-01-02T03:04:05+00:00', NULL, NULL);

@@ -34,7 +34,7 @@ def _register_changed(workspace: Workspace, change: Callable[[Path], None]) -> V
         shutil.copytree(_logged(workspace, champion), copied)
         change(next(copied.rglob(FILE)).parent)
         source.log_artifacts(run.info.run_id, str(copied), MODEL_FOLDER)
-    return register(workspace, "failure", run.info.run_id, key=run.info.run_id)
+    return register(workspace, "failure", run.info.run_id, run.info.run_id, champion.until)
 
 
 def _logged(workspace: Workspace, version: Version) -> str:

@@ -27,7 +27,7 @@ from aftercast.operations.database.keys import create_key, revoke_key
 from aftercast.serving.app import create_app
 from aftercast.serving.auth import Authentication
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.principals import GRACE_S, KEPT_S, MOST_KEPT, RETRY_S, Caller, Callers, Verified
+from aftercast.serving.principals import GRACE_S, KEPT_S, MOST_KEPT, REFUSED_S, RETRY_S, Caller, Callers, Verified
 
 OPEN = {"/health", "/ready"}
 ANY_KEY = {"/docs", "/docs/assets/{version}/{name}"}
@@ -313,6 +313,7 @@ def test_grace_does_not_revive_a_key_that_was_seen_revoked(keys: Keys) -> None:
     keys.now += KEPT_S
     assert callers.find(key) is None
     keys.reachable = False
+    keys.now += REFUSED_S
     with pytest.raises(ProblemError):
         callers.find(key)
 
@@ -346,6 +347,23 @@ def test_what_does_not_read_as_a_key_is_not_looked_up_even_while_the_database_is
     keys.reachable = False
     assert _callers(keys).find(presented) is None
     assert keys.asked == []
+
+
+def test_a_wrong_key_is_not_looked_up_again_for_a_moment(keys: Keys) -> None:
+    wrong = "ac_00000000_" + "0" * 64
+    callers = _callers(keys)
+    found = [callers.find(wrong), callers.find(wrong)]
+    assert (found, len(keys.asked), callers.refused(wrong)) == ([None, None], 1, True)
+    keys.now += REFUSED_S
+    assert (callers.refused(wrong), callers.find(wrong), len(keys.asked)) == (False, None, 2)
+
+
+def test_memory_holds_no_more_wrong_keys_than_it_may(keys: Keys) -> None:
+    callers = _callers(keys)
+    wrong = [f"ac_{number:08x}_" + "0" * 64 for number in range(MOST_KEPT + 1)]
+    for each in wrong:
+        callers.find(each)
+    assert (callers.refused(wrong[0]), callers.refused(wrong[1]), callers.refused(wrong[-1])) == (False, True, True)
 
 
 def test_a_caller_is_told_that_keys_cannot_be_checked_and_when_to_ask_again(keys: Keys) -> None:

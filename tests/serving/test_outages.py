@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.fallback import find_last_good
 from aftercast.models.registry.versions import CHAMPION, Version, client, load_champion, model_name, promote
 from aftercast.models.scoring.snapshot import snapshot_path
@@ -149,7 +150,7 @@ def test_a_champion_that_does_not_fit_the_scored_rows_waits_while_the_one_before
 
     with listening(own_fleet) as url, client_of(url, own_fleet, "predict") as asking:
         before = _ask(asking, own_fleet)
-        promote(own_fleet, register_changed(own_fleet, on_other_features), better_than_base=True)
+        promote(own_fleet, register_changed(own_fleet, on_other_features), Gate(passed=True, why="asked for."))
         told = _ready_when(asking, lambda found: found["models"]["failure"]["notice"] is not None)
         after = _ask(asking, own_fleet)
     assert (told.status_code, told.json()["models"]["failure"]["version"]) == (200, before["model"]["version"])

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aftercast.operations.log_format import FIELDS, REQUEST
 from aftercast.serving.errors import LOG, unexpected
 from aftercast.serving.headers import header
-from aftercast.serving.metrics.counting import Counting, method_of
+from aftercast.serving.metrics.requests import RequestMetrics, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
 REQUEST_ID: Final = "X-Request-ID"
@@ -34,9 +34,9 @@ class RequestLog:
     A caller's own ``X-Request-ID`` is kept when it is 1 to 64 letters, digits, dots, dashes or underscores.
     """
 
-    def __init__(self, app: ASGIApp, counting: Counting) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self.app = app
-        self.counting = counting
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Log one request and hand it on."""
@@ -48,7 +48,7 @@ class RequestLog:
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST.set(request_id)
         answer = _Answer(send, request_id)
-        self.counting.begun()
+        self.metrics.begun()
         began = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
@@ -59,7 +59,7 @@ class RequestLog:
             await unexpected(request_id)(scope, receive, answer.send)
         finally:
             seconds = time.perf_counter() - began
-            self.counting.ended(scope, answer.status, seconds, answer.refusal)
+            self.metrics.ended(scope, answer.status, seconds, answer.refusal)
             ACCESS.info("request", extra={FIELDS: _line(scope, request_id, answer.status, seconds)})
 
 

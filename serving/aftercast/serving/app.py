@@ -21,8 +21,8 @@ from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
 from aftercast.serving.deps import Service
 from aftercast.serving.errors import LOG, install
-from aftercast.serving.limits import BodyLimit, TimeLimit
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.openapi import Application
 from aftercast.serving.rate_limit import RateLimit
@@ -50,7 +50,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         Whether to compile at the start what answers with records need.
     """
     champions = Champions(workspace)
-    service = Service(workspace, champions, Measures(workspace, champions))
+    service = Service(workspace, champions, Metrics(workspace, champions))
     limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
     collector = collector_of(workspace.settings.tracing)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
@@ -61,7 +61,6 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         with (
             settling(workspace.audit, lambda: workspace.database, workspace.settings.audit.settle_every_s),
             service.champions.watching(every_s),
-            service.measures.sharing(),
             tracing(collector),
             warming_up(workspace, service.champions) if warm else nullcontext(),
         ):
@@ -80,10 +79,11 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         telemetry={"tracing": False, "metrics": False, "logs": False},  # would send paths, which hold ids
         generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
         middleware=[  # the first is the outermost
-            Middleware(RequestLog, counting=service.measures.counting),
+            Middleware(RequestLog, metrics=service.metrics.requests),
             Middleware(Tracing, collector=collector),
-            Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
+            Middleware(TimeLimit, within_s=limits.request_timeout_s),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
+            Middleware(InFlightLimit, most=limits.max_in_flight),
             Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
         ],

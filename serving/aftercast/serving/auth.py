@@ -32,7 +32,9 @@ _KEY_HEADER: Final = KEY_HEADER.lower().encode()
 BEARER_CHALLENGE: Final = 'Bearer realm="aftercast"'
 BASIC_CHALLENGE: Final = 'Basic realm="aftercast"'
 LOOKUP_THREADS: Final = 8
-"""Most keys, and most tokens, that are looked up at once: neither can take all threads, nor those of the other."""
+"""Threads that look up keys; as many look up tokens, and callers that worked before: none waits for another kind."""
+MOST_WAITING: Final = 512
+"""Look-ups that wait for such a thread, at most half a second; whoever else comes is asked to try again."""
 
 
 class Authentication:
@@ -49,6 +51,7 @@ class Authentication:
     def __init__(self, app: ASGIApp, database: Callable[[], Engine], tokens: Tokens | None = None) -> None:
         self.app = app
         self.callers = Callers(database, None if tokens is None else tokens.verify)
+        self._for_known = CapacityLimiter(LOOKUP_THREADS)
         self._for_keys = CapacityLimiter(LOOKUP_THREADS)
         self._for_tokens = CapacityLimiter(LOOKUP_THREADS)
 
@@ -70,13 +73,20 @@ class Authentication:
         await self.app(scope, receive, send)
 
     async def _caller(self, presented: str | None) -> Caller | None:
-        if presented is None:
+        if presented is None or self.callers.refused(presented):
             return None
         known = self.callers.cached(presented)
         if known is not None:
             return known
-        limiter = self._for_keys if presented.startswith(KEY_PREFIX) else self._for_tokens
+        limiter = self._limiter(presented)
+        if limiter.statistics().tasks_waiting >= MOST_WAITING:
+            raise _too_many_lookups()
         return await to_thread.run_sync(self.callers.find, presented, limiter=limiter)
+
+    def _limiter(self, presented: str) -> CapacityLimiter:
+        if self.callers.remembered(presented):  # whoever invents keys cannot keep these waiting
+            return self._for_known
+        return self._for_keys if presented.startswith(KEY_PREFIX) else self._for_tokens
 
 
 def presented_key(scope: Scope) -> str | None:
@@ -118,6 +128,12 @@ def _unauthenticated(request: Request) -> ASGIApp:
     if _is_docs(request.scope):
         response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)
     return response
+
+
+def _too_many_lookups() -> ProblemError:
+    return ProblemError(
+        503, "busy", "The service is busy", "Too many keys wait to be checked.", "Ask again in a moment.", passes=True
+    )
 
 
 def _unavailable(request: Request, error: ProblemError) -> ASGIApp:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from aftercast.data.workspace import Workspace
 from aftercast.operations.audit.log import AuditLog
 from aftercast.serving.auth import allowed
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
 
@@ -30,7 +30,7 @@ class Service:
 
     workspace: Workspace
     champions: Champions
-    measures: Measures
+    metrics: Metrics
     recording: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(RECORDING_THREADS))
 
     @property

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import orjson
 import pandas as pd
+from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
 from aftercast.data.ingest.validation.parsing import as_stored
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD

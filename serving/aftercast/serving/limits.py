@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
+from anyio import CancelScope
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
-from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import LOG, RETRY, ProblemError, make_problem, problem_response, request_id_of
 from aftercast.serving.headers import header
 
 
@@ -61,19 +63,83 @@ class _Body:
 
 
 class TimeLimit:
-    """ASGI middleware that ends a request that takes longer than ``within_s``, and refuses one too many in flight.
+    """ASGI middleware that answers 503 for a request that takes longer than ``within_s``; the probes have no limit.
 
-    The probes have neither limit. What a thread computes for a request that was ended goes on to its end and is lost.
+    Such a request is cancelled, but a thread that computes for it cannot be: it goes on, and until it ends the request
+    keeps whatever place it holds (see :class:`InFlightLimit`), so that no more threads run than may.
     """
 
-    def __init__(self, app: ASGIApp, within_s: float, in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, within_s: float) -> None:
         self.app = app
         self.within_s = within_s
-        self.most = in_flight
-        self.in_flight = 0
+        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on for as long as it may take."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self.app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        cancelling = CancelScope()  # unlike a task's own cancel() it waits for the threads of the request
+
+        async def answered() -> None:
+            with cancelling:
+                await self.app(scope, receive, answer.send)
+
+        task = asyncio.create_task(answered())
+        try:
+            await asyncio.wait({task}, timeout=self.within_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
+            return
+        self._give_up(task, cancelling)
+        if answer.started:
+            raise TimeoutError
+        answer.over = True
+        await _refuse(_took_too_long(self.within_s), scope, receive, send, RETRY)
+
+    def _give_up(self, task: asyncio.Task[None], cancelling: CancelScope) -> None:
+        cancelling.cancel()
+        self._late.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            LOG.error("a request failed after its time was over", exc_info=task.exception())
+
+
+@dataclass
+class _Answer:
+    """The way back to the caller, until another answer has taken it."""
+
+    way: Send
+    started: bool = False
+    over: bool = False
+
+    async def send(self, message: Message) -> None:
+        """Send on."""
+        if not self.over:
+            self.started = True
+            await self.way(message)
+
+
+class InFlightLimit:
+    """ASGI middleware that refuses a request while ``most`` are being answered; the probes have no limit.
+
+    It stands behind authentication: only callers who may ask take a place.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self.most = most
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on if there is a place."""
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
@@ -82,25 +148,9 @@ class TimeLimit:
             return
         self.in_flight += 1
         try:
-            await self._timed(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self.in_flight -= 1
-
-    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            async with asyncio.timeout(self.within_s):
-                await self.app(scope, receive, sending)
-        except TimeoutError:
-            if started:
-                raise
-            await _refuse(_took_too_long(self.within_s), scope, receive, send, RETRY)
 
 
 async def _refuse(

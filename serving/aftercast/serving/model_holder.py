@@ -37,8 +37,6 @@ class Champions:
 
     Attributes
     ----------
-    failed_refreshes
-        How many looks failed since the start.
     observed_until
         Instant (UTC) up to which the world was observed, at the last successful look; None without any data.
     database_away
@@ -50,7 +48,6 @@ class Champions:
         self._held: dict[Kind, Held] = {kind: Held() for kind in KINDS}
         self._lookups = {kind: Lookup(workspace, kind) for kind in KINDS}
         self._failing: dict[Kind, str] = {}
-        self.failed_refreshes = 0
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
 
@@ -90,7 +87,6 @@ class Champions:
                 self._take(kind, self._lookups[kind].newest(self._held[kind]))
                 self._failing.pop(kind, None)
             except Exception as error:  # noqa: BLE001  # edge of a thread: the registry may fail in any way
-                self.failed_refreshes += 1
                 self._report(kind, error)
                 self._go_on(kind)
         self._look_at_data()

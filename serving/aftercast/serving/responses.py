@@ -38,7 +38,7 @@ def _recorded(service: Service, reply: Reply, caller: Caller, request_id: str | 
         reply.rows, reply.horizon, reply.fragments, body, request_id=request_id, key_id=caller.caller_id
     )
     service.audit.append(PREDICTION, entry)
-    service.measures.counting.answered(reply.rows.snapshot.kind, reply.fragments)
+    service.metrics.requests.answered(reply.rows.snapshot.kind, reply.fragments)
     return body
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 
-from aftercast.data.ingest.posted import Refused
+from aftercast.data.ingest import Refused
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.words import answers
 from aftercast.models.words.answers import Answer

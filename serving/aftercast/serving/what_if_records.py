@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from aftercast.data.ingest.posted import Refused, Sent, check_sent
 
 from aftercast.data.contract import TABLES
 from aftercast.data.ingest.deduplication import resolve
-from aftercast.data.ingest.posted import Refused, Sent, check_sent
 from aftercast.data.store.layout import row_hashes
 from aftercast.data.store.reading import Selection
 from aftercast.data.workspace import Workspace

@@ -118,7 +118,13 @@ class Store:
             If the version was never published or the contract has no such table.
         """
         wanted = Selection(known_at, columns, device_ids, bucket, customer_ids, event_from, event_to)
-        return self._read(table, wanted, self._published(version))
+        return self.select(table, wanted, version)
+
+    def select(self, table: str, wanted: Selection, version: int | None = None) -> pd.DataFrame:
+        """As :meth:`read`, for a selection made elsewhere; private columns may be named, and the order left open."""
+        published = self._published(version)
+        contract = stored_table(table)
+        return read_table(self.address, contract, published.tables.get(table), wanted, self.device_buckets)
 
     def count(self, table: str, *, device_ids: Sequence[str]) -> int:
         """Count the stored rows of devices in a table, every correction as a row of its own."""
@@ -135,7 +141,7 @@ class Store:
             table, reason, column, detail, origin, row_number, record (JSON text), import_id, and available_at:
             when it was found.
         """
-        frame = self._read(QUARANTINE.name, Selection(), self._published(version))
+        frame = self.select(QUARANTINE.name, Selection(), version)
         return frame.sort_values(["available_at", "origin", "row_number"], kind="stable", ignore_index=True)
 
     def bucket_of(self, device_ids: Sequence[str] | npt.NDArray[np.str_] | pd.Series) -> npt.NDArray[np.int32]:
@@ -159,10 +165,6 @@ class Store:
             if writer.changed:
                 writer.compact()
                 self._publish(writer)
-
-    def _read(self, name: str, wanted: Selection, published: Published) -> pd.DataFrame:
-        table = stored_table(name)
-        return read_table(self.address, table, published.tables.get(name), wanted, self.device_buckets)
 
     def _published(self, version: int | None) -> Published:
         found = newest_version(self.database) if version is None else find_version(self.database, version)

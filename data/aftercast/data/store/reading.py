@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from aftercast.data.contract import Table
+from aftercast.data.kinds import KINDS
 from aftercast.data.store.delta import DeltaHistory
 from aftercast.data.store.hashing import bucket_of
-from aftercast.data.store.layout import BUCKET, BUCKETED, PANDAS_TYPES, PRIVATE, ROW, empty_frame, sort_order, to_frame
+from aftercast.data.store.layout import BUCKET, BUCKETED, PRIVATE, ROW, empty_frame, sort_order, to_frame
 from aftercast.operations.database.store_versions import TableState
 
 
@@ -95,7 +96,7 @@ def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd
     for name in names:
         if name not in frame.columns:
             column = table.column(name)
-            kind = PANDAS_TYPES[column.kind] if column is not None else "int64" if name == ROW else "float64"
+            kind = KINDS[column.kind].pandas if column is not None else "int64" if name == ROW else "float64"
             frame[name] = pd.Series(index=frame.index, dtype=kind)
     return frame[list(names)]
 

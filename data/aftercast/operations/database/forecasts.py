@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 from sqlalchemy import Column, Engine, ForeignKey, Index, Integer, Row, String, Table, Text, insert, select
@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.database.engine import METADATA
 
-Kind = Literal["failure", "churn"]
+Kind = str
+"""Name of a kind of model."""
 ROWS_AT_ONCE: Final = 2000
 IDS_AT_ONCE: Final = 500
 
@@ -41,7 +42,7 @@ SCORES: Final = Table(
     METADATA,
     Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
     Column("entity_id", String, primary_key=True),
-    Column("any_risks", Text, nullable=False),
+    Column("ranks", Text, nullable=False),
     Column("content", Text, nullable=False),
 )
 Index("score_sets_newest", SCORE_SETS.c.kind, SCORE_SETS.c.cutoff, SCORE_SETS.c.scored_at)
@@ -78,9 +79,19 @@ class ScoreSet:
         what = (self.kind, self.cutoff.isoformat(), self.model_version, self.data_version)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
+    def head(self, entity_id: str) -> dict[str, Any]:
+        """What every forecast of the set has in common, and the id of one."""
+        return {
+            "kind": self.kind,
+            "entity_id": entity_id,
+            "cutoff": self.cutoff,
+            "model_version": self.model_version,
+            "data_version": self.data_version,
+        }
+
 
 def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Sequence[float], dict[str, Any]]]) -> bool:
-    """Store a set and its rows: (entity id, risk of any component at each horizon, content).
+    """Store a set and its rows: (entity id, what it is ordered by, content).
 
     Returns
     -------
@@ -144,17 +155,17 @@ def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -
                 yield entity_id, json.loads(content)
 
 
-def read_risks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Entity id and risk of any component at each horizon, for each row of a set; what a list is ordered by."""
-    statement = select(SCORES.c.entity_id, SCORES.c.any_risks).where(SCORES.c.set_id == set_id)
+def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Entity id and what a list orders it by, for each row of a set: a risk at each horizon, or an urgency."""
+    statement = select(SCORES.c.entity_id, SCORES.c.ranks).where(SCORES.c.set_id == set_id)
     with engine.connect() as connection:
         for entity_id, risks in connection.execute(statement):
             yield entity_id, tuple(json.loads(risks))
 
 
-def _row(set_id: str, entity_id: str, any_risks: Sequence[float], content: dict[str, Any]) -> dict[str, Any]:
+def _row(set_id: str, entity_id: str, ranks: Sequence[float], content: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return {"set_id": set_id, "entity_id": entity_id, "any_risks": json.dumps(any_risks), "content": text}
+    return {"set_id": set_id, "entity_id": entity_id, "ranks": json.dumps(ranks), "content": text}
 
 
 def _score_set(row: Row[Any]) -> ScoreSet:

@@ -68,8 +68,7 @@ class Baseline:
 def baselines() -> tuple[Baseline, ...]:
     """Every baseline of this folder, by name."""
     names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name != "base")
-    package = __name__.rpartition(".")[0]
-    found = (importlib.import_module(f"{package}.{name}").BASELINE for name in names)
+    found = (importlib.import_module(f"{__package__}.{name}").BASELINE for name in names)
     return tuple(sorted(found, key=lambda baseline: baseline.name))
 
 

@@ -20,6 +20,7 @@ from aftercast.features.failure_events import failure_records
 from aftercast.features.labels import Labels, Outcome
 from aftercast.models.examples.cases import Cases, Kind, usual_horizon
 from aftercast.models.hazard import HazardModel
+from aftercast.models.kinds import event_kind
 from aftercast.operations.clocks import DAY_US, timestamp_us
 
 Floats = npt.NDArray[np.float64]
@@ -131,9 +132,12 @@ def known_starts(
 
 
 def reporting_delay_us(kind: Kind, outcome: Outcome) -> int:
-    """Time from a failure to its first report, not exceeded by 95 % of those known; 0 for customers who leave."""
-    if kind == "churn":
-        return 0
+    """Time from an event of a kind until 95 % of them are reported."""
+    return event_kind(kind).reporting_delay_us(outcome)
+
+
+def failure_reporting_delay_us(outcome: Outcome) -> int:
+    """Time from a failure to its first report, not exceeded by 95 % of those known."""
     history = outcome.devices
     records, failed = failure_records(outcome.spec, history.failures, history.repairs)
     known = pd.DataFrame({"owner": records.owner, "key": records.key, "event": records.event_us})[failed]

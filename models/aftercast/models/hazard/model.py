@@ -22,6 +22,7 @@ from aftercast.models.hazard.risks import Floats, Risks, combine
 from aftercast.models.hazard.schema import Matrix, Schema
 from aftercast.models.hazard.settings import HazardSettings
 from aftercast.models.hazard.threads import in_threads
+from aftercast.operations.clocks import format_duration
 
 ROWS_WORTH_THREADS: Final = 5_000
 
@@ -200,6 +201,16 @@ class HazardModel:
             if band is not None:
                 out[:, k] = band.interval(risks.any_probability[:, k])
         return out
+
+    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Probabilities of feature rows, n rows: columns ``any_<horizon>`` and ``<component>_<horizon>``."""
+        risks, columns = self.predict(frame), {}
+        for h, end in enumerate(risks.horizons_us):
+            horizon = format_duration(int(end))
+            columns[f"any_{horizon}"] = risks.any_probability[:, h]
+            for c, component in enumerate(risks.components):
+                columns[f"{component}_{horizon}"] = risks.probability[:, h, c]
+        return pd.DataFrame(columns)
 
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text and everything else as JSON into a folder; no pickle."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from rich.console import RenderableType
 
 from aftercast.models.judge.bootstrap import (
     DRAWS,
@@ -25,6 +26,7 @@ from aftercast.models.judge.evaluation import ALL
 from aftercast.models.judge.forecasts import NUMBERS, ForecastFile
 from aftercast.models.judge.metrics import METRICS, POOLED_METRICS, budget_metrics, failure_metrics, row_metrics
 from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.words.text_table import text_table
 from aftercast.operations.clocks import format_duration, to_us
 from aftercast.operations.errors import InputError
 
@@ -96,9 +98,31 @@ class Comparison:
         found = {name: [vars(each) for each in listed] for name, listed in self.differences.items()}
         return {**vars(self), "differences": found, "verdicts": self.verdicts()}
 
+    def shown(self) -> list[RenderableType]:
+        """Texts and tables for a terminal."""
+        rows = [
+            [name, title(each.metric), _number(each.a), _number(each.b), _number(each.difference), _ends(each.interval)]
+            for name, listed in self.differences.items()
+            for each in listed
+        ]
+        columns = ["", "metric", "A", "B", "B less A", "95 %"]
+        return [
+            f"A is {self.a}, B is {self.b}.",
+            text_table(f"Within {self.horizon}, {self.rows:,} rows", columns, rows, right={2, 3, 4, 5}),
+            *(f"{name}: {sentence}" for name, sentence in self.verdicts().items()),
+        ]
+
     def verdicts(self) -> dict[str, str]:
         """One sentence for each component: where one is better, and by how much."""
         return {name: verdict(listed) for name, listed in self.differences.items()}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _ends(ends: Interval | None) -> str:
+    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}"
 
 
 def verdict(differences: list[Difference]) -> str:

@@ -117,6 +117,10 @@ class BacktestReport:
                 made.add_row(component, model, *values, f"{_text(inside['found'])} of {metrics['failures']}{within}")
         return made
 
+    def shown(self) -> list[Table]:
+        """Table for a terminal."""
+        return [self.table()]
+
     def text(self, width: int = 180) -> str:
         """Table as plain text."""
         console = Console(width=width, file=io.StringIO())

@@ -17,13 +17,14 @@ from aftercast.data.store import Store
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import DEVICE_TABLES
-from aftercast.features.labels import Labels, churn_labels, failure_labels, load_outcome
+from aftercast.features.labels import Labels, load_outcome
 from aftercast.features.replay import Finding, LeakageReport, lint_clocks, lint_replay
 from aftercast.features.replay.rebuild import Rebuilt
 from aftercast.models.examples.cases import Kind, Progress, cadence_us, first_moment, horizons_of
 from aftercast.models.examples.feature_list import described
 from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.training import OWN, Trained
+from aftercast.models.kinds import event_kind
 from aftercast.models.leakage.columns import lint_columns
 from aftercast.models.leakage.settings import LeakageSettings
 from aftercast.operations.clocks import NEVER, format_duration, timestamp_us
@@ -150,7 +151,7 @@ def too_good(trained: Trained, settings: LeakageSettings | None = None) -> Leaka
 
 def standing_features(kind: Kind, store: Store, spec: FleetSpec, version: int) -> frozenset[str]:
     """Columns of the views of standing facts: known from the start of each life, constant by nature."""
-    dictionary = described(store, spec, kind, version=version)
+    dictionary = described(store, spec, event_kind(kind).grain, version=version)
     return frozenset(feature.name for feature in dictionary if feature.view in STANDING_VIEWS)
 
 
@@ -158,12 +159,11 @@ def _population(kind: Kind, store: Store, spec: FleetSpec, version: int, end: pd
     first = first_moment(kind, store, version, end)
     cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
     outcome = load_outcome(store, spec, version=version, known_at=end)
-    if kind == "failure":
+    if event_kind(kind).grain == "device_id":
         examples = device_examples(outcome.devices, cutoffs)
-        labels = failure_labels(outcome, examples, observed_until=end)
     else:
         examples = customer_examples(outcome.customers, cutoffs)
-        labels = churn_labels(outcome, examples, observed_until=end)
+    labels = event_kind(kind).labels(outcome, examples, observed_until=end)
     if len(examples) == 0:
         raise NotEnoughDataError("Nothing is at risk at any training cutoff.", "Import devices and their history.")
     return _Population(examples, labels)
@@ -171,7 +171,7 @@ def _population(kind: Kind, store: Store, spec: FleetSpec, version: int, end: pd
 
 def _frames(kind: Kind, store: Store, version: int, ids: Ids) -> Mapping[str, pd.DataFrame]:
     """Contract frames of the sampled ids with all they ever held."""
-    if kind == "failure":
+    if event_kind(kind).grain == "device_id":
         return {table: store.read(table, version=version, device_ids=ids.tolist()) for table in DEVICE_TABLES}
     frames = {table: store.read(table, version=version) for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)}
     own = {table: frames[table][frames[table]["customer_id"].isin(ids)] for table in CUSTOMER_TABLES}

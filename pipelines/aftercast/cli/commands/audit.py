@@ -1,4 +1,4 @@
-"""``aftercast audit``: what was answered and changed, and whether the record of it is whole."""
+"""``aftercast audit``: the log of answers and changes, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # help needs neither
     from aftercast.operations.audit.verification import Verification
 
 SHOWN = 100
+
+PANEL = "Serve and operate"
 
 audit = typer.Typer(help="Record of what was answered and changed.", no_args_is_help=True)
 
@@ -42,7 +44,7 @@ def list_newest(
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the newest entries, the newest first.
+    """Show the newest entries first.
 
     Example: aftercast audit list --last 50 -w fleet
     """
@@ -63,7 +65,7 @@ def export(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write. [default: stdout]")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write all entries about one device or customer as JSON lines, without those about others.
+    """Write all entries about one device or customer as JSON lines; other devices and customers are left out.
 
     Example: aftercast audit export --customer C0042 --out c0042.jsonl -w fleet
     """
@@ -111,7 +113,7 @@ def _refuse(found: Verification) -> None:
 
 
 def _write_lines(out: Path, lines: Any) -> int:
-    """Write lines to a file that appears when it is complete; returns how many."""
+    """Write lines to a file that appears only when it is complete; returns their number."""
     from aftercast.operations.errors import SettingsError
 
     count, temporary = 0, out.with_name(f"{out.name}.new")
@@ -130,7 +132,7 @@ def _many(count: int, one: str, several: str) -> str:
 
 
 def _short(content: dict[str, Any]) -> str:
-    """Content on one line; of lists only how long they are."""
+    """Content on one line; a list is shown by its length."""
     parts = (
         f"{name}={len(value) if isinstance(value, list) else value}"
         for name, value in content.items()
@@ -141,4 +143,4 @@ def _short(content: dict[str, Any]) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(audit, name="audit")
+    app.add_typer(audit, name="audit", rich_help_panel=PANEL)

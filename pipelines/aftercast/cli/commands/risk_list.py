@@ -9,18 +9,20 @@ import typer
 
 from aftercast.cli.common import WorkspaceOption, instant, note, opened, print_json, print_table, say
 
+PANEL = "Plan"
+
 
 def risk_list(
     *,
     cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
     horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
-    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Form.")] = "table",
+    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Format.")] = "table",
     out: Annotated[Path | None, typer.Option(help="File to write. [default: print]")] = None,
     json_flag: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """List the devices most at risk, riskiest first; a list never changes once it was given out.
+    """List the devices with the highest risk first. A list that was given out never changes.
 
     Example: aftercast risk-list --horizon 7d --top 50 --format xlsx --out list.xlsx -w fleet
     """
@@ -89,4 +91,4 @@ def _show(made: Any) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("risk-list")(risk_list)
+    app.command("risk-list", rich_help_panel=PANEL)(risk_list)

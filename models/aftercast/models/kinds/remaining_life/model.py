@@ -79,6 +79,10 @@ class RemainingLifeModel:
         table = self._table(predicted)
         return pd.concat([frame[[UNIT, CYCLE]].iloc[rows].reset_index(drop=True), table], axis=1)
 
+    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Answers for the last cycle of each unit, see :meth:`predict`."""
+        return self.predict(frame)
+
     def _table(self, predicted: Floats) -> pd.DataFrame:
         stage = stage_of(predicted, self.settings)
         lower, upper = (self.answers.at(name, predicted) for name in ("lower", "upper"))

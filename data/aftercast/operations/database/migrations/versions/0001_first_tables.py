@@ -91,7 +91,7 @@ def _scores(operations: Operations) -> None:
         "scores",
         Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
         Column("entity_id", String, primary_key=True),
-        Column("any_risks", Text, nullable=False),
+        Column("ranks", Text, nullable=False),
         Column("content", Text, nullable=False),
     )
     make_index(operations, "score_sets_newest", "score_sets", "kind", "cutoff", "scored_at")
