@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import orjson
 import pandas as pd
-from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.validation.parsing import as_stored
+from aftercast.data.ingest import UNREADABLE, Refused, as_stored, check_records
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
@@ -115,7 +114,7 @@ def _checked(
     received_at = pd.Timestamp.now("UTC").as_unit("us")
     known, strange = _without_strange_columns(workspace, table, _with_stored_ids(table, records))
     dated = [_dated(row, received_at) for row in known]
-    checked = check_sent(table, dated, workspace.fleet, _known(workspace, table, known))
+    checked = check_records(table, dated, workspace.fleet, _known(workspace, table, known))
     known_at = zip(checked.row.tolist(), checked.frame["available_at"], strict=True) if len(checked.frame) > 0 else ()
     early = {place for place, moment in known_at if moment > received_at + AHEAD}
     too_early = [Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in early]

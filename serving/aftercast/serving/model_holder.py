@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,8 +22,6 @@ from aftercast.serving.errors import LOG, ProblemError
 from aftercast.serving.held import Held, Lookup
 from aftercast.serving.kinds import SERVED
 from aftercast.serving.response_cache import Rows
-
-KINDS: Final[tuple[Kind, ...]] = tuple(SERVED)
 
 
 class Champions:
@@ -45,8 +42,8 @@ class Champions:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._held: dict[Kind, Held] = {kind: Held() for kind in KINDS}
-        self._lookups = {kind: Lookup(workspace, kind) for kind in KINDS}
+        self._held: dict[Kind, Held] = {kind: Held() for kind in SERVED}
+        self._lookups = {kind: Lookup(workspace, kind) for kind in SERVED}
         self._failing: dict[Kind, str] = {}
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
@@ -82,7 +79,7 @@ class Champions:
 
     def refresh(self) -> None:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""
-        for kind in KINDS:
+        for kind in SERVED:
             try:
                 self._take(kind, self._lookups[kind].newest(self._held[kind]))
                 self._failing.pop(kind, None)

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from aftercast.data.ingest.validation.parsing import as_stored
+from aftercast.data.ingest import as_stored
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.impossible_readings import sensors_before
 from aftercast.models.scoring.scoring import score_rows
@@ -22,7 +22,7 @@ from aftercast.serving.response_cache import Rows
 from aftercast.serving.serialization import fragment
 from aftercast.serving.tenancy import sees, visible
 from aftercast.serving.tracing import step
-from aftercast.serving.what_if_records import WhatIfRecords, check_what_if_records
+from aftercast.serving.what_if_records import DeviceRecords, check_device_records
 
 UNKNOWN_HINT: Final = "Import it, correct the id, or send its facts (device_model, installed_at) in the call."
 
@@ -42,7 +42,7 @@ def ask_what_if(workspace: Workspace, champions: Champions, question: Question, 
     horizon = checked_horizon(rows.loaded, question.horizon)
     if as_stored([device_id]) != [device_id]:  # the checks would read its records as those of the trimmed id
         return _reply(rows, rows.snapshot.cutoff, horizon, _unknown(device_id))
-    sent = check_what_if_records(workspace, rows.snapshot.dictionary, device_id, records)
+    sent = check_device_records(workspace, rows.snapshot.dictionary, device_id, records)
     stored = len(workspace.store.read("devices", columns=["device_id"], device_ids=[device_id])) > 0
     if not (_is_theirs(workspace, caller, device_id) if stored else _may_bring(caller, sent)):
         return _reply(rows, rows.snapshot.cutoff, horizon, _unknown(device_id))
@@ -78,7 +78,7 @@ def _is_theirs(workspace: Workspace, caller: Caller, device_id: str) -> bool:
     return device_id in visible(workspace, "failure", [device_id], caller)
 
 
-def _may_bring(caller: Caller, sent: WhatIfRecords) -> bool:
+def _may_bring(caller: Caller, sent: DeviceRecords) -> bool:
     """Whether a device that is not imported is described by its facts, in an outlet that the caller sees."""
     return any(sees(caller, outlet) for outlet in sent.facts.get("outlet_id", ()))
 
@@ -87,7 +87,7 @@ def _unknown(device_id: str) -> Unanswered:
     return Unanswered(device_id, "unknown_device", "The device is not known.", UNKNOWN_HINT)
 
 
-def _cutoff(rows: Rows, device_id: str, sent: WhatIfRecords) -> pd.Timestamp:
+def _cutoff(rows: Rows, device_id: str, sent: DeviceRecords) -> pd.Timestamp:
     place = rows.position.get(device_id)
     own = rows.snapshot.cutoff if place is None else from_us(rows.snapshot.cutoff_us[place : place + 1])[0]
     return max(rows.snapshot.cutoff, own, sent.newest() or own)
@@ -97,7 +97,7 @@ def _answer(
     workspace: Workspace,
     rows: Rows,
     question: Question,
-    sent: WhatIfRecords,
+    sent: DeviceRecords,
     *,
     cutoff: pd.Timestamp,
     horizon: str,
@@ -118,7 +118,7 @@ def _answer(
 
 
 def _reply(
-    rows: Rows, cutoff: pd.Timestamp, horizon: str, said: Answer | Unanswered, sent: WhatIfRecords | None = None
+    rows: Rows, cutoff: pd.Timestamp, horizon: str, said: Answer | Unanswered, sent: DeviceRecords | None = None
 ) -> Reply:
     refused = () if sent is None else sent.refused
     return Reply(rows, cutoff, horizon, (fragment(rows.loaded, said, refused),))

@@ -5,34 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from aftercast.data.ingest.posted import Refused, Sent, check_sent
 
-from aftercast.data.contract import TABLES
-from aftercast.data.ingest.deduplication import resolve
-from aftercast.data.store.layout import row_hashes
-from aftercast.data.store.reading import Selection
+from aftercast.data.contract import Kind
+from aftercast.data.ingest import IMPOSSIBLE, CheckedRecords, Refused, check_records, without_conflicts
 from aftercast.data.workspace import Workspace
 from aftercast.features.history import AttributeKind
 from aftercast.features.scope import Feature
 from aftercast.features.views.attributes import CONTRACT
-from aftercast.models.scoring.impossible_readings import IMPOSSIBLE, cells_of
+from aftercast.models.scoring.impossible_readings import cells_of
 from aftercast.operations.clocks import AHEAD
 
 UNKNOWN_COLUMN: Final = "unknown_column"
-CONFLICT: Final = "conflicting_duplicate"
 MOST_UNKNOWN_COLUMNS: Final = 20
 """Unknown fields of a table that are named."""
 PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-COLUMN_KINDS: Final[dict[AttributeKind, str]] = {"number": "float", "category": "text"}
+COLUMN_KINDS: Final[dict[AttributeKind, Kind]] = {"number": "float", "category": "text"}
 
 
 @dataclass(frozen=True)
-class WhatIfRecords:
+class DeviceRecords:
     """Records of one device after the checks.
 
     Attributes
@@ -44,7 +38,7 @@ class WhatIfRecords:
     refused
         Records and cells that are not read.
     impossible
-        Cells that hold impossible values: device_id, event_time, available_at, column.
+        Cells that hold impossible values: device_id, event_time, available_at, sensor.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -65,7 +59,7 @@ class WhatIfRecords:
         ]
         return max((moments.max() for moments in known if len(moments)), default=None)
 
-    def with_facts_at(self, cutoff: pd.Timestamp) -> WhatIfRecords:
+    def with_facts_at(self, cutoff: pd.Timestamp) -> DeviceRecords:
         """Records whose undated facts hold at a cutoff: of an imported device they are newer than the stored ones."""
         if not self.undated_facts or len(self.facts) == 0:
             return self
@@ -77,12 +71,12 @@ class WhatIfRecords:
         return replace(self, frames={**self.frames, "devices": dated})
 
 
-def check_what_if_records(
+def check_device_records(
     workspace: Workspace,
     dictionary: Sequence[Feature],
     device_id: str,
     sent: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> WhatIfRecords:
+) -> DeviceRecords:
     """Check the records of a device, one table after the other.
 
     Parameters
@@ -106,18 +100,18 @@ def check_what_if_records(
     for table in sorted(sent):
         rows = [{**row, "device_id": device_id} for row in sent[table]]
         taken = attributes if table == "devices" else None
-        checked = check_sent(table, rows, spec, {"device_id": {device_id}}, taken, now=now)
+        checked = check_records(table, rows, spec, {"device_id": {device_id}}, taken, now=now)
         cells = [each for each in checked.refused if each.reason == IMPOSSIBLE]
         impossible += [rows[each.row] for each in cells]
         sensors += [each.column for each in cells]
         newer = table == "devices" and undated_facts  # newer than all that is stored, so no contradiction
-        settled = checked if newer else _without_conflicts(workspace, checked)
+        settled = checked if newer or len(checked.frame) == 0 else without_conflicts(workspace.store, checked)
         frames[table] = settled.frame
         refused += [*_unknown_columns(settled), *settled.refused]
-    return WhatIfRecords(frames, undated_facts, tuple(refused), cells_of(impossible, sensors, spec))
+    return DeviceRecords(frames, undated_facts, tuple(refused), cells_of(impossible, sensors, spec))
 
 
-def _unknown_columns(checked: Sent) -> list[Refused]:
+def _unknown_columns(checked: CheckedRecords) -> list[Refused]:
     """Fields that the table does not use, each once; the name is left out where it does not look like one."""
     first: dict[str, int] = {}
     for place, name in checked.strange:
@@ -126,34 +120,3 @@ def _unknown_columns(checked: Sent) -> list[Refused]:
         Refused(checked.table, place, UNKNOWN_COLUMN, name if PLAIN_NAME.fullmatch(name) else "", cell_only=True)
         for name, place in list(first.items())[:MOST_UNKNOWN_COLUMNS]
     ]
-
-
-def _without_conflicts(workspace: Workspace, checked: Sent) -> Sent:
-    """Records without those that contradict what is stored or each other, which an import would refuse.
-
-    They came at once, so none is the first: of two that differ the one with more cells stands, whatever their order.
-    They are compared with records of the same device only, so that the answer says nothing about others.
-    """
-    frame = checked.frame
-    if len(frame) == 0:
-        return checked
-    table = TABLES[checked.table]
-    of_a_device = replace(table, key=tuple(dict.fromkeys(["device_id", *table.key])))
-    order = np.lexsort((row_hashes(frame), -np.asarray(frame.notna().sum(axis=1))))
-    verdict = resolve(of_a_device, frame.iloc[order].reset_index(drop=True), partial(_stored, workspace, table.name))
-    conflicts = np.zeros(len(frame), dtype=bool)
-    conflicts[order] = verdict.conflicts
-    found = [Refused(table.name, int(i), CONFLICT, "", cell_only=False) for i in checked.row[conflicts]]
-    refused = sorted([*checked.refused, *found], key=lambda each: (each.row, each.column))
-    kept = frame[~conflicts].reset_index(drop=True)
-    return replace(checked, frame=kept, row=checked.row[~conflicts], refused=tuple(refused))
-
-
-def _stored(workspace: Workspace, table: str, wanted: Selection) -> pd.DataFrame:
-    return workspace.store.read(
-        table,
-        columns=wanted.columns,
-        device_ids=wanted.device_ids,
-        event_from=wanted.event_from,
-        event_to=wanted.event_to,
-    )

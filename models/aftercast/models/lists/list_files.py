@@ -10,7 +10,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from aftercast.models.examples.feature_list import GRAINS
+from aftercast.models.kinds import kind_of
 from aftercast.models.lists.risk_list import RiskList, Row
 
 COLUMNS: Final = (
@@ -34,6 +34,9 @@ COLUMNS: Final = (
 WIDTHS: Final = dict(COLUMNS)
 OF_DEVICES: Final = frozenset({"device_id", "device_model", "component"})
 """Columns that a list of customers does not have."""
+OF_HAZARDS: Final = frozenset({"component", "probability", "horizon"})
+"""Columns that a list of other forecasts than probabilities does not have; it has its values instead."""
+USUAL_WIDTH: Final = 14
 
 
 def to_csv(made: RiskList) -> str:
@@ -71,17 +74,23 @@ def safe(cell: str | float | None) -> str | float | None:
 
 def _table(made: RiskList) -> list[list[str | float | None]]:
     """Header and rows, of the columns that the list has."""
-    names = [name for name, _ in COLUMNS if GRAINS[made.kind] == "device_id" or name not in OF_DEVICES]
+    kind = kind_of(made.kind)
+    left_out = frozenset() if kind.grain == "device_id" else OF_DEVICES
+    left_out |= frozenset() if kind.shape == "hazard" else OF_HAZARDS
+    values = [name for name in (made.rows[0].values if made.rows else {}) if name not in WIDTHS]
+    names = [name for name, _ in COLUMNS if name not in left_out]
+    names[names.index("what") : names.index("what")] = values
     return [[*names], *([safe(_cells(made, row)[name]) for name in names] for row in made.rows)]
 
 
 def _cells(made: RiskList, row: Row) -> dict[str, str | float | None]:
     return {
+        **row.values,
         "rank": row.rank,
         "device_id": row.device_id,
         "device_model": row.device_model,
         "customer_id": row.customer_id,
-        "component": row.component,
+        "component": row.component or row.values.get("component"),
         "probability": row.probability,
         "horizon": row.horizon,
         "what": row.sentence,
@@ -98,7 +107,7 @@ def _cells(made: RiskList, row: Row) -> dict[str, str | float | None]:
 def _format(sheet: Any) -> None:
     for number, head in enumerate(sheet[1], start=1):
         letter, name = get_column_letter(number), str(head.value)
-        sheet.column_dimensions[letter].width = WIDTHS[name]
+        sheet.column_dimensions[letter].width = WIDTHS.get(name, USUAL_WIDTH)
         head.font = Font(bold=True, color="FFFFFF")
         head.fill = PatternFill("solid", fgColor="1F4E79")
         for cell in sheet[letter][1:]:

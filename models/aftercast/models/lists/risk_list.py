@@ -10,16 +10,17 @@ import pandas as pd
 from pydantic import BaseModel, PlainSerializer, PlainValidator
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.examples.feature_list import GRAINS
+from aftercast.models.forecast import Statement
+from aftercast.models.kinds import kind_of
 from aftercast.models.lists.outlets import in_outlets
-from aftercast.models.scoring.forecast_store import riskiest_scores, stored_set
-from aftercast.models.words.answers import Answer, answer
+from aftercast.models.scoring.forecast_store import most_urgent, stored_set
+from aftercast.models.words.answers import Answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import Kind, ScoreSet, read_risks
+from aftercast.operations.database.forecasts import Kind, ScoreSet, read_ranks
 from aftercast.operations.database.risk_lists import has_room, read_list, write_list
 from aftercast.operations.errors import SettingsError, TooManyListsError
 
-TIE_RULE: Final = "probability, highest first; equal probabilities by {}, ascending"
+TIE_RULE: Final = "{}; equal ones by {}, ascending"
 
 
 _Instant = Annotated[
@@ -30,12 +31,16 @@ _Instant = Annotated[
 
 
 class Row(BaseModel, frozen=True):
-    """One device or customer of a list; probability is that of any component within the horizon.
+    """One device or customer of a list.
 
     Attributes
     ----------
-    device_id, device_model, component, component_probability
-        Empty, and None, in a list of customers. The component is the most likely one.
+    device_id, device_model
+        Empty in a list of customers.
+    component, probability, component_probability, horizon
+        Of any component within the horizon, and of the most likely component; empty and None where the kind has none.
+    values
+        What only forecasts of other shapes have.
     drivers
         Texts, strongest first.
     data_as_of
@@ -47,7 +52,7 @@ class Row(BaseModel, frozen=True):
     device_model: str
     customer_id: str
     component: str
-    probability: float
+    probability: float | None
     component_probability: float | None
     horizon: str
     sentence: str
@@ -56,6 +61,7 @@ class Row(BaseModel, frozen=True):
     missing: tuple[str, ...]
     data_as_of: str | None
     model_version: str
+    values: dict[str, Any]
 
     @property
     def entity_id(self) -> str:
@@ -99,7 +105,7 @@ def make_list(
     kind: Kind = "failure",
     *,
     cutoff: pd.Timestamp | None = None,
-    horizon: str = "7d",
+    horizon: str | None = None,
     top: int | None = None,
     outlets: Collection[str] | None = None,
     most_rows: int | None = None,
@@ -109,7 +115,7 @@ def make_list(
     Parameters
     ----------
     horizon
-        Any length up to the model's longest.
+        Any length up to the model's longest; None is the usual one of the kind.
     top
         How many devices or customers, None for all.
     outlets
@@ -128,10 +134,13 @@ def make_list(
     """
     if top is not None and top < 1:
         raise SettingsError("A list needs at least one row.", "Use --top 1 or more.")
-    parse_duration_us(horizon)
+    chosen = kind_of(kind)
+    horizon = horizon or chosen.usual_horizon
+    if horizon:
+        parse_duration_us(horizon)
     found = stored_set(workspace.database, kind, cutoff)
     theirs = None if outlets is None else _of_outlets(workspace, found, outlets)
-    scores, judged = riskiest_scores(workspace.database, found, horizon, top=top, among=theirs)
+    forecasts, judged = most_urgent(workspace.database, found, horizon, top=top, among=theirs)
     made = RiskList(
         list_id="",
         kind=kind,
@@ -140,9 +149,9 @@ def make_list(
         model_version=found.model_version,
         data_version=found.data_version,
         judged=judged,
-        order=TIE_RULE.format(GRAINS[kind]),
+        order=TIE_RULE.format(chosen.order, chosen.grain),
         outlets=None if outlets is None else tuple(sorted(outlets)),
-        rows=tuple(_row(rank, answer(score, horizon)) for rank, score in enumerate(scores, start=1)),
+        rows=tuple(_row(rank, chosen.answer(each, horizon)) for rank, each in enumerate(forecasts, start=1)),
     )
     content = made.model_dump_json(exclude={"list_id"})
     made = made.model_copy(update={"list_id": hashlib.sha256(content.encode()).hexdigest()[:16]})
@@ -163,7 +172,7 @@ def _check_room(workspace: Workspace, made: RiskList, most_rows: int | None) -> 
 
 
 def _of_outlets(workspace: Workspace, found: ScoreSet, outlets: Collection[str]) -> set[str]:
-    ids = [each for each, _ in read_risks(workspace.database, found.set_id)]
+    ids = [each for each, _ in read_ranks(workspace.database, found.set_id)]
     return in_outlets(workspace.store, found.kind, ids, outlets)
 
 
@@ -176,7 +185,13 @@ def give_out(workspace: Workspace, made: RiskList, **who: str | None) -> None:
         If it cannot be recorded.
     """
     answers = [
-        {"id": row.entity_id, "probability": row.probability, "component": row.component, "evidence": row.evidence}
+        {
+            "id": row.entity_id,
+            "probability": row.probability,
+            "component": row.component,
+            "evidence": row.evidence,
+            **row.values,
+        }
         for row in made.rows
     ]
     about = made.model_dump(include={"list_id", "kind", "cutoff", "horizon", "model_version", "data_version"})
@@ -188,23 +203,23 @@ def find_list(workspace: Workspace, list_id: str) -> RiskList:
     return RiskList.model_validate(read_list(workspace.database, list_id))
 
 
-def _row(rank: int, item: Answer) -> Row:
-    if item.probability is None:
-        raise ValueError("a score always has a probability")
-    of_device = GRAINS[item.kind] == "device_id"
+def _row(rank: int, item: Statement) -> Row:
+    own = item if isinstance(item, Answer) else None
+    component = None if own is None else own.component
     return Row(
         rank=rank,
-        device_id=item.entity_id if of_device else "",
+        device_id=item.entity_id if kind_of(item.kind).grain == "device_id" else "",
         device_model=item.device_model,
         customer_id=item.customer_id,
-        component=item.component or "",
-        probability=item.probability,
-        component_probability=None if item.component is None else item.components[item.component],
-        horizon=item.horizon,
+        component=component or "",
+        probability=None if own is None else own.probability,
+        component_probability=None if own is None or component is None else own.components[component],
+        horizon="" if own is None else own.horizon,
         sentence=item.sentence,
-        drivers=tuple(driver.text for driver in item.drivers),
+        drivers=item.reasons,
         evidence=item.evidence or "",
         missing=item.missing,
         data_as_of=None if item.data_as_of is None else item.data_as_of.isoformat(),
         model_version=item.model_version,
+        values={} if own is not None else dict(item.values),
     )

@@ -104,6 +104,12 @@ def most_urgent(
     return [forecasts[each] for each in ids], len(order)
 
 
+def forecasts_of(database: Engine, kind: str, ids: Sequence[str]) -> tuple[ScoreSet, list[Forecast]]:
+    """Forecasts last stored of some ids; raises NotFoundError where nothing was scored."""
+    found = stored_set(database, kind)
+    return found, list(_read(database, found, list(dict.fromkeys(ids))))
+
+
 def stored_set(database: Engine, kind: str, cutoff: pd.Timestamp | None = None) -> ScoreSet:
     """Set last stored for a cutoff, None for the latest; raises NotFoundError where nothing was scored then."""
     found = newest_scores(database, kind, cutoff)

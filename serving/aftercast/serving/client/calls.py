@@ -19,10 +19,10 @@ from aftercast.serving.client.handed import DeviceAsked, header, record, refusin
 from aftercast.serving.wire.device import DeviceAnswer
 from aftercast.serving.wire.model import ModelAnswer
 from aftercast.serving.wire.probes import Readiness
-from aftercast.serving.wire.questions import ChurnRiskRequest, CustomerAsked, FailureRiskRequest
+from aftercast.serving.wire.questions import CustomerAsked, CustomerRiskRequest, DeviceRiskRequest
 from aftercast.serving.wire.questions import DeviceAsked as DeviceOnTheWire
 from aftercast.serving.wire.records import BatchState, RecordsAnswer, RecordsRequest, TableName
-from aftercast.serving.wire.risk import ChurnRiskAnswer, FailureRiskAnswer
+from aftercast.serving.wire.risk import CustomerRiskAnswer, DeviceRiskAnswer
 from aftercast.serving.wire.risk_lists import RiskListAnswer, RiskListRequest
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -86,7 +86,7 @@ class Client:
         *,
         horizon: str | None = None,
         drivers: int = 3,
-    ) -> FailureRiskAnswer:
+    ) -> DeviceRiskAnswer:
         """Ask how likely devices are to fail; a device asked about alone may bring records (:class:`DeviceAsked`).
 
         Raises
@@ -97,16 +97,18 @@ class Client:
         given = several("devices", devices)
         with refusing():
             asked = [DeviceAsked(device_id=each) if isinstance(each, str) else each for each in given]
-            question = FailureRiskRequest(devices=asked, horizon=horizon, drivers=drivers)
-        return self._call(FailureRiskAnswer, "POST", "/v1/failure-risk", question)
+            question = DeviceRiskRequest(devices=asked, horizon=horizon, drivers=drivers)
+        return self._call(DeviceRiskAnswer, "POST", "/v1/failure-risk", question)
 
-    def churn_risk(self, customers: Iterable[str], *, horizon: str | None = None, drivers: int = 3) -> ChurnRiskAnswer:
+    def churn_risk(
+        self, customers: Iterable[str], *, horizon: str | None = None, drivers: int = 3
+    ) -> CustomerRiskAnswer:
         """Ask how likely customers are to leave; raises ServiceError."""
         given = several("customers", customers)
         with refusing():
             asked = [CustomerAsked(customer_id=each) for each in given]
-            question = ChurnRiskRequest(customers=asked, horizon=horizon, drivers=drivers)
-        return self._call(ChurnRiskAnswer, "POST", "/v1/churn-risk", question)
+            question = CustomerRiskRequest(customers=asked, horizon=horizon, drivers=drivers)
+        return self._call(CustomerRiskAnswer, "POST", "/v1/churn-risk", question)
 
     def device(self, device_id: str) -> DeviceAnswer:
         """Return what is known of a device; raises ServiceError."""

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.operations.clocks import HOUR_US, NEVER
 from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.kinds import SERVED
 from aftercast.serving.metrics.catalogue import (
     DEVICES,
     FAILING,
@@ -20,14 +21,14 @@ from aftercast.serving.metrics.catalogue import (
     SILENT,
     Values,
 )
-from aftercast.serving.model_holder import KINDS, Champions
+from aftercast.serving.model_holder import Champions
 
 SILENT_US = 24 * HOUR_US
 
 
 def model_metrics(champions: Champions, now: pd.Timestamp) -> list[Metric]:
     """Which models answer in this worker, and how old they and their rows are."""
-    held = {kind: champions.held(kind) for kind in KINDS}
+    held = {kind: champions.held(kind) for kind in SERVED}
     loaded = [(each.loaded.kind, each.loaded.version, each.loaded.run_id) for each in held.values() if each.loaded]
     learnt = {kind: each.trained_until for kind, each in held.items()}
     scored = {kind: None if each.rows is None else each.rows.snapshot.cutoff for kind, each in held.items()}
@@ -35,7 +36,7 @@ def model_metrics(champions: Champions, now: pd.Timestamp) -> list[Metric]:
         MODEL.of((labels, 1) for labels in loaded),
         MODEL_AGE.of(_ages(learnt, now)),
         ROWS_AGE.of(_ages(scored, now)),
-        FAILING.of(((kind,), champions.failing(kind) is not None) for kind in KINDS),
+        FAILING.of(((kind,), champions.failing(kind) is not None) for kind in SERVED),
     ]
 
 

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.kinds import SERVED
 from aftercast.serving.metrics.catalogue import (
     ANSWERED,
     CATALOGUE,
@@ -42,7 +43,6 @@ NO_ROUTE: Final = "none"
 """Route of a path that does not exist, and of a request that was refused before its route was looked for."""
 NO_STATUS: Final = "none"
 """Status of a request whose caller left before the answer."""
-KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 _CODE: Final = re.compile(rb'"type":"urn:aftercast:problem:([a-z-]{1,60})"')
 
 
@@ -76,7 +76,7 @@ class RequestMetrics:
         self._refusals = self._counter(REFUSALS)
         self._answered = self._counter(ANSWERED)
         self._failed = self._counter(FAILED)
-        for kind in KINDS:  # a rate needs to see the zero before the first
+        for kind in SERVED:  # a rate needs to see the zero before the first
             self._answered.labels(kind)
 
     def _live(self, family: Family) -> Gauge:

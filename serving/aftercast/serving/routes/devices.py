@@ -22,7 +22,7 @@ from aftercast.serving.refusals import refusals
 from aftercast.serving.serialization import PREDICTION, finite_values, risk_values
 from aftercast.serving.tenancy import sees
 from aftercast.serving.wire.common import finite
-from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact
+from aftercast.serving.wire.device import DeviceAnswer, Fact, RiskByHorizon
 
 router = APIRouter(tags=["devices"], dependencies=[MAY_PREDICT])
 
@@ -59,7 +59,7 @@ def _history(workspace: Workspace, device_id: str) -> dict[str, int]:
     return {table: workspace.store.count(table, device_ids=[device_id]) for table in HISTORY}
 
 
-def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | None]:
+def _risk(service: Service, device_id: str) -> tuple[RiskByHorizon | None, str | None]:
     """Latest risk at every horizon of the model, or why there is none."""
     try:
         found = profile(service.workspace, service.champions, KIND, device_id, TOP_DRIVERS)
@@ -70,7 +70,9 @@ def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | No
     return _device_risk(found, found.usual), None
 
 
-def _record(service: Service, caller: Caller, request_id: str | None, device_id: str, risk: DeviceRisk | None) -> None:
+def _record(
+    service: Service, caller: Caller, request_id: str | None, device_id: str, risk: RiskByHorizon | None
+) -> None:
     """Put on record what is given out of the device, before it leaves."""
     who = {"request_id": request_id, "key_id": caller.caller_id, "kind": KIND}
     if risk is None:
@@ -82,13 +84,13 @@ def _record(service: Service, caller: Caller, request_id: str | None, device_id:
     service.audit.append(PREDICTION, {**who, **model, "answers": [{"id": device_id, **kept}]})
 
 
-def _device_risk(found: Profile, usual: Answer) -> DeviceRisk:
+def _device_risk(found: Profile, usual: Answer) -> RiskByHorizon:
     horizons = [
         {"horizon": each.horizon, "probability": finite(each.probability), "components": finite_values(each.components)}
         for each in found.every
     ]
     values = {**risk_values(found.loaded, usual), "device_id": usual.entity_id, "horizons": horizons}
-    return DeviceRisk.model_validate(values)
+    return RiskByHorizon.model_validate(values)
 
 
 def _fact(value: Any) -> Fact:

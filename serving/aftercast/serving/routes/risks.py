@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import WrapValidator
 
+from aftercast.models.kinds import hazard_kind
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.kinds import SERVED, ServedKind
@@ -17,8 +18,31 @@ from aftercast.serving.responses import reply_to
 from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.questions import RiskRequest
 
-router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
 Handler = Callable[..., Coroutine[Any, Any, Response]]
+ABOUT: Final = "Each {noun} has a result of its own: a risk, or an error. One error does not affect the other results."
+RECORDS: Final = (
+    "\n\nA question about one device may bring records that are not imported yet."
+    " They count as if they were imported, and are not stored."
+)
+
+
+def make_router() -> APIRouter:
+    """Router with a route for each kind whose forecasts are probabilities."""
+    router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
+    for served in SERVED.values():
+        kind = hazard_kind(served.kind)
+        verb = kind.words.verb.removesuffix("s")
+        router.add_api_route(
+            f"/v1/{kind.path}",
+            handler(served),
+            methods=["POST"],
+            name=kind.path.replace("-", "_"),
+            summary=f"How likely are {served.noun}s to {verb}, and why?",
+            description=ABOUT.format(noun=served.noun) + (RECORDS if served.of_devices else ""),
+            response_model=served.wire.answer,
+            responses=refusals(*WITH_BODY),
+        )
+    return router
 
 
 def handler(served: ServedKind) -> Handler:
@@ -29,18 +53,5 @@ def handler(served: ServedKind) -> Handler:
         return await reply_to(service, question, caller, request_id_of(request))
 
     # The body's type depends on the kind; FastAPI reads it from here.
-    answer.__annotations__["body"] = Annotated[served.request, WrapValidator(few_errors)]
+    answer.__annotations__["body"] = Annotated[served.wire.request, WrapValidator(few_errors)]
     return answer
-
-
-for _each in SERVED.values():
-    router.add_api_route(
-        _each.path,
-        handler(_each),
-        methods=["POST"],
-        name=_each.route_name,
-        summary=_each.summary,
-        description=_each.about,
-        response_model=_each.answer,
-        responses=refusals(*WITH_BODY),
-    )

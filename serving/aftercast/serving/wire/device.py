@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from aftercast.serving.wire.examples import FAILURE
-from aftercast.serving.wire.risk import FailureRisk, Probability
+from aftercast.serving.wire.risk import DeviceRisk, Probability
 
 Fact = bool | float | str | None
 
@@ -37,7 +37,7 @@ class HorizonRisk(BaseModel):
     components: dict[str, Probability]
 
 
-class DeviceRisk(FailureRisk):
+class RiskByHorizon(DeviceRisk):
     """The latest risk of a device: at the usual horizon, and at each horizon of the model."""
 
     horizons: list[HorizonRisk] = Field(description="Shortest first; empty without a probability.")
@@ -52,5 +52,5 @@ class DeviceAnswer(BaseModel):
     facts: dict[str, Fact] = Field(description="Newest value of each column of the devices table.")
     known_since: AwareDatetime = Field(description="When these facts became known (UTC).")
     history: dict[str, int] = Field(description="Number of rows stored in each table, corrections included.")
-    risk: DeviceRisk | None
+    risk: RiskByHorizon | None
     risk_unavailable: str | None = Field(description="Why `risk` is null; null if there is a risk.")

@@ -81,7 +81,7 @@ class CustomerAsked(Request):
     customer_id: EntityId = Field(examples=["C0042"])
 
 
-class FailureRiskRequest(RiskRequest):
+class DeviceRiskRequest(RiskRequest):
     """Asks how likely devices are to fail. Only a question about one device may bring records."""
 
     devices: Annotated[
@@ -119,7 +119,7 @@ class FailureRiskRequest(RiskRequest):
         return next((records for each in self.devices if (records := each.records)), None)
 
 
-class ChurnRiskRequest(RiskRequest):
+class CustomerRiskRequest(RiskRequest):
     """Asks how likely customers are to leave."""
 
     customers: Annotated[

@@ -95,7 +95,7 @@ class Risk(BaseModel):
     model: ModelRef
 
 
-class FailureRisk(Risk):
+class DeviceRisk(Risk):
     """The risk that one device fails."""
 
     device_id: str
@@ -107,7 +107,7 @@ class FailureRisk(Risk):
     )
 
 
-class ChurnRisk(Risk):
+class CustomerRisk(Risk):
     """The risk that one customer leaves."""
 
     customer_id: str
@@ -142,17 +142,17 @@ class RiskAnswer(BaseModel):
     model: ModelRef
 
 
-class FailureRiskAnswer(RiskAnswer):
+class DeviceRiskAnswer(RiskAnswer):
     """One result per device, in the order asked."""
 
-    results: list[Annotated[FailureRisk | DeviceUnanswered, Field(discriminator="status")]]
+    results: list[Annotated[DeviceRisk | DeviceUnanswered, Field(discriminator="status")]]
 
     model_config = ConfigDict(json_schema_extra={"examples": [FAILURE_ANSWER]})
 
 
-class ChurnRiskAnswer(RiskAnswer):
+class CustomerRiskAnswer(RiskAnswer):
     """One result per customer, in the order asked."""
 
-    results: list[Annotated[ChurnRisk | CustomerUnanswered, Field(discriminator="status")]]
+    results: list[Annotated[CustomerRisk | CustomerUnanswered, Field(discriminator="status")]]
 
     model_config = ConfigDict(json_schema_extra={"examples": [CHURN_ANSWER]})

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.wire.common import Cutoff, Evidence, HorizonText, Instant, Request
 
 MOST_LISTED: Final = 10_000
@@ -20,7 +19,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "model_version": "3",
     "data_version": 1,
     "judged": 500,
-    "order": "probability, highest first; equal probabilities by device_id, ascending",
+    "order": "probability, highest first; equal ones by device_id, ascending",
     "next_cursor": "1",
     "rows": [
         {
@@ -38,6 +37,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
             "missing": [],
             "data_as_of": "2025-08-14T23:00:00Z",
             "model_version": "3",
+            "values": {},
         }
     ],
 }
@@ -46,7 +46,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 class RiskListRequest(Request):
     """Asks for a list of the devices or customers most at risk."""
 
-    kind: Kind = Field("failure", description="failure: a list of devices. churn: a list of customers.")
+    kind: str = Field("failure", description="Kind of model, as `failure` (devices) or `churn` (customers).")
     cutoff: Instant | None = Field(None, description="A scored cutoff. Default: the latest.")
     horizon: HorizonText | None = Field(None, description="Default: the usual horizon of the kind.")
     top: int = Field(USUAL_TOP, ge=1, le=MOST_LISTED, strict=True, description="Length of the list.")
@@ -62,15 +62,20 @@ class RiskListRow(BaseModel):
     device_model: str = Field(description="Empty in a list of customers.")
     customer_id: str = Field(description="Empty if the device has no known customer.")
     component: str = Field(description="The component most likely to fail; empty in a list of customers.")
-    probability: float = Field(description="That the device fails (the customer leaves) within the horizon.")
+    probability: float | None = Field(
+        description="That the device fails (the customer leaves) within the horizon; null where the kind gives none."
+    )
     component_probability: float | None = Field(description="Probability that this component fails.")
-    horizon: HorizonText
-    sentence: str = Field(description="The risk in words.")
+    horizon: str = Field(description="Empty where the kind has none.")
+    sentence: str = Field(description="The forecast in words.")
     drivers: list[str] = Field(description="Drivers in words, strongest first.")
     evidence: Evidence
     missing: list[str] = Field(description="Sensors without a recent value.")
     data_as_of: AwareDatetime | None
     model_version: str
+    values: dict[str, Any] = Field(
+        description="What forecasts of other shapes have, as `cautious` (cycles left) or `anomaly_score`."
+    )
 
 
 class RiskListAnswer(BaseModel):
@@ -79,9 +84,9 @@ class RiskListAnswer(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     list_id: str = Field(description="Hash of the content. The same inputs give the same list and id.")
-    kind: Kind
+    kind: str
     cutoff: Cutoff
-    horizon: HorizonText
+    horizon: str = Field(description="Empty where the kind has none.")
     model_version: str
     data_version: int = Field(description="Version of the history that the list was made from.")
     judged: int = Field(description="Number of devices or customers judged at the cutoff.")
