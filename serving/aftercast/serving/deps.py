@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
 from aftercast.data.workspace import Workspace
@@ -14,14 +15,23 @@ from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
 
+RECORDING_THREADS: Final = 8
+
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its metrics."""
+    """One running service: its workspace, the models it holds, and its metrics.
+
+    Attributes
+    ----------
+    recording
+        Threads that write answers to the audit log.
+    """
 
     workspace: Workspace
     champions: Champions
     metrics: Metrics
+    recording: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(RECORDING_THREADS))
 
     @property
     def audit(self) -> AuditLog:

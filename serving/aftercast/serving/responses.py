@@ -15,22 +15,8 @@ from aftercast.serving.what_if import ask_what_if
 async def reply_to(service: Service, question: Question, caller: Caller, request_id: str | None) -> Response:
     """Respond to a question.
 
-    What is in memory is answered on the event loop, in less time than a thread would take to start on it.
-
-    Raises
-    ------
-    ProblemError
-        If it cannot be answered.
-    """
-    body = reply_at_hand(service, question, caller, request_id)
-    if body is None:
-        reply = await to_thread.run_sync(_computed, service, question, caller)
-        body = _recorded(service, reply, caller, request_id)
-    return Response(body, media_type="application/json")
-
-
-def reply_at_hand(service: Service, question: Question, caller: Caller, request_id: str | None) -> bytes | None:
-    """Answer from what is in memory, recorded; None where something has to be read or computed.
+    What is in memory waits for no thread that computes. Writing to the audit log has threads of its own: the file is
+    locked by one process after the other, and the event loop must not wait for a process that was stopped.
 
     Raises
     ------
@@ -39,7 +25,10 @@ def reply_at_hand(service: Service, question: Question, caller: Caller, request_
     """
     check_size(service.workspace, question)
     reply = ask_at_hand(service.champions, question, caller)
-    return None if reply is None else _recorded(service, reply, caller, request_id)
+    if reply is None:
+        reply = await to_thread.run_sync(_computed, service, question, caller)
+    body = await to_thread.run_sync(_recorded, service, reply, caller, request_id, limiter=service.recording)
+    return Response(body, media_type="application/json")
 
 
 def _recorded(service: Service, reply: Reply, caller: Caller, request_id: str | None) -> bytes:

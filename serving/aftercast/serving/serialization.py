@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 import pandas as pd
@@ -18,7 +18,7 @@ from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.absent import Unanswered
 from aftercast.serving.kinds import SERVED
 from aftercast.serving.response_cache import Fragment, Rows
-from aftercast.serving.wire.common import Driver, Evidence, ModelRef, ResultProblem, finite
+from aftercast.serving.wire.common import ModelRef, ResultProblem, finite
 from aftercast.serving.wire.risk import RiskAnswer
 
 PREDICTION: Final = "prediction"
@@ -39,7 +39,7 @@ def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refuse
         component=said.component,
         evidence=said.evidence,
     )
-    shown = served.risk(said.entity_id, _values(loaded, said, refused))
+    shown = served.risk(said.entity_id, risk_values(loaded, said, refused))
     return Fragment(shown.model_dump_json().encode(), kept, answered=True)
 
 
@@ -81,17 +81,7 @@ def model_ref(loaded: Loaded) -> ModelRef:
     return ModelRef(name=loaded.kind, version=loaded.version, run_id=loaded.run_id)
 
 
-def drivers(found: Iterable[answers.Driver]) -> list[Driver]:
-    """Drivers, strongest first."""
-    return [Driver(**_driver(each)) for each in found]
-
-
-def evidence(text: str | None) -> Evidence | None:
-    """Evidence class of an answer, None without a risk."""
-    return cast(Evidence | None, text)
-
-
-def _values(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> dict[str, Any]:
+def risk_values(loaded: Loaded, said: Answer, refused: Sequence[Refused] = ()) -> dict[str, Any]:
     """Values of a risk; they are validated as a whole, which is faster than part by part."""
     return {
         "sentence": said.sentence,
@@ -110,10 +100,15 @@ def _values(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> dict[st
         "cutoff": said.cutoff,
         "model": {"name": loaded.kind, "version": loaded.version, "run_id": loaded.run_id},
         "component": said.component,
-        "components": {name: finite(value) for name, value in said.components.items()},
+        "components": finite_values(said.components),
         "parts": [vars(part) for part in said.parts],
         "refused_records": [vars(each) for each in refused],
     }
+
+
+def finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON holds them."""
+    return {name: finite(value) for name, value in values.items()}
 
 
 def _driver(said: answers.Driver) -> dict[str, Any]:

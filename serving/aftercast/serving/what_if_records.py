@@ -38,7 +38,7 @@ class DeviceRecords:
     refused
         Records and cells that are not read.
     impossible
-        Cells that hold impossible values: device_id, event_time, available_at, column.
+        Cells that hold impossible values: device_id, event_time, available_at, sensor.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -48,7 +48,7 @@ class DeviceRecords:
 
     @property
     def facts(self) -> pd.DataFrame:
-        """Standing facts, at most one row."""
+        """Standing facts: one row, and one more for an end that becomes known later."""
         return self.frames.get("devices", pd.DataFrame())
 
     def newest(self) -> pd.Timestamp | None:
@@ -63,8 +63,12 @@ class DeviceRecords:
         """Records whose undated facts hold at a cutoff: of an imported device they are newer than the stored ones."""
         if not self.undated_facts or len(self.facts) == 0:
             return self
-        at = pd.Series([cutoff], index=self.facts.index).astype(self.facts["available_at"].dtype)
-        return replace(self, frames={**self.frames, "devices": self.facts.assign(available_at=at)})
+        moments = self.facts["available_at"]
+        at = pd.Series(cutoff, index=moments.index).astype(moments.dtype)
+        known = (moments == moments.min()) | (moments <= at)  # an end that is planned for later is a row of its own
+        newest = self.facts[known].sort_values("available_at", kind="stable").tail(1)
+        dated = pd.concat([self.facts[~known], newest.assign(available_at=at[newest.index])], ignore_index=True)
+        return replace(self, frames={**self.frames, "devices": dated})
 
 
 def check_device_records(

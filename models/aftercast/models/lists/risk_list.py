@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import pandas as pd
+from pydantic import BaseModel, PlainSerializer, PlainValidator
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.forecast import Statement
@@ -24,8 +23,14 @@ from aftercast.operations.errors import SettingsError, TooManyListsError
 TIE_RULE: Final = "{}; equal ones by {}, ascending"
 
 
-@dataclass(frozen=True)
-class Row:
+_Instant = Annotated[
+    pd.Timestamp,
+    PlainValidator(lambda value: value if isinstance(value, pd.Timestamp) else parse_time(value)),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+]
+
+
+class Row(BaseModel, frozen=True):
     """One device or customer of a list.
 
     Attributes
@@ -64,8 +69,7 @@ class Row:
         return self.device_id or self.customer_id
 
 
-@dataclass(frozen=True)
-class RiskList:
+class RiskList(BaseModel, frozen=True):
     """A list as it was given out.
 
     Attributes
@@ -82,7 +86,7 @@ class RiskList:
 
     list_id: str
     kind: Kind
-    cutoff: pd.Timestamp
+    cutoff: _Instant
     horizon: str
     model_version: str
     data_version: int
@@ -92,8 +96,8 @@ class RiskList:
     rows: tuple[Row, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON content, list_id included."""
-        return {"list_id": self.list_id, **_content(self)}
+        """JSON content."""
+        return self.model_dump(mode="json")
 
 
 def make_list(
@@ -149,15 +153,16 @@ def make_list(
         outlets=None if outlets is None else tuple(sorted(outlets)),
         rows=tuple(_row(rank, chosen.answer(each, horizon)) for rank, each in enumerate(forecasts, start=1)),
     )
-    list_id = hashlib.sha256(json.dumps(_content(made), sort_keys=True).encode()).hexdigest()[:16]
-    _check_room(workspace, made, list_id, most_rows)
-    write_list(workspace.database, list_id, {"list_id": list_id, **_content(made)})
-    return find_list(workspace, list_id)
+    content = made.model_dump_json(exclude={"list_id"})
+    made = made.model_copy(update={"list_id": hashlib.sha256(content.encode()).hexdigest()[:16]})
+    _check_room(workspace, made, most_rows)
+    write_list(workspace.database, made.list_id, made.to_dict())
+    return made
 
 
-def _check_room(workspace: Workspace, made: RiskList, list_id: str, most_rows: int | None) -> None:
+def _check_room(workspace: Workspace, made: RiskList, most_rows: int | None) -> None:
     if most_rows is None or has_room(
-        workspace.database, list_id, made.cutoff.isoformat(), len(made.rows), most_rows=most_rows
+        workspace.database, made.list_id, made.cutoff.isoformat(), len(made.rows), most_rows=most_rows
     ):
         return
     raise TooManyListsError(
@@ -189,16 +194,13 @@ def give_out(workspace: Workspace, made: RiskList, **who: str | None) -> None:
         }
         for row in made.rows
     ]
-    about = {name: getattr(made, name) for name in ("list_id", "kind", "horizon", "model_version", "data_version")}
-    workspace.audit.append("risk_list", {**who, **about, "cutoff": made.cutoff.isoformat(), "answers": answers})
+    about = made.model_dump(include={"list_id", "kind", "cutoff", "horizon", "model_version", "data_version"})
+    workspace.audit.append("risk_list", {**who, **about, "answers": answers})
 
 
 def find_list(workspace: Workspace, list_id: str) -> RiskList:
     """Return a recorded list; raises NotFoundError where there is none."""
-    content = read_list(workspace.database, list_id)
-    rows = tuple(_row_from(row) for row in content["rows"])
-    outlets = None if content["outlets"] is None else tuple(content["outlets"])
-    return RiskList(**{**content, "cutoff": parse_time(content["cutoff"]), "outlets": outlets, "rows": rows})
+    return RiskList.model_validate(read_list(workspace.database, list_id))
 
 
 def _row(rank: int, item: Statement) -> Row:
@@ -221,17 +223,3 @@ def _row(rank: int, item: Statement) -> Row:
         model_version=item.model_version,
         values={} if own is not None else dict(item.values),
     )
-
-
-def _content(made: RiskList) -> dict[str, Any]:
-    content = asdict(made)
-    del content["list_id"]
-    return {**content, "cutoff": made.cutoff.isoformat(), "rows": [_lists(row) for row in content["rows"]]}
-
-
-def _lists(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
-
-
-def _row_from(row: dict[str, Any]) -> Row:
-    return Row(**{**row, "drivers": tuple(row["drivers"]), "missing": tuple(row["missing"])})

@@ -19,10 +19,10 @@ from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.predictions import Profile, profile
 from aftercast.serving.principals import Caller
 from aftercast.serving.refusals import refusals
-from aftercast.serving.serialization import PREDICTION, drivers, evidence, model_ref
+from aftercast.serving.serialization import PREDICTION, finite_values, risk_values
 from aftercast.serving.tenancy import sees
 from aftercast.serving.wire.common import finite
-from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
+from aftercast.serving.wire.device import DeviceAnswer, Fact, RiskByHorizon
 
 router = APIRouter(tags=["devices"], dependencies=[MAY_PREDICT])
 
@@ -37,7 +37,7 @@ DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])
 
 @router.get("/v1/devices/{device_id:path}", summary="What is known of a device?", responses=refusals(404, 422))
 def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
-    """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
+    """Return the newest facts of a device, the size of its history and its latest risk."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])
     if rows.empty or not sees(caller, rows.iloc[-1]["outlet_id"]):
         raise NotFoundError("The device is not known.", "Import it, or correct the id.")
@@ -59,7 +59,7 @@ def _history(workspace: Workspace, device_id: str) -> dict[str, int]:
     return {table: workspace.store.count(table, device_ids=[device_id]) for table in HISTORY}
 
 
-def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | None]:
+def _risk(service: Service, device_id: str) -> tuple[RiskByHorizon | None, str | None]:
     """Latest risk at every horizon of the model, or why there is none."""
     try:
         found = profile(service.workspace, service.champions, KIND, device_id, TOP_DRIVERS)
@@ -70,7 +70,9 @@ def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | No
     return _device_risk(found, found.usual), None
 
 
-def _record(service: Service, caller: Caller, request_id: str | None, device_id: str, risk: DeviceRisk | None) -> None:
+def _record(
+    service: Service, caller: Caller, request_id: str | None, device_id: str, risk: RiskByHorizon | None
+) -> None:
     """Put on record what is given out of the device, before it leaves."""
     who = {"request_id": request_id, "key_id": caller.caller_id, "kind": KIND}
     if risk is None:
@@ -82,25 +84,13 @@ def _record(service: Service, caller: Caller, request_id: str | None, device_id:
     service.audit.append(PREDICTION, {**who, **model, "answers": [{"id": device_id, **kept}]})
 
 
-def _device_risk(found: Profile, usual: Answer) -> DeviceRisk:
-    return DeviceRisk(
-        cutoff=found.cutoff,
-        sentence=usual.sentence,
-        reason=usual.reason,
-        horizons=[
-            HorizonRisk(
-                horizon=each.horizon,
-                probability=finite(each.probability),
-                components={name: finite(value) for name, value in each.components.items()},
-            )
-            for each in found.every
-        ],
-        drivers=drivers(usual.drivers),
-        evidence=evidence(usual.evidence),
-        missing_inputs=list(usual.missing),
-        data_as_of=usual.data_as_of,
-        model=model_ref(found.loaded),
-    )
+def _device_risk(found: Profile, usual: Answer) -> RiskByHorizon:
+    horizons = [
+        {"horizon": each.horizon, "probability": finite(each.probability), "components": finite_values(each.components)}
+        for each in found.every
+    ]
+    values = {**risk_values(found.loaded, usual), "device_id": usual.entity_id, "horizons": horizons}
+    return RiskByHorizon.model_validate(values)
 
 
 def _fact(value: Any) -> Fact:

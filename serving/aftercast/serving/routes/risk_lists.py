@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Annotated, Final, Literal
 
 import pandas as pd
@@ -123,7 +122,7 @@ def _seen(service: Service, caller: Caller, made: RiskList) -> RiskList:
     if made.outlets is None or not set(made.outlets) <= caller.outlets:
         raise NotFoundError("No risk list has this id.", "Make one with POST /v1/risk-lists.")
     seen = visible(service.workspace, made.kind, [row.entity_id for row in made.rows], caller)
-    return replace(made, rows=tuple(row for row in made.rows if row.entity_id in seen))
+    return made.model_copy(update={"rows": tuple(row for row in made.rows if row.entity_id in seen)})
 
 
 def _page(
@@ -131,10 +130,10 @@ def _page(
 ) -> RiskListAnswer:
     """Rows after a rank, on record as given out."""
     rest = [row for row in made.rows if row.rank > after]
-    page = replace(made, rows=tuple(rest[:limit]))
+    page = made.model_copy(update={"rows": tuple(rest[:limit])})
     _give_out(service, caller, request, page)
     following = str(page.rows[-1].rank) if len(rest) > limit else None
-    return RiskListAnswer.model_validate({**asdict(page), "next_cursor": following})
+    return RiskListAnswer.model_validate({**page.model_dump(), "next_cursor": following})
 
 
 def _give_out(service: Service, caller: Caller, request: Request, made: RiskList) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 MODEL: Final[dict[str, Any]] = {"name": "failure", "version": "3", "run_id": "8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"}
 CUTOFF: Final = "2025-08-15T00:00:00Z"
-_FAILURE: Final[dict[str, Any]] = {
+FAILURE: Final[dict[str, Any]] = {
     "status": "answered",
     "device_id": "D0017",
     "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
@@ -43,7 +43,7 @@ _FAILURE: Final[dict[str, Any]] = {
 }
 _OF_DEVICES: Final = {"device_id", "component", "components", "parts", "refused_records"}
 _CHURN: Final[dict[str, Any]] = {
-    **{key: value for key, value in _FAILURE.items() if key not in _OF_DEVICES},
+    **{key: value for key, value in FAILURE.items() if key not in _OF_DEVICES},
     "customer_id": "C0042",
     "sentence": "4.2 % likelihood that the customer leaves within 30 days",
     "probability": 0.042,
@@ -74,5 +74,5 @@ def _whole(results: list[dict[str, Any]], failed: int) -> dict[str, Any]:
     return {**common, "answered": len(results) - failed, "failed": failed, "results": results}
 
 
-FAILURE_ANSWER: Final = _whole([_FAILURE, _UNKNOWN], failed=1)
+FAILURE_ANSWER: Final = _whole([FAILURE, _UNKNOWN], failed=1)
 CHURN_ANSWER: Final = _whole([_CHURN], failed=0)
