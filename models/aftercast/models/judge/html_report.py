@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from aftercast.models.fit.training import OWN
 from aftercast.models.judge.evaluation import ALL
 from aftercast.models.judge.plots import report_plots
+from aftercast.models.kinds import hazard_kind
 
 Report = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -121,7 +122,7 @@ def sentence(report: Report) -> str:
     others = ", ".join(name for name in report["results"] if name != OWN)
     return (
         f"{report['kind'].capitalize()} within {report['horizon']} was forecast for {report['n_devices']:,} "
-        f"{'devices' if report['kind'] == 'failure' else 'customers'} every {report['every']} from "
+        f"{hazard_kind(report['kind']).entity.noun}s every {report['every']} from "
         f"{report['test_from'][:16]} to {report['test_until'][:16]} UTC by {_trainings(report)}, beside {others}"
         f"{_asked(report)}."
     )
