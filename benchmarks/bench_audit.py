@@ -23,8 +23,7 @@ from benchmarks.harness import RESULTS, machine
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import AuditLog, verify
 from aftercast.operations.database.engine import open_database
 
 ENTRY: Final = json.dumps(

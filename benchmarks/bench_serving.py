@@ -30,7 +30,7 @@ from benchmarks.serving.rivals import bento_environment, bento_serve, mlflow_ser
 from benchmarks.serving.runs import Row, Runner, Server
 from benchmarks.serving.tables import AGREE, Goal, goals, show, show_goals
 
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import verify
 from aftercast.operations.settings import quiet_libraries
 
 CONNECTIONS: Final = (1, 8, 64)
@@ -156,7 +156,7 @@ def _bytes_of_answer(material: Material, port: int) -> int:
 def _entries(material: Material) -> tuple[int, int]:
     """How many entries the audit log has, and how many findings."""
     found = verify(material.workspace.path("audit"), material.workspace.database)
-    return found.entries, len(found.findings) + found.omitted
+    return found.entries, found.misfits + (not found.whole)
 
 
 def _audited(before: int, after: tuple[int, int], answered: int) -> Goal:

@@ -20,8 +20,7 @@ from aftercast.cli.main import run
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.audit.reading import export, newest_entries
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import export, newest_entries, verify
 from aftercast.operations.database.inbox import count_waiting
 from aftercast.serving.intake import Taken, take_records
 from aftercast.serving.principals import Caller
@@ -115,7 +114,7 @@ def test_the_facts_of_a_device_without_a_risk_are_on_record(
 def test_records_that_cannot_be_recorded_are_not_taken(asking: httpx.Client, own_fleet: Workspace) -> None:
     _block(own_fleet)
     refused = asking.post("/v1/records", json=RECORDS, headers={"Idempotency-Key": "k"})
-    assert (refused.status_code, refused.json()["type"]) == (503, "urn:aftercast:problem:audit-unavailable")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/audit-unavailable")
     assert count_waiting(own_fleet.database).batches == 0
     _unblock(own_fleet)
     taken = asking.post("/v1/records", json=RECORDS, headers={"Idempotency-Key": "k"}).json()
@@ -196,7 +195,7 @@ def test_an_answer_that_cannot_be_recorded_does_not_leave(asking: httpx.Client, 
     device_id = _devices(own_fleet)[0]
     _block(own_fleet)
     refused = asking.post("/v1/failure-risk", json={"devices": [{"device_id": device_id}]})
-    assert (refused.status_code, refused.json()["type"]) == (503, "urn:aftercast:problem:audit-unavailable")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/audit-unavailable")
     assert "probability" not in refused.text
 
 

@@ -143,7 +143,7 @@ def test_a_busy_service_is_asked_again_after_the_pause_it_names() -> None:
 
 
 def test_what_took_too_long_is_not_asked_again() -> None:
-    problem = b'{"type": "urn:aftercast:problem:took-too-long", "title": "t", "status": 503, "detail": "d"}'
+    problem = b'{"type": "/problems/took-too-long", "title": "t", "status": 503, "detail": "d"}'
     with saying(http("503 Busy", problem, "Retry-After: 0\r\n")) as (url, asked), Client(url, "k") as client:
         with pytest.raises(ServiceError) as caught:
             client.model()

@@ -90,7 +90,7 @@ def test_a_horizon_that_is_no_duration_is_refused_and_not_repeated(
 def test_a_horizon_beyond_the_models_longest_is_refused_with_the_longest(client: httpx.Client, made: RiskList) -> None:
     body = {"devices": [{"device_id": made.rows[0].device_id}], "horizon": "99999d"}
     refused = client.post("/v1/failure-risk", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:unknown-horizon")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/unknown-horizon")
     assert "at most 30d" in refused.json()["hint"]
 
 
@@ -105,5 +105,5 @@ def test_more_devices_than_a_call_may_have_are_refused(client: httpx.Client, fle
     most = fleet_workspace.settings.serving.max_devices
     body = {"devices": [{"device_id": "D"}] * (most + 1)}
     refused = client.post("/v1/failure-risk", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-devices")
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-many-devices")
     assert _ask(client, ["no such device"] * most)["failed"] == most

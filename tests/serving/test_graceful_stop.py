@@ -24,8 +24,7 @@ import pytest
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.audit.reading import newest_entries
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import newest_entries, verify
 from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0

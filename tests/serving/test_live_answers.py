@@ -218,7 +218,7 @@ def test_more_records_than_the_service_reads_are_refused(client: httpx.Client, f
     most = fleet_workspace.settings.serving.max_records
     rows = [{"code": "E"}] * (most + 1)
     refused = client.post("/v1/failure-risk", json={"devices": [{"device_id": "D", "faults": rows}]})
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-many-records")
 
 
 def test_readings_of_the_future_are_refused_and_a_device_of_the_future_is_not_in_the_field(
@@ -249,7 +249,7 @@ def test_records_are_taken_in_a_call_about_one_device(client: httpx.Client, flee
     asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
     for devices in ([asked, {"device_id": str(fleet.ids[1])}], [asked, asked]):
         refused = client.post("/v1/failure-risk", json={"devices": devices})
-        assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:one-device-with-records")
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/one-device-with-records")
         assert "call of its own" in refused.json()["hint"]
 
 

@@ -112,7 +112,7 @@ def _check_refused(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
-    assert problem["type"] == f"urn:aftercast:problem:{code}"
+    assert problem["type"] == f"/problems/{code}"
     assert problem["hint"]
     assert MARK not in answer.text
     assert "v3ry" not in answer.text

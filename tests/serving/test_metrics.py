@@ -138,7 +138,7 @@ def test_a_service_whose_database_is_away_is_ready_and_says_why_it_cannot_check_
         ready = httpx.get(f"{url}/ready")
         refused = httpx.get(f"{url}/metrics", headers={"X-API-Key": "ac_00000000_" + "0" * 64})
     assert (ready.status_code, ready.json()["database"]) == (200, "away")
-    assert refused.json()["type"] == "urn:aftercast:problem:keys-unavailable"
+    assert refused.json()["type"] == "/problems/keys-unavailable"
 
 
 def test_openmetrics_is_told_to_who_accepts_it(bare_client: httpx.Client) -> None:

@@ -251,7 +251,7 @@ def test_the_same_idempotency_key_adds_nothing_and_other_records_under_it_are_re
     assert (first["repeated"], again["repeated"]) == (False, True)
     assert first["batch_id"] == again["batch_id"]
     other = _send(sending, "telemetry", [{**reading, "event_time": "2025-01-01T00:00:00Z"}], **{"Idempotency-Key": "k"})
-    assert (other.status_code, other.json()["type"]) == (409, "urn:aftercast:problem:idempotency-key-reused")
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/idempotency-key-reused")
     assert count_waiting(own_fleet.database).batches == 1
 
 
@@ -354,7 +354,7 @@ def test_records_of_the_future_and_times_without_a_zone_are_not_taken(
     assert [each["reason"] for each in answered.json()["wrong"]] == ["available_in_future"]
     assert answered.json()["received"] == 1
     naive = _send(sending, "telemetry", [{**good, "event_time": "2025-01-01T00:00"}])
-    assert (naive.status_code, naive.json()["type"]) == (409, "urn:aftercast:problem:nothing-readable")
+    assert (naive.status_code, naive.json()["type"]) == (409, "/problems/nothing-readable")
     assert count_waiting(own_fleet.database).rows == 1
 
 

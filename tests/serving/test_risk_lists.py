@@ -122,12 +122,12 @@ def test_a_list_that_cannot_be_made_is_refused(
     client: httpx.Client, body: dict[str, str | int], status: int, code: str
 ) -> None:
     refused = client.post(LISTS, json=body)
-    assert (refused.status_code, refused.json()["type"]) == (status, f"urn:aftercast:problem:{code}")
+    assert (refused.status_code, refused.json()["type"]) == (status, f"/problems/{code}")
 
 
 def test_a_list_that_nobody_made_is_not_found(client: httpx.Client) -> None:
     refused = client.get(f"{LISTS}/0123456789abcdef")
-    assert (refused.status_code, refused.json()["type"]) == (404, "urn:aftercast:problem:not-found")
+    assert (refused.status_code, refused.json()["type"]) == (404, "/problems/not-found")
 
 
 def test_without_a_scoring_there_is_no_list(bare_client: httpx.Client) -> None:
@@ -153,7 +153,7 @@ def test_the_lists_of_a_cutoff_are_limited_and_those_made_before_are_still_read(
         again = client.post(LISTS, json={"horizon": "24h", "top": 10})
         usual = client.post(LISTS, json={})
     assert [each.status_code for each in found] == [201, 201, 409, 409]
-    assert found[2].json()["type"] == "urn:aftercast:problem:too-many-lists"
+    assert found[2].json()["type"] == "/problems/too-many-lists"
     assert again.json() == found[0].json()
     assert usual.status_code == 201
 

@@ -40,6 +40,9 @@ def kind_name(text: str) -> str:
 KindArgument = Annotated[
     str, typer.Argument(metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
 ]
+KindOption = Annotated[
+    str, typer.Option("--kind", metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 
 from aftercast.data.workspace import Workspace
-from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit import AuditLog
 from aftercast.serving.auth import allowed
 from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions

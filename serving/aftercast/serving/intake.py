@@ -20,6 +20,7 @@ from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batc
 from aftercast.operations.errors import NotFoundError
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Caller
+from aftercast.serving.problems import IDEMPOTENCY_KEY_REUSED, NOTHING_READABLE
 
 RECORDS: Final = "records"
 """Event of records that came in, in the audit log."""
@@ -82,13 +83,7 @@ def take_records(
         detail, hint = "The operational database is unavailable: nothing was taken.", "Send the records again."
         raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
     if there is None or there.request_sha256 != request:
-        raise ProblemError(
-            409,
-            "idempotency-key-reused",
-            "The idempotency key was used for another request",
-            "A request repeated under one Idempotency-Key must be the same every time.",
-            "Use a new key for new records.",
-        )
+        raise IDEMPOTENCY_KEY_REUSED.error()
     return Taken(there, repeated=True)
 
 
@@ -192,13 +187,7 @@ def _check_size(workspace: Workspace, records: Sequence[Row]) -> None:
 
 def _check_any(taken: Sequence[Row], wrong: Sequence[Refused]) -> None:
     if not taken or any(each.reason == UNREADABLE for each in wrong):
-        raise ProblemError(
-            409,
-            "nothing-readable",
-            "None of the records can be taken",
-            "No record could be read.",
-            "Write times with their zone (2026-01-31T06:00:00Z), and the columns as the table names them.",
-        )
+        raise NOTHING_READABLE.error()
 
 
 def _known(workspace: Workspace, table: str, records: Sequence[Row]) -> dict[str, Set[str]]:

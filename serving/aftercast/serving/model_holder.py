@@ -18,9 +18,10 @@ from aftercast.models.registry.fallback import LastGood, keep_last_good
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import WorkspaceError
-from aftercast.serving.errors import LOG, ProblemError
+from aftercast.serving.errors import LOG
 from aftercast.serving.held import Held, Lookup
 from aftercast.serving.kinds import SERVED
+from aftercast.serving.problems import NO_MODEL, NOT_SCORED
 from aftercast.serving.response_cache import Rows
 
 
@@ -60,7 +61,7 @@ class Champions:
         """Return the champion; raises a 503 problem where there is none."""
         held = self._held[kind]
         if held.loaded is None:
-            raise ProblemError(503, "no-model", "There is no model to answer", held.reason, held.hint)
+            raise NO_MODEL.error(reason=held.reason)
         return held.loaded
 
     def rows(self, kind: Kind) -> Rows:
@@ -75,7 +76,7 @@ class Champions:
         if held.rows is not None:
             return held.rows
         self.champion(kind)
-        raise ProblemError(503, "not-scored", "Nothing is scored", held.reason, held.hint)
+        raise NOT_SCORED.error(reason=held.reason)
 
     def refresh(self) -> None:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""

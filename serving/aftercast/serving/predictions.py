@@ -20,6 +20,7 @@ from aftercast.serving.errors import ProblemError
 from aftercast.serving.kinds import SERVED
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
+from aftercast.serving.problems import UNKNOWN_HORIZON
 from aftercast.serving.response_cache import Fragment, Rows
 from aftercast.serving.serialization import fragment
 from aftercast.serving.tenancy import visible
@@ -181,7 +182,7 @@ def _checked_horizon(usual: str, horizons: tuple[str, ...], text: str | None) ->
 def horizon_problem(detail: str, longest: str) -> ProblemError:
     """Problem of a horizon that cannot be answered."""
     hint = f"Write a number and a unit (m, h, d, w), at most {longest}."
-    return ProblemError(409, "unknown-horizon", "The horizon cannot be answered", detail, hint)
+    return UNKNOWN_HORIZON.error(detail=detail, hint=hint)
 
 
 def _judged(rows: Rows, ids: Sequence[str], drivers: int, horizon: str) -> dict[str, Fragment]:

@@ -26,6 +26,7 @@ from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
 from aftercast.models.judge.forecasts import read_forecasts
+from aftercast.models.judge.metrics import table_of
 from aftercast.models.judge.plots import training_plots
 from aftercast.models.judge.report import BacktestReport
 from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
@@ -53,17 +54,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SIGNATURE_ROWS: Final = 50
-METRICS: Final = {
-    "pr_auc": "PR-AUC",
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "ECE",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "events found",
-    "median_lead_time_hours": "lead time h",
-}
 
 
 class HazardKind(EventKind, Kind):
@@ -121,15 +111,12 @@ class HazardKind(EventKind, Kind):
     def shown_training(self, result: Mapping[str, Any]) -> Sequence[RenderableType]:
         """Metrics beside the baselines' on the validation period, and what was learnt from."""
         failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
-        rows = [
-            [who, *("" if (value := found.get(name)) is None else f"{value:.4g}" for name in METRICS)]
-            for who, found in result["metrics"].items()
-        ]
+        columns, rows = table_of(result["metrics"])
         title = (
             f"{self.title} within {result['validation_horizon']}, validated from {result['validation_from'][:10]} on"
         )
         return [
-            text_table(title, ["", *METRICS.values()], rows, right=range(1, len(METRICS) + 1)),
+            text_table(title, columns, rows, right=range(1, len(columns))),
             f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.",
             result["leakage"],
         ]

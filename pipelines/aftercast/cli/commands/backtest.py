@@ -29,9 +29,9 @@ def backtest(
         list[str] | None,
         typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
     ] = None,
-    test_from: Annotated[str | None, typer.Option(help="First cutoff tested.")] = None,
+    test_from: Annotated[str | None, typer.Option(help="First test cutoff.")] = None,
     test_until: Annotated[
-        str | None, typer.Option(help="Last cutoff tested; its horizon must lie within the data.")
+        str | None, typer.Option(help="Last test cutoff; its horizon must end within the data.")
     ] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     every: Annotated[str | None, typer.Option(help="Time between test cutoffs. [default: 24h]")] = None,

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from aftercast.cli.common import WorkspaceOption, instant, kind_name, note, opened, print_json, print_table, say
+from aftercast.cli.common import KindOption, WorkspaceOption, instant, note, opened, print_json, print_table, say
 
 PANEL = "Plan"
 
 
 def risk_list(
     *,
-    kind: Annotated[str, typer.Option(metavar="KIND", parser=kind_name, help="What the list is about.")] = "failure",
+    kind: KindOption = "failure",
     cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,

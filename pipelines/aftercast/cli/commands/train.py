@@ -62,7 +62,7 @@ def train(
         print_json(result)
         return
     if result["repeated"]:
-        say("This was trained before on the same data; nothing changed (--again trains anew). The result of then:")
+        say("This was trained before on the same data; nothing changed (--again trains once more). The earlier result:")
     print_parts(kind_of(kind).shown_training(result))
     say(f"Version {result['version']} of aftercast-{kind}, run {result['run_id']}. {result['decision']}")
 

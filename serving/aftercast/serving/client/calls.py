@@ -27,7 +27,7 @@ from aftercast.serving.wire.risk_lists import RiskListAnswer, RiskListRequest
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 PASSING: Final = frozenset({429, 503})
-TOOK_TOO_LONG: Final = "urn:aftercast:problem:took-too-long"
+TOOK_TOO_LONG: Final = "/problems/took-too-long"
 """Problem of a request that is too much for the service; the same request would be again."""
 LONGEST_PAUSE_S: Final = 10.0
 

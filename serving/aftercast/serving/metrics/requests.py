@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.errors import TYPE_PREFIX
 from aftercast.serving.kinds import SERVED
 from aftercast.serving.metrics.catalogue import (
     ANSWERED,
@@ -43,7 +44,7 @@ NO_ROUTE: Final = "none"
 """Route of a path that does not exist, and of a request that was refused before its route was looked for."""
 NO_STATUS: Final = "none"
 """Status of a request whose caller left before the answer."""
-_CODE: Final = re.compile(rb'"type":"urn:aftercast:problem:([a-z-]{1,60})"')
+_CODE: Final = re.compile(rf'"type":"{TYPE_PREFIX}([a-z-]{{1,60}})"'.encode())
 
 
 def method_of(scope: Scope) -> str:

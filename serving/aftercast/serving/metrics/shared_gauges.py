@@ -17,9 +17,7 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.workspace import Workspace
-from aftercast.operations.audit.identity import read_chain
-from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit import AuditError, AuditLog, read_chain
 from aftercast.operations.database.audit_anchors import newest_anchor
 from aftercast.operations.database.inbox import Waiting, count_waiting
 from aftercast.operations.errors import AftercastError

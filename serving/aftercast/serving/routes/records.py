@@ -11,7 +11,8 @@ from aftercast.operations.database.inbox import REFUSED, InboxBatch
 from aftercast.serving.deps import MAY_INGEST, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
 from aftercast.serving.intake import find_taken, take_records
-from aftercast.serving.refusals import NOTHING_READABLE, WITH_BODY, refusals
+from aftercast.serving.problems import IDEMPOTENCY_KEY_REUSED, NOTHING_READABLE
+from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.wire.common import few_errors
 from aftercast.serving.wire.records import BatchState, RecordsAnswer, RecordsRequest
 
@@ -33,7 +34,7 @@ BatchId = Annotated[str, Path(min_length=1, max_length=64, examples=["7c1d0b52e8
     "/v1/records",
     status_code=202,
     summary="Send records to be stored",
-    responses=refusals(*WITH_BODY, conflict=NOTHING_READABLE),
+    responses=refusals(*WITH_BODY, examples=(IDEMPOTENCY_KEY_REUSED, NOTHING_READABLE)),
 )
 def records(
     request: Request,

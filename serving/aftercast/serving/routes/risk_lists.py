@@ -17,6 +17,7 @@ from aftercast.operations.errors import InputError, ModelMismatchError, NotFound
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.principals import Caller
+from aftercast.serving.problems import UNKNOWN_HORIZON
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.tenancy import visible
 from aftercast.serving.wire.common import few_errors
@@ -111,8 +112,7 @@ def _made(service: Service, caller: Caller, body: RiskListRequest) -> RiskList:
     except TooManyListsError as error:
         raise ProblemError(409, "too-many-lists", "No more lists of this cutoff", error.message, error.hint) from error
     except ModelMismatchError as error:
-        title = "The horizon cannot be answered"
-        raise ProblemError(409, "unknown-horizon", title, error.message, error.hint) from error
+        raise UNKNOWN_HORIZON.error(detail=error.message, hint=error.hint) from error
 
 
 def _seen(service: Service, caller: Caller, made: RiskList) -> RiskList:

@@ -1,6 +1,6 @@
-"""Which chain a log is: its file ``chain`` holds an id, by which a database tells the anchors of several logs apart.
+"""Id of a chain, in the file ``chain`` of its log; a database keeps the anchors of several logs apart by it.
 
-The file is made before the first segment, so a log that has segments and no such file was begun before there were ids.
+The file is made before the first segment, so a log that has segments has an id, unless somebody removed it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from aftercast.operations.audit.files import MODE, force
 from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.segments import segment_numbers
+from aftercast.operations.audit.lock import MODE
+from aftercast.operations.audit.segments import force, segment_numbers
 
 CHAIN_FILE: Final = "chain"
-WITHOUT_ID: Final = ""
-"""Chain of a log that was begun before there were ids."""
 _BYTES: Final = 16
 _ID: Final = re.compile(rb"[0-9a-f]{32}\n?")
-_HINT: Final = "Bring the file back from a backup; `aftercast audit verify` says which chain was anchored here."
+_HINT: Final = "Restore the file from a backup; `aftercast audit verify` shows which chain was anchored here."
 
 
 def begin_chain(folder: Path) -> None:
@@ -45,28 +43,28 @@ def begin_chain(folder: Path) -> None:
 
 
 def read_chain(folder: Path) -> str | None:
-    """Id of the chain of a log: :data:`WITHOUT_ID` where it was begun before there were ids, None where none was begun.
+    """Id of the chain of a log, 32 hexadecimal digits; None where no log was begun.
 
     Raises
     ------
     AuditError
-        If the file cannot be read, or holds no id.
+        If the log has entries and its file is missing, unreadable or holds something else.
     """
     begun = bool(segment_numbers(folder))  # before the file is looked for: it is there before the first segment
     path = folder / CHAIN_FILE
     try:
         content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return WITHOUT_ID if begun else None
     except OSError as error:
+        if not begun and not path.exists():
+            return None
         raise AuditError(f"The id of the audit log, {path}, cannot be read: {error.strerror}.", _HINT) from error
     if _ID.fullmatch(content) is None:
-        raise AuditError(f"The id of the audit log, {path}, is none: it has to be 32 hexadecimal digits.", _HINT)
+        raise AuditError(f"The id of the audit log, {path}, is not 32 hexadecimal digits.", _HINT)
     return content.strip().decode()
 
 
 def place_of(folder: Path) -> str:
-    """Where a log is, among all machines: host name and absolute folder, also where that is a link to another."""
+    """Host name and absolute folder of a log; where the folder is a link, its own path and not the target's."""
     return f"{platform.node()}:{folder.parent.resolve() / folder.name}"
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.reading import export, newest_entries
+from aftercast.operations.audit import AuditLog, export, newest_entries
 from aftercast.operations.errors import SettingsError
 
 

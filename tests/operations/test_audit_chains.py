@@ -14,16 +14,14 @@ from threading import Barrier
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from aftercast.operations.audit.identity import CHAIN_FILE, WITHOUT_ID, begin_chain, place_of, read_chain
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.settling import settle
-from aftercast.operations.audit.verification import Verification, verify
+from aftercast.operations.audit import AuditError, AuditLog, Verification, anchor_log, read_chain, verify
+from aftercast.operations.audit.chain_id import CHAIN_FILE, begin_chain, place_of
 from aftercast.operations.database.audit_anchors import (
+    chains_at,
     newest_anchor,
     read_anchors,
-    read_chains,
     write_anchor,
     write_chain,
 )
@@ -34,8 +32,7 @@ ROUNDS = 50
 APPENDER = """
 import sys
 from pathlib import Path
-from aftercast.operations.audit.identity import read_chain
-from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit import AuditLog, read_chain
 print("ready", flush=True)
 for line in sys.stdin:
     with AuditLog(Path(line.strip()), segment_bytes=1_000_000) as log:
@@ -45,8 +42,7 @@ for line in sys.stdin:
 NO_ROOM = """
 import os, resource, sys
 from pathlib import Path
-from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit import AuditError, AuditLog
 resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
 log = AuditLog(Path(sys.argv[1]), segment_bytes=1_000_000)
 try:
@@ -83,7 +79,7 @@ def second(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def both(engine: Engine, first: Path, second: Path) -> tuple[Path, Path]:
-    """Return two logs whose entries have the same numbers, settled in turn; the first is longer."""
+    """Return two logs whose entries have the same numbers, anchored in turn; the first is longer."""
     for count in (2, 1, 3):
         write(first, engine, count)
         write(second, engine, 1)
@@ -91,24 +87,11 @@ def both(engine: Engine, first: Path, second: Path) -> tuple[Path, Path]:
 
 
 def write(folder: Path, engine: Engine, count: int = 1) -> None:
-    """Append entries to a log, the last of which is settled."""
+    """Append entries to a log, the last of which is anchored."""
     with AuditLog(folder, segment_bytes=1_000_000) as log:
         for _ in range(count):
             log.append("prediction", {"of": folder.parent.name})
-        settle(log, engine)
-
-
-def without_id(folder: Path, engine: Engine, count: int) -> None:
-    """Make a log as the release before did: no file of an id, and anchors without one."""
-    with AuditLog(folder, segment_bytes=1_000_000) as log:
-        heads = [log.append("prediction", {"of": folder.parent.name}) for _ in range(count)]
-    (folder / CHAIN_FILE).unlink()
-    with engine.begin() as connection:
-        for head in heads:
-            row = {"seq": head.seq, "hash": head.hash, "at": "2026-01-02T03:04:05+00:00"}
-            connection.execute(
-                text("INSERT INTO audit_anchors (seq, hash, anchored_at) VALUES (:seq, :hash, :at)"), row
-            )
+        anchor_log(log, engine)
 
 
 def id_of(folder: Path) -> str:
@@ -124,9 +107,9 @@ def kinds(found: Verification) -> list[str]:
 def test_two_logs_in_one_database_are_both_whole(engine: Engine, both: tuple[Path, Path]) -> None:
     for folder, entries in zip(both, (6, 3), strict=True):
         found = verify(folder, engine)
-        assert (found.findings, found.notices) == ((), ())
+        assert found.findings == ()
         assert (found.entries, found.anchored) == (entries, entries)
-        assert (found.chain, found.other_chains) == (id_of(folder), 1)
+        assert found.chain == id_of(folder)
     assert [anchor.seq for anchor in read_anchors(engine, id_of(both[0]), 9)] == [2, 3, 6]
     assert [anchor.seq for anchor in read_anchors(engine, id_of(both[1]), 9)] == [1, 2, 3]
 
@@ -149,7 +132,7 @@ def test_either_log_written_anew_is_found_and_the_other_stays_whole(
         for _ in range(9):
             forged.append("prediction", {"forged": True})
     shutil.copy(tmp_path / "forged" / "000001.jsonl", both[which] / "000001.jsonl")
-    assert kinds(verify(both[which], engine)) == ["anchor"]
+    assert kinds(verify(both[which], engine)) == ["altered"]
     assert verify(both[1 - which], engine).whole
 
 
@@ -162,8 +145,8 @@ def test_a_log_removed_and_begun_anew_at_its_place_is_found(engine: Engine, both
             write(folder, engine, 8)
             assert id_of(folder) != gone
         (finding,) = verify(folder, engine).findings
-        assert (finding.kind, finding.seq, finding.segment, finding.line) == ("chain", 0, "", 0)
-        since = next(known.begun_at for known in read_chains(engine) if known.chain == gone)
+        assert (finding.kind, finding.seq, finding.segment, finding.line) == ("cut", 0, "", 0)
+        since = chains_at(engine, place_of(folder))[0].begun_at
         assert f"{gone} was anchored here since {since:%Y-%m-%dT%H:%M:%SZ}" in finding.sentence
     assert verify(other, engine).whole
 
@@ -171,14 +154,13 @@ def test_a_log_removed_and_begun_anew_at_its_place_is_found(engine: Engine, both
 def test_a_log_removed_under_a_running_process_is_found(engine: Engine, first: Path) -> None:
     with AuditLog(first, segment_bytes=1_000_000) as log:
         log.append("prediction", {})
-        settle(log, engine)
+        anchor_log(log, engine)
         for path in first.iterdir():
             path.unlink()
         log.append("prediction", {})
-        settle(log, engine)
+        anchor_log(log, engine)
     found = verify(first, engine)
-    assert kinds(found) == ["chain"]
-    assert (found.anchored, found.other_chains) == (1, 1)
+    assert (kinds(found), found.anchored) == (["cut"], 1)
 
 
 def test_a_log_whose_id_alone_is_left_is_cut(engine: Engine, first: Path) -> None:
@@ -187,42 +169,43 @@ def test_a_log_whose_id_alone_is_left_is_cut(engine: Engine, first: Path) -> Non
     (first / "000001.jsonl").unlink()
     assert kinds(verify(first, engine)) == ["cut"]
     write(first, engine, 4)
-    assert (id_of(first), kinds(verify(first, engine))) == (chain, ["anchor"])
+    assert (id_of(first), kinds(verify(first, engine))) == (chain, ["altered"])
 
 
-def test_an_id_that_is_removed_or_another_is_found(engine: Engine, both: tuple[Path, Path]) -> None:
+def test_an_id_that_is_that_of_another_log_is_found(engine: Engine, both: tuple[Path, Path]) -> None:
     folder, other = both
     chain = (folder / CHAIN_FILE).read_text()
-    (folder / CHAIN_FILE).unlink()
-    found = verify(folder, engine)
-    assert (kinds(found), found.chain) == (["chain"], WITHOUT_ID)
-    assert chain.strip() in found.findings[0].sentence
     shutil.copy(other / CHAIN_FILE, folder / CHAIN_FILE)
-    assert kinds(verify(folder, engine)) == ["chain", "anchor"]
+    gone, disagreement = verify(folder, engine).findings
+    assert (gone.kind, disagreement.kind) == ("cut", "altered")
+    assert chain.strip() in gone.sentence
     (folder / CHAIN_FILE).write_text(chain)
     assert verify(folder, engine).whole
 
 
-@pytest.mark.parametrize("content", [b"", b"0" * 31, b"F" * 32, b"0" * 33, b"\xff" * 32])
-def test_a_file_that_holds_no_id_is_one_finding_that_names_what_was_anchored(
-    engine: Engine, first: Path, content: bytes
+@pytest.mark.parametrize("content", [None, b"", b"0" * 31, b"F" * 32, b"0" * 33, b"\xff" * 32])
+def test_an_id_that_is_missing_or_none_is_found_beside_the_chain_that_was_anchored(
+    engine: Engine, first: Path, content: bytes | None
 ) -> None:
     write(first, engine, 3)
     chain = id_of(first)
-    (first / CHAIN_FILE).write_bytes(content)
+    (first / CHAIN_FILE).unlink()
+    if content is not None:
+        (first / CHAIN_FILE).write_bytes(content)
     found = verify(first, engine)
-    assert (kinds(found), found.chain) == (["chain"], None)
-    assert "32 hexadecimal digits" in found.findings[0].sentence
-    assert f"{chain} was anchored here" in found.findings[0].sentence
-    assert kinds(verify(first, None)) == ["chain"]
+    assert (kinds(found), found.chain) == (["altered", "cut"], None)
+    assert (found.findings[0].segment, found.findings[0].line) == ("chain", 1)
+    assert f"{chain} was anchored here" in found.findings[1].sentence
+    assert kinds(verify(first, None)) == ["altered"]
+    with pytest.raises(AuditError, match="id of the audit log"):
+        write(first, engine)
 
 
 def test_a_file_of_the_id_that_cannot_be_read_is_a_finding(engine: Engine, first: Path) -> None:
     write(first, engine)
     (first / CHAIN_FILE).unlink()
     (first / CHAIN_FILE).mkdir()
-    (finding,) = verify(first, engine).findings
-    assert (finding.kind, "cannot be read" in finding.sentence) == ("chain", True)
+    assert "cannot be read" in verify(first, engine).findings[0].sentence
 
 
 def test_a_host_that_has_another_name_goes_on_with_its_chain(
@@ -233,8 +216,8 @@ def test_a_host_that_has_another_name_goes_on_with_its_chain(
         monkeypatch.setattr(platform, "node", lambda name=name: name)
         write(first, engine)
         assert verify(first, engine).whole
-    (known,) = read_chains(engine)
-    assert (known.chain, known.place) == (id_of(first), f"0a1b2c3d:{first}")
+    (known,) = chains_at(engine, f"0a1b2c3d:{first}")
+    assert known.chain == id_of(first)
     assert newest_anchor(engine, known.chain) == 2
 
 
@@ -243,7 +226,7 @@ def test_a_log_that_was_moved_goes_on_with_its_chain(engine: Engine, first: Path
     first.parent.rename(second.parent)
     write(second, engine)
     found = verify(second, engine)
-    assert (found.whole, found.anchored, found.other_chains) == (True, 2, 0)
+    assert (found.whole, found.anchored) == (True, 2)
 
 
 def test_the_place_of_a_log_is_the_same_however_its_folder_is_named(
@@ -262,45 +245,7 @@ def test_a_log_that_a_link_puts_in_the_place_of_another_is_found(engine: Engine,
     (tmp_path / "forged").mkdir()
     first.symlink_to(tmp_path / "forged")
     write(first, engine, 3)
-    assert kinds(verify(first, engine)) == ["chain"]
-
-
-def test_a_log_from_before_there_were_ids_goes_on_with_its_anchors(engine: Engine, both: tuple[Path, Path]) -> None:
-    folder = both[0].with_name("older")
-    without_id(folder, engine, 4)
-    write(folder, engine)
-    found = verify(folder, engine)
-    assert (found.whole, found.notices) == (True, ())
-    assert (found.chain, found.entries, found.anchored, found.other_chains) == (WITHOUT_ID, 5, 5, 2)
-    assert not (folder / CHAIN_FILE).exists()
-    assert all(verify(other, engine).whole for other in both)
-
-    segment = folder / "000001.jsonl"
-    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:-2]))
-    assert kinds(verify(folder, engine)) == ["cut"]
-
-
-def test_a_log_without_an_id_that_was_begun_anew_at_its_place_is_found(engine: Engine, first: Path) -> None:
-    without_id(first, engine, 4)
-    write(first, engine)
-    shutil.rmtree(first)
-    write(first, engine, 9)
-    (finding,) = verify(first, engine).findings
-    assert finding.kind == "chain"
-    assert "without an id was anchored here since 2026-01-02T03:04:05Z" in finding.sentence
-
-
-def test_anchors_without_an_id_whose_log_was_not_settled_since_are_a_notice(
-    engine: Engine, both: tuple[Path, Path]
-) -> None:
-    older = both[0].with_name("older")
-    without_id(older, engine, 4)
-    found = verify(both[0], engine)
-    assert (found.whole, found.other_chains, len(found.notices)) == (True, 2, 1)
-    assert "before chains had ids" in found.notices[0]
-    assert verify(older, engine).notices == ()
-    write(older, engine)
-    assert verify(both[0], engine).notices == ()
+    assert kinds(verify(first, engine)) == ["cut"]
 
 
 def test_processes_that_begin_a_log_at_once_have_one_chain(tmp_path: Path) -> None:
@@ -353,13 +298,12 @@ def test_an_id_is_made_with_the_first_entry_and_never_later(tmp_path: Path) -> N
     with AuditLog(tmp_path, segment_bytes=10) as log:
         assert read_chain(tmp_path) is None
         log.append("prediction", {})
-        chain = id_of(tmp_path)
+        assert len(id_of(tmp_path)) == 32
         (tmp_path / CHAIN_FILE).unlink()
         log.append("prediction", {})  # begins the second segment
-        assert read_chain(tmp_path) == WITHOUT_ID
     with AuditLog(tmp_path, segment_bytes=10) as log:
         log.append("prediction", {})
-    assert (read_chain(tmp_path), len(chain)) == (WITHOUT_ID, 32)
+    assert not (tmp_path / CHAIN_FILE).exists()
 
 
 def test_a_chain_recorded_at_once_by_several_is_recorded_once(engine: Engine) -> None:
@@ -367,12 +311,12 @@ def test_a_chain_recorded_at_once_by_several_is_recorded_once(engine: Engine) ->
 
     def record(number: int) -> None:
         together.wait()
-        write_chain(engine, "a", f"host {number}")
+        write_chain(engine, "a", "here" if number % 2 == 0 else "there")
         write_anchor(engine, "a", number + 1, "0" * 64)
 
     before = pd.Timestamp.now("UTC")
     with ThreadPoolExecutor(PROCESSES) as pool:
         list(pool.map(record, range(PROCESSES)))
-    (known,) = read_chains(engine)
+    (known,) = [*chains_at(engine, "here"), *chains_at(engine, "there")]
     assert (known.chain, known.begun_at >= before) == ("a", True)
     assert len(list(read_anchors(engine, "a", 99))) == PROCESSES

@@ -13,11 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.audit import AuditError, AuditLog, Verification, newest_entries, verify
+from aftercast.operations.audit.chain_id import begin_chain
 from aftercast.operations.audit.segments import lines_backwards, lines_forwards, segment_numbers
-from aftercast.operations.audit.verification import Verification, verify
 
 LARGE = 1_000_000
 
@@ -46,6 +44,15 @@ except AuditError as error:
     print(error.message)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(log.append("prediction", {"after": True}).seq)
+"""
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from aftercast.operations.audit.lock import SharedLock
+SharedLock(Path(sys.argv[1])).take(0)
+print("held", flush=True)
+time.sleep(1000)
 """
 
 
@@ -211,6 +218,7 @@ def test_a_torn_end_longer_than_a_read_is_set_aside_whole(log: AuditLog, folder:
 
 def test_a_torn_first_entry_is_set_aside(folder: Path) -> None:
     folder.mkdir()
+    begin_chain(folder)
     tear(folder, b'{"entry')
     with AuditLog(folder, segment_bytes=LARGE) as log:
         assert log.append("prediction", {}).seq == 2
@@ -272,7 +280,7 @@ def test_the_chain_continues_after_a_damaged_line_which_is_one_finding(folder: P
     with AuditLog(folder, segment_bytes=LARGE) as log:
         assert log.append("prediction", {}).seq == 4
     (finding,) = verify(folder, None).findings
-    assert (finding.seq, finding.line) == (3, 3)
+    assert (finding.kind, finding.seq, finding.line) == ("altered", 3, 3)
 
 
 def test_entries_are_never_written_to_a_log_that_was_removed(log: AuditLog, folder: Path) -> None:
@@ -293,6 +301,72 @@ def test_removing_the_lock_file_does_not_split_the_chain(folder: Path) -> None:
         other.append("prediction", {})
         assert (folder / "lock").stat().st_ino == stat.st_ino
     unbroken(folder, 4)
+
+
+@pytest.fixture
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Return a process that holds the lock of the log until it is killed, as a stopped one does."""
+    folder.mkdir()
+    process = start(HOLDER, str(folder))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.usefixtures("holder")
+def test_a_lock_that_is_never_released_is_an_error_that_says_how_to_find_who_holds_it(folder: Path) -> None:
+    with AuditLog(folder, segment_bytes=LARGE, lock_wait_s=0.01) as log:
+        with pytest.raises(AuditError, match="locked by another process") as caught:
+            log.append("prediction", {})
+        assert f"fuser {folder / 'lock'}" in caught.value.hint
+    with pytest.raises(AuditError, match="locked by another process"):
+        verify(folder, None)
+
+
+def test_only_the_first_append_waits_and_the_log_goes_on_when_the_lock_is_free(
+    folder: Path, holder: subprocess.Popen[str]
+) -> None:
+    with AuditLog(folder, segment_bytes=LARGE, lock_wait_s=0.01) as log:
+        with pytest.raises(AuditError):
+            log.append("prediction", {})
+        log.lock_wait_s = 1e6  # whoever still waited so long would not come back
+        for _ in range(3):
+            with pytest.raises(AuditError):
+                log.append("prediction", {})
+        holder.kill()
+        holder.wait()
+        assert log.append("prediction", {}).seq == 1
+        assert log.append("prediction", {}).seq == 2
+    unbroken(folder, 2)
+
+
+def test_a_thread_that_holds_the_log_stops_no_other_for_ever(
+    log: AuditLog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its write does not come back: the disk hangs."""
+    inside, free = threading.Event(), threading.Event()
+
+    whole_write = os.write
+
+    def hang(descriptor: int, line: bytes) -> int:
+        if b'"hangs"' in line:
+            inside.set()
+            free.wait()
+        return whole_write(descriptor, line)
+
+    monkeypatch.setattr(os, "write", hang)
+    log.lock_wait_s = 0.01
+    thread = threading.Thread(target=log.append, args=("prediction", {"hangs": True}))
+    thread.start()
+    inside.wait()
+    with pytest.raises(AuditError, match="locked"):
+        log.append("prediction", {})
+    free.set()
+    thread.join()
+    assert log.append("prediction", {}).seq == 2
+    unbroken(folder, 2)
 
 
 def test_files_are_not_for_everyone_to_read(log: AuditLog, folder: Path) -> None:
@@ -316,5 +390,5 @@ def test_verifying_while_others_append_finds_nothing(folder: Path) -> None:
     process.stdout.readline()
     found = [verify(folder, None) for _ in range(20)]
     process.communicate()
-    assert all(one.findings == () and one.notices == () for one in found)
+    assert all(one.whole and one.torn_bytes == 0 for one in found)
     assert found[0].entries <= found[-1].entries

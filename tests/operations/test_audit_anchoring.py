@@ -1,4 +1,4 @@
-"""Settling anchors what is on the disk, and survives a database that is away."""
+"""Anchoring writes down what is on the disk, and survives a database that is unavailable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from aftercast.operations.audit.identity import CHAIN_FILE, read_chain
-from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.settling import settle, settling
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import AuditError, AuditLog, anchor_log, anchoring, read_chain, verify
+from aftercast.operations.audit.chain_id import CHAIN_FILE
 from aftercast.operations.database.audit_anchors import Anchor, newest_anchor, read_anchors
 from aftercast.operations.database.engine import open_database
 from aftercast.operations.errors import WorkspaceError
@@ -67,41 +64,41 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_settling_anchors_the_newest_entry_and_keeps_earlier_anchors(log: AuditLog, engine: Engine) -> None:
+def test_anchoring_takes_the_newest_entry_and_keeps_earlier_anchors(log: AuditLog, engine: Engine) -> None:
     told = []
     for _ in range(3):
         log.append("prediction", {"filling": "x" * 400})
         told.append(log.append("prediction", {}))
-        assert settle(log, engine) == told[-1]
+        assert anchor_log(log, engine) == told[-1]
     anchors = anchored(log, engine)
     assert [(anchor.seq, anchor.hash) for anchor in anchors] == [(one.seq, one.hash) for one in told]
     assert anchors[0].anchored_at.tzname() == "UTC"
     assert verify(log.folder, engine).anchored == 6
 
 
-def test_settling_twice_writes_one_anchor(log: AuditLog, engine: Engine) -> None:
+def test_anchoring_twice_writes_one_anchor(log: AuditLog, engine: Engine) -> None:
     log.append("prediction", {})
-    settle(log, engine)
-    settle(log, engine)
+    anchor_log(log, engine)
+    anchor_log(log, engine)
     assert len(anchored(log, engine)) == 1
 
 
 def test_an_empty_log_has_no_anchor(log: AuditLog, engine: Engine) -> None:
-    assert settle(log, engine).seq == 0
+    assert anchor_log(log, engine).seq == 0
     assert newest(log, engine) == 0
 
 
-def test_settling_includes_what_another_process_wrote(log: AuditLog, engine: Engine) -> None:
+def test_anchoring_includes_what_another_process_wrote(log: AuditLog, engine: Engine) -> None:
     log.append("prediction", {})
     with AuditLog(log.folder, segment_bytes=500) as other:
         other.append("prediction", {})
-    assert settle(log, engine).seq == newest(log, engine) == 2
+    assert anchor_log(log, engine).seq == newest(log, engine) == 2
 
 
 def test_a_database_that_is_away_is_an_error_without_its_address(log: AuditLog, away: Engine) -> None:
     log.append("prediction", {})
     with pytest.raises(AuditError, match="cannot be anchored") as caught:
-        settle(log, away)
+        anchor_log(log, away)
     assert "records.db" not in str(caught.value)
 
 
@@ -112,7 +109,7 @@ def test_a_file_that_holds_no_id_is_an_error_and_entries_are_still_written(
     log.append("prediction", {})
     (log.folder / CHAIN_FILE).write_bytes(content)
     with pytest.raises(AuditError, match="32 hexadecimal digits"):
-        settle(log, engine)
+        anchor_log(log, engine)
     assert log.append("prediction", {}).seq == 2
 
 
@@ -121,32 +118,32 @@ def test_a_file_of_the_id_that_cannot_be_read_is_an_error(log: AuditLog, engine:
     (log.folder / CHAIN_FILE).unlink()
     (log.folder / CHAIN_FILE).mkdir()
     with pytest.raises(AuditError, match="cannot be read"):
-        settle(log, engine)
+        anchor_log(log, engine)
 
 
-def test_the_settler_settles_every_so_often(log: AuditLog, engine: Engine) -> None:
-    with settling(log, lambda: engine, OFTEN_S):
+def test_it_anchors_every_so_often(log: AuditLog, engine: Engine) -> None:
+    with anchoring(log, lambda: engine, OFTEN_S):
         for seq in (1, 2):
             log.append("prediction", {})
             wait_until(lambda seq=seq: newest(log, engine) == seq)  # type: ignore[misc]
 
 
-def test_the_settler_settles_at_the_end(log: AuditLog, engine: Engine) -> None:
-    with settling(log, lambda: engine, NEVER_S) as settler:
+def test_it_anchors_at_the_end(log: AuditLog, engine: Engine) -> None:
+    with anchoring(log, lambda: engine, NEVER_S) as anchorer:
         log.append("prediction", {})
         assert newest(log, engine) == 0
     assert newest(log, engine) == 1
-    assert not settler.is_alive()
+    assert not anchorer.is_alive()
 
 
-def test_the_settler_settles_also_when_its_block_fails(log: AuditLog, engine: Engine) -> None:
+def test_it_anchors_also_when_its_block_fails(log: AuditLog, engine: Engine) -> None:
     log.append("prediction", {})
-    with pytest.raises(KeyError), settling(log, lambda: engine, NEVER_S):
+    with pytest.raises(KeyError), anchoring(log, lambda: engine, NEVER_S):
         raise KeyError
     assert newest(log, engine) == 1
 
 
-def test_the_settler_writes_nothing_while_nothing_happens(log: AuditLog, engine: Engine) -> None:
+def test_it_writes_nothing_while_nothing_happens(log: AuditLog, engine: Engine) -> None:
     asked = []
 
     def getter() -> Engine:
@@ -154,7 +151,7 @@ def test_the_settler_writes_nothing_while_nothing_happens(log: AuditLog, engine:
         return engine
 
     log.append("prediction", {})
-    with settling(log, getter, OFTEN_S):
+    with anchoring(log, getter, OFTEN_S):
         wait_until(lambda: newest(log, engine) == 1)
         time.sleep(10 * OFTEN_S)
     assert len(asked) == 1
@@ -174,7 +171,7 @@ def test_an_outage_is_warned_of_once_and_outlived(
         return away if len(tries) < 6 else engine
 
     log.append("prediction", {})
-    with caplog.at_level(logging.WARNING), settling(log, getter, OFTEN_S):
+    with caplog.at_level(logging.WARNING), anchoring(log, getter, OFTEN_S):
         wait_until(lambda: newest(log, engine) == 1)
     said = [record.getMessage() for record in caplog.records]
-    assert ["not settled" in said[0], "settled again" in said[1], len(said)] == [True, True, 2]
+    assert ["not anchored" in said[0], "anchored again" in said[1], len(said)] == [True, True, 2]
