@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry.versions import Version, promote
+from aftercast.models.registry.versions import promote_by_hand
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.operations.audit.verification import verify
@@ -110,13 +110,13 @@ def soak(folder: Path, asked: argparse.Namespace) -> tuple[Mapping[str, list[Sam
     return samples, counted, len(verify(workspace.path("audit"), workspace.database).findings)
 
 
-def _two_versions(workspace: Workspace) -> list[Version]:
+def _two_versions(workspace: Workspace) -> list[str]:
     """The champion and a second model, which becomes champion too now and then."""
     made = [run_train(workspace, "failure", seed=seed).result for seed in (0, 1)]
-    return [Version("failure", each["version"], each["run_id"], False, "") for each in made]
+    return [str(each["version"]) for each in made]
 
 
-def change(workspace: Workspace, versions: Sequence[Version], seconds: float, every_s: float) -> None:
+def change(workspace: Workspace, versions: Sequence[str], seconds: float, every_s: float) -> None:
     """Change the champion and save the rows anew, in turn, until the time is over."""
     end, began = time.monotonic() + seconds, time.monotonic()
     path = snapshot_path(workspace.folder, "failure")
@@ -125,7 +125,7 @@ def change(workspace: Workspace, versions: Sequence[Version], seconds: float, ev
         if time.monotonic() >= end:
             return
         if number % 2 == 0:
-            promote(workspace, versions[(number // 2 + 1) % 2], better_than_base=True)
+            promote_by_hand(workspace, "failure", versions[(number // 2 + 1) % 2], even_if_worse=True)
         else:
             save_snapshot(load_snapshot(path), path)
         print(f"{(time.monotonic() - began) / 60:.0f} of {seconds / 60:.0f} minutes", flush=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from benchmarks.failures.place import backtested
 from benchmarks.failures.tables import OURS, measured, show
 
 from aftercast.data.contract import TABLES
@@ -15,7 +16,7 @@ from aftercast.data.fleet import load_fleet
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.pipelines.backtest import BacktestRequest
 from aftercast.pipelines.ingest import run_ingest
 
 HORIZON: Final = "7d"
@@ -82,4 +83,4 @@ def _tested(workspace: Workspace, until: pd.Timestamp, *, shift: bool) -> dict[s
         retrain="once",
         shift=shift,
     )
-    return dict(run_backtest(workspace, asked).results[OURS]["all"])
+    return dict(backtested(workspace, asked).results[OURS]["all"])

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from benchmarks.failures.place import backtested
 from benchmarks.failures.tables import cell, models, show
 from benchmarks.failures.taught import Taught
 
@@ -17,7 +18,7 @@ from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.models.judge.bootstrap import Sorted, draw_weights, interval, row_draws, share
 from aftercast.models.judge.metrics.rows import expected_calibration_error, row_metrics
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.pipelines.backtest import BacktestRequest
 from aftercast.pipelines.ingest import run_ingest
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +100,7 @@ def _rows(workspace: Workspace, horizon: str, truth: pd.DataFrame) -> pd.DataFra
         retrain="once",
         draws=0,
     )
-    forecasts = run_backtest(workspace, asked).forecasts
+    forecasts = backtested(workspace, asked).forecasts
     assert forecasts is not None
     frame = forecasts.frame().astype({"component": "str"})
     frame = frame[frame["known"] & (frame["component"] != "all")]

@@ -8,7 +8,7 @@ from aftercast.data.fleet import load_fleet
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry.versions import Version, promote
+from aftercast.models.registry.versions import promote_by_hand
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
@@ -57,7 +57,7 @@ def make_fleet(
 def _train_churn(workspace: Workspace) -> None:
     made = run_train(workspace, "churn").result
     # Few customers cannot beat the base rate every time; what is measured here is operation, not skill.
-    promote(workspace, Version("churn", made["version"], made["run_id"], False, ""), better_than_base=True)
+    promote_by_hand(workspace, "churn", made["version"], even_if_worse=True)
 
 
 def _copy_first(workspace: Workspace, device_id: str) -> None:
