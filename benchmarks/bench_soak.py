@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import RAW, keep
 from benchmarks.operation.fleet import make_fleet
 from benchmarks.operation.mix import Counted, Mix, asking
 from benchmarks.operation.processes import drain, free_port, service
@@ -171,17 +170,14 @@ def write(
 ) -> Path:
     """Write the results and a plot."""
     content: dict[str, Any] = {
-        "name": "soak",
-        "machine": machine(),
         "asked": vars(asked),
         "judged": [asdict(each) for each in found],
         "calls": dict(sorted(counted.calls.items())),
         "wrong": dict(sorted(counted.wrong.items())),
         "samples": {name: [astuple(each) for each in taken] for name, taken in samples.items()},
     }
-    path = RESULTS / "soak.json"
-    path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
-    draw(samples).savefig(RESULTS / "soak.svg")
+    path = keep("soak", content, left_out={"samples"})
+    draw(samples).savefig(RAW / "soak.svg")
     return path
 
 

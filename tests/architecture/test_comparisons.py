@@ -9,7 +9,8 @@ import pytest
 from benchmarks.bench_same_forecasts import compare
 from benchmarks.bench_source_lines import counted
 
-BEFORE = pd.DataFrame({"id": ["a", "b", "c"], "risk": [0.25, 0.5, None], "at": pd.to_datetime(["2025-01-01"] * 3)})
+NAN = float("nan")
+BEFORE = pd.DataFrame({"id": ["a", "b", "c"], "risk": [0.25, 0.5, NAN], "at": pd.to_datetime(["2025-01-01"] * 3)})
 
 
 def test_equal_forecasts_are_the_same_and_a_missing_value_equals_a_missing_value() -> None:
@@ -20,8 +21,8 @@ def test_equal_forecasts_are_the_same_and_a_missing_value_equals_a_missing_value
 @pytest.mark.parametrize(
     ("now", "cells", "largest"),
     [
-        (BEFORE.assign(risk=[0.25, 0.5000000000000001, None]), 1, 1.1102230246251565e-16),
-        (BEFORE.assign(risk=[0.25, None, None]), 1, 0.0),
+        (BEFORE.assign(risk=[0.25, 0.5000000000000001, NAN]), 1, 1.1102230246251565e-16),
+        (BEFORE.assign(risk=[0.25, NAN, NAN]), 1, 0.0),
         (BEFORE.assign(id=["a", "b", "d"]), 1, 0.0),
         (BEFORE.iloc[[1, 0, 2]], 4, 0.25),
         (BEFORE.iloc[:2], 0, 0.0),
