@@ -20,7 +20,7 @@ from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.registry.relocation import follow_move
 from aftercast.operations.database.keys import create_key
 from aftercast.serving.app import create_app
-from aftercast.serving.http_protocol import BoundedHead
+from aftercast.serving.http_protocol import WithoutTrailers
 
 PATIENCE_S = 60.0
 
@@ -79,7 +79,7 @@ def copy_database(source: Path, target: Path) -> None:
 def _listening(workspace: Workspace) -> Iterator[str]:
     app = create_app(workspace, check_every_s=0.2)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, http=BoundedHead, log_level="warning", access_log=False, ws="none"
+        app, host="127.0.0.1", port=0, http=WithoutTrailers, log_level="warning", access_log=False, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="service under test")

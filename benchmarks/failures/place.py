@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.judge.report import BacktestReport
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
 from aftercast.pipelines.drafts import draft_from
 from aftercast.pipelines.ingest import run_ingest
 
@@ -23,11 +21,3 @@ def imported(kind: str, path: Path) -> Iterator[Workspace]:
         workspace = open_workspace(Path(folder) / "fleet")
         run_ingest(workspace, found, path)
         yield workspace
-
-
-def backtested(workspace: Workspace, asked: BacktestRequest) -> BacktestReport:
-    """Report of a backtest of failures."""
-    report = run_backtest(workspace, asked)
-    if not isinstance(report, BacktestReport):
-        raise TypeError(f"a backtest of {asked.kind} gives no report of hazards")
-    return report

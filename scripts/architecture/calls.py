@@ -61,7 +61,33 @@ class Module:
 
 
 class Code:
-    """Every module of the packages."""
+    """Every module of the packages.
+
+    Parameters
+    ----------
+    stand_in
+        Module and name of a constant: wherever the code knows only a base class of it, its own class is followed.
+    """
+
+    def __init__(self, stand_in: Place | None = None) -> None:
+        self._stand_in: Place | None = None
+        self._ancestors: set[Place] = set()
+        if stand_in is not None:
+            value = self.modules[stand_in.module].values[stand_in.name]
+            if isinstance(value, ast.Call):
+                made = self._named_class(stand_in.module, value.func)
+                self._ancestors = set() if made is None else set(self._bases(made))
+                self._stand_in = made
+
+    def concrete(self, of: Place) -> Place:
+        """Class that is followed where this one is known."""
+        return self._stand_in if self._stand_in is not None and of in self._ancestors else of
+
+    def _bases(self, of: Place) -> Iterator[Place]:
+        for base in self.modules[of.module].classes[of.name].bases:
+            if (found := self._named_class(of.module, base)) is not None:
+                yield found
+                yield from self._bases(found)
 
     @cached_property
     def modules(self) -> dict[str, Module]:
@@ -91,26 +117,29 @@ class Code:
 
     def class_of(self, module: str, annotation: ast.expr | None) -> Place | None:
         """Class of ours that an annotation names; of ``X | None`` and ``Annotated[X, ...]`` that is X."""
+        found = self._named_class(module, annotation)
+        return None if found is None else self.concrete(found)
+
+    def _named_class(self, module: str, annotation: ast.expr | None) -> Place | None:
         found: Place | None = None
         match annotation:
             case ast.Constant(value=str(text)):
-                found = self.class_of(module, ast.parse(text, mode="eval").body)
+                found = self._named_class(module, ast.parse(text, mode="eval").body)
             case ast.BinOp(left=left, right=right):
-                found = self.class_of(module, left) or self.class_of(module, right)
+                found = self._named_class(module, left) or self._named_class(module, right)
             case ast.Subscript(value=ast.Name(id=name), slice=inner) if name in WRAPPERS:
-                found = self.class_of(module, inner.elts[0] if isinstance(inner, ast.Tuple) else inner)
+                found = self._named_class(module, inner.elts[0] if isinstance(inner, ast.Tuple) else inner)
             case ast.Name(id=name) if (place := self.resolve(module, name)) is not None:
                 of = self.modules[place.module]
-                found = place if place.name in of.classes else self.class_of(place.module, of.values.get(place.name))
+                value = of.values.get(place.name)
+                found = place if place.name in of.classes else self._named_class(place.module, value)
         return found
 
     def method(self, of: Place, name: str) -> Place | None:
         """Method or property of a class, its bases' included."""
-        node = self.modules[of.module].classes[of.name]
         if f"{of.name}.{name}" in self.modules[of.module].functions:
             return Place(of.module, f"{of.name}.{name}")
-        bases = [self.class_of(of.module, base) for base in node.bases]
-        return next((found for base in bases if base and (found := self.method(base, name))), None)
+        return next((found for base in self._bases(of) if (found := self.method(base, name))), None)
 
     def field(self, of: Place, name: str) -> Place | None:
         """Class of a field: as annotated in the class, or as ``__init__`` sets it."""
@@ -141,7 +170,7 @@ class Body:
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             self._learn(argument.arg, code.class_of(place.module, argument.annotation))
         if "." in place.name:
-            self._learn("self", Place(place.module, place.name.split(".")[0]))
+            self._learn("self", code.concrete(Place(place.module, place.name.split(".")[0])))
 
     def _learn(self, name: str, of: Place | None) -> None:
         if of is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -28,6 +28,8 @@ WAYS: Final = {
     "A training": (Place("aftercast.cli.commands.train", "train"),),
 }
 """The first functions of each way; what they call is found by reading the code."""
+SHOWN_KIND: Final = Place("aftercast.models.kinds.failure", "KIND")
+"""Where the code takes any kind of model, the ways show this one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def read_ways() -> Mapping[str, Sequence[Step]]:
     LookupError
         If a function that a way begins with is not there any more.
     """
-    code = Code()
+    code = Code(SHOWN_KIND)
+    packages = {name.rpartition(".")[0] for name in code.modules}
     found = {}
     for title, starts in WAYS.items():
         for start in starts:
@@ -82,7 +85,7 @@ def read_ways() -> Mapping[str, Sequence[Step]]:
                 message = f"{start.module} has no {start.name}: give the way {title!r} another start in {__name__}."
                 raise LookupError(message)
         entered = _middlewares(code) if title == "A question" else []
-        found[title] = _steps(dict.fromkeys(place.module for place in follow(code, [*entered, *starts])))
+        found[title] = _steps(dict.fromkeys(place.module for place in follow(code, [*entered, *starts])), packages)
     return found
 
 
@@ -142,10 +145,10 @@ def in_data_order(rooms: Sequence[str], imports: Mapping[tuple[str, str], int]) 
     return best(frozenset(rooms))[1]
 
 
-def _steps(modules: Mapping[str, None]) -> list[Step]:
+def _steps(modules: Mapping[str, None], packages: Collection[str]) -> list[Step]:
     rooms: dict[tuple[str, str], list[str]] = {}
     for module in modules:
         _, package, *inside = module.split(".")
-        room = inside[0] if len(inside) > 1 else ""
-        rooms.setdefault((package, room), []).append(".".join(inside[1:] if room else inside) or package)
+        room = inside[0] if len(inside) > 1 or module in packages else ""
+        rooms.setdefault((package, room), []).append(".".join(inside[1:] if len(inside) > 1 else inside) or package)
     return [Step(package, room, names) for (package, room), names in rooms.items()]

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from scripts.architecture.__main__ import PAGE, PICTURE, drawn
 from scripts.architecture.calls import Code, Place, follow
-from scripts.architecture.house import PURPOSE, in_data_order, read_house
+from scripts.architecture.house import PURPOSE, SHOWN_KIND, in_data_order, read_house
 
 COMMAND = "python -m scripts.architecture draws it again"
 
@@ -24,7 +24,7 @@ def test_the_picture_is_an_svg_that_names_every_package() -> None:
 
 
 def test_a_way_follows_calls_through_types_imports_and_arguments() -> None:
-    code = Code()
+    code = Code(SHOWN_KIND)
     entered = {place.module for place in follow(code, [Place("aftercast.cli.commands.train", "train")])}
     assert {"aftercast.pipelines.train", "aftercast.data.store.history", "aftercast.features.labels"} <= entered
     assert "aftercast.serving.app" not in entered

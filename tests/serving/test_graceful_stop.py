@@ -24,8 +24,7 @@ import pytest
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.audit.reading import newest_entries
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import newest_entries, verify
 from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
@@ -100,7 +99,7 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     assert told["results"][0]["device_id"] == device_id
     assert ended in {0, -signal.SIGTERM}
     (newest,) = newest_entries(own_fleet.path("audit"), 1)
-    assert newest["content"]["records"][0]["probability"] == told["results"][0]["probability"]
+    assert newest["content"]["answers"][0]["probability"] == told["results"][0]["probability"]
     assert verify(own_fleet.path("audit"), own_fleet.database).whole
 
 

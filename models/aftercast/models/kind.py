@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
@@ -182,7 +182,8 @@ class BacktestRequest:
 
     def refuse(self, why: str, *names: str) -> None:
         """Refuse options that mean nothing to a kind; raises SettingsError that names them."""
-        said = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, (), [])]
+        usual = {option.name: option.default for option in fields(self)}
+        said = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (usual[name], [])]
         if said:
             raise SettingsError(f"{', '.join(said)} means nothing to a backtest of {self.kind}: {why}", "Leave it out.")
 
@@ -200,6 +201,8 @@ class Kind(ABC):
         What it forecasts, one sentence.
     usual_horizon
         What people look at first, as text; empty where forecasts have no horizon.
+    order
+        How lists order it.
     """
 
     name: ClassVar[str]
@@ -208,6 +211,7 @@ class Kind(ABC):
     title: ClassVar[str]
     about: ClassVar[str]
     usual_horizon: ClassVar[str] = ""
+    order: ClassVar[str] = "probability, highest first"
 
     @property
     def entity(self) -> Entity:
@@ -262,6 +266,11 @@ class Kind(ABC):
     ) -> Scoring:
         """Forecast everything at risk at a cutoff, from what was known then."""
 
+    def learnt_until(self, loaded: Loaded) -> pd.Timestamp | None:
+        """Instant before which a model of it must not judge, for it knows what came then; None where it may."""
+        del loaded
+        return None
+
     def spans(self, forecast: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Horizons and components of a forecast, both empty by default."""
         del forecast
@@ -274,6 +283,11 @@ class Kind(ABC):
     @abstractmethod
     def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
         """Forecast that :meth:`stored` wrote, equal to the last digit."""
+
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """How lists order a set, the largest first: a function of the ``ranks`` of a forecast; the first by default."""
+        del found, horizon
+        return lambda ranks: ranks[0]
 
     @abstractmethod
     def answer(self, forecast: Any, horizon: str | None = None) -> Statement:

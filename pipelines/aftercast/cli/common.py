@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,14 +20,29 @@ if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help
 
     from aftercast.data.workspace import Workspace
 
-if TYPE_CHECKING:
-    KindName = str
-else:
-    KindName = Literal[kind_names()]  # the folders of kinds, so that help and errors name them
-
 PANELS = ("Set up", "Data", "Models", "Plan", "Serve and operate")
 """Headings of the help, in order; each command names its own."""
-KindArgument = Annotated[KindName, typer.Argument(metavar="KIND", help=f"One of {', '.join(kind_names())}.")]
+
+
+def kind_name(text: str) -> str:
+    """Return the name of a kind, one of the folders that there are when a command runs.
+
+    Raises
+    ------
+    BadParameter
+        If there is no such kind.
+    """
+    if text not in kind_names():
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(kind_names())}.")
+    return text
+
+
+KindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
+KindOption = Annotated[
+    str, typer.Option("--kind", metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
@@ -52,7 +67,7 @@ def opened(folder: Path | None) -> Workspace:
 
 
 def instant(text: str | None) -> pd.Timestamp | None:
-    """UTC instant a person typed, None where nothing was."""
+    """UTC time that a person typed; None without one."""
     from aftercast.operations.clocks import parse_time
 
     return None if text is None else parse_time(text)
@@ -70,7 +85,7 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about what is going on; on stderr, so that output stays clean."""
+    """Print a line about progress on stderr, so that the output stays clean."""
     typer.echo(text, err=True)
 
 
@@ -100,7 +115,7 @@ def print_parts(parts: Sequence[RenderableType]) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str, int], None]]:
-    """Show on stderr that something is being done; the yielded function tells of what and how many so far."""
+    """Show progress on stderr; the yielded function takes the step and the count so far."""
     from rich.console import Console
 
     console = Console(stderr=True)

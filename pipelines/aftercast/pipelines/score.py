@@ -11,8 +11,9 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.kinds import kind_names, kind_of
+from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
-from aftercast.models.scoring.forecast_store import store_forecasts
+from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
 from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
 from aftercast.operations.database.forecasts import Kind, newest_scores
 from aftercast.operations.errors import AftercastError, InputError, NotEnoughDataError, NotFoundError
@@ -83,8 +84,9 @@ def _score(
         cutoffs, told = missed(workspace, kind, until) if cutoff is None else ([cutoff], [])
         notices += told
         try:
-            loaded = load_champion(workspace, kind)
-            for moment in cutoffs:
+            with champion_needed(kind):
+                loaded = load_champion(workspace, kind)
+            for moment in cutoffs if cutoff is not None else _after_learning(loaded, cutoffs):
                 if progress is not None:
                     progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
                 runs.append(_score_once(workspace, loaded, moment, progress, again=again))
@@ -96,10 +98,18 @@ def _score(
     return {"runs": runs, "notices": notices, "failed": told_of}
 
 
+def _after_learning(loaded: Loaded, due: list[pd.Timestamp]) -> list[pd.Timestamp]:
+    """Cutoffs that a model may judge: in place of those before the end of what it learnt from, that end."""
+    until = kind_of(loaded.kind).learnt_until(loaded)
+    return due if until is None else sorted({max(moment, until) for moment in due})
+
+
 def _no_champion(workspace: Workspace) -> NotFoundError:
     newest = next((found for kind in kind_names() if (found := newest_version(workspace, kind)) is not None), None)
     if newest is None:
-        return NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+        return NotFoundError(
+            "There is no model to score with.", "Run `aftercast train failure`, with --again if it was trained before."
+        )
     return NotFoundError(
         f"There is no champion to score with. Version {newest.version} of aftercast-{newest.kind}: {newest.decision}",
         f"Import more history and run `aftercast train {newest.kind}`; what a worse model says would mislead.",
@@ -144,9 +154,7 @@ def _score_once(
     key = run_key(kind=loaded.kind, cutoff=cutoff.isoformat(), model=loaded.version, data=version)
 
     def work() -> dict[str, Any]:
-        scoring = kind_of(loaded.kind).score(
-            loaded, workspace.store, workspace.fleet, cutoff, version=version, progress=progress
-        )
+        scoring = make_forecasts(workspace, loaded, cutoff, version=version, progress=progress)
         found, _ = store_forecasts(workspace.database, scoring.forecasts)
         if scoring.snapshot is not None:
             keep_online(workspace, scoring.snapshot)

@@ -16,9 +16,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.labels import Labels
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from aftercast.models.aliases import Floats, Mask
 
 
 @dataclass(frozen=True)

@@ -19,24 +19,35 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.pyfunc import save_model
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Training
+from aftercast.models.kinds import kind_of
 from aftercast.models.registry.metadata import Metadata
-from aftercast.models.registry.versions import KEY_TAG, LEAKAGE_TAG, MODEL_FOLDER, STOPPED_TAG, client, model_name
+from aftercast.models.registry.versions import (
+    KEY_TAG,
+    LEAKAGE_TAG,
+    MODEL_FOLDER,
+    STOPPED_TAG,
+    client,
+    fetched_files,
+    model_name,
+)
+from aftercast.operations.errors import ModelMismatchError
 
 LOADER: Final = "aftercast.models.registry.pyfunc_loader"
 LONGEST_TAG: Final = 2000
 
 
 def log_training(workspace: Workspace, training: Training, metadata: Metadata) -> str:
-    """Write a run and return its id; a finished run of the same key is returned instead of a second one."""
+    """Write a run and return its id; a finished run of the same key whose model is there still is returned instead."""
     mlflow = client(workspace)
     experiment = _experiment(workspace, mlflow, model_name(metadata.kind))
     finished = _end_dead_runs(mlflow, experiment, metadata.key)
-    if finished is not None:
+    if finished is not None and _can_be_loaded(workspace, metadata.kind, finished):
         return finished
     name = f"{metadata.kind} until {metadata.until[:10]}"
     run_id: str = mlflow.create_run(experiment, run_name=name).info.run_id
@@ -105,6 +116,16 @@ def _end_dead_runs(mlflow: MlflowClient, experiment: str, key: str) -> str | Non
         elif run.info.status == "RUNNING":
             mlflow.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
     return finished
+
+
+def _can_be_loaded(workspace: Workspace, kind: str, run_id: str) -> bool:
+    """Whether the files of a run's model are there; where they were lost, a training done again makes new ones."""
+    try:
+        with fetched_files(workspace, f"runs:/{run_id}/{MODEL_FOLDER}") as folder:
+            kind_of(kind).load(folder)
+    except (MlflowException, OSError, ModelMismatchError):
+        return False
+    return True
 
 
 def _log_values(mlflow: MlflowClient, run_id: str, training: Training, metadata: Metadata) -> None:

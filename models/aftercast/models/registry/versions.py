@@ -119,7 +119,9 @@ def load_champion(workspace: Workspace, kind: str) -> Loaded:
     """
     found = _champion(workspace, kind)
     if found is None:
-        raise NotFoundError(f"There is no {kind} model yet.", f"Run `aftercast train {kind}`.")
+        raise NotFoundError(
+            f"There is no {kind} model yet.", f"Run `aftercast train {kind}`, with --again if it was trained before."
+        )
     return _load(workspace, kind, found)
 
 
@@ -148,16 +150,17 @@ def _registered(workspace: Workspace, kind: str, version: str) -> ModelVersion:
 
 
 def find_version(workspace: Workspace, kind: str, key: str) -> Version | None:
-    """Version a flow run of this key registered, None where there is none."""
+    """Version a flow run of this key registered last, None where there is none."""
     found = client(workspace).search_model_versions(f"name = '{model_name(kind)}' and tag.`{KEY_TAG}` = '{key}'")
+    newest = max(found, key=lambda version: int(version.version), default=None)
     champion = champion_version(workspace, kind)
-    return None if not found else _version(found[0], kind, champion=_same(champion, found[0]))
+    return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
 
 
 def register(workspace: Workspace, kind: str, run_id: str, key: str, until: str) -> Version:
-    """Register the model of a run, once for each key; it is not champion by that."""
+    """Register the model of a run, once for each key unless the run is another; it is not champion by that."""
     there = find_version(workspace, kind, key)
-    if there is not None:
+    if there is not None and there.run_id == run_id:
         return there
     mlflow = client(workspace)
     _ensure_name(mlflow, model_name(kind))
@@ -234,10 +237,11 @@ def _one_promotion(workspace: Workspace, kind: str) -> Iterator[None]:
 def _decide(workspace: Workspace, found: Version, *, champion: bool, decision: str) -> Version:
     """Write the decision down, into the audit log first where the champion changes, then move the alias."""
     mlflow, name = client(workspace), model_name(found.kind)
-    mlflow.set_model_version_tag(name, found.version, DECISION_TAG, decision)
     if champion:
         told = {"kind": found.kind, "version": found.version, "run_id": found.run_id, "decision": decision}
         workspace.audit.append("model.champion", told)
+    mlflow.set_model_version_tag(name, found.version, DECISION_TAG, decision)
+    if champion:
         mlflow.set_registered_model_alias(name, CHAMPION, found.version)
     return replace(found, champion=champion, decision=decision)
 
@@ -249,7 +253,7 @@ def champion_files(workspace: Workspace, kind: str) -> Iterator[tuple[Version, P
     if found is None:
         yield None
         return
-    with _fetched(workspace, found) as folder:
+    with fetched_files(workspace, str(found.source)) as folder:
         yield _version(found, kind, champion=True), folder
 
 
@@ -289,19 +293,19 @@ def _unused(workspace: Workspace) -> bool:
 
 
 def _load(workspace: Workspace, kind: str, found: ModelVersion) -> Loaded:
-    with _fetched(workspace, found) as folder:
+    with fetched_files(workspace, str(found.source)) as folder:
         return Loaded(kind, kind_of(kind).load(folder), str(found.version), found.run_id, Metadata.read(folder))
 
 
 @contextmanager
-def _fetched(workspace: Workspace, found: ModelVersion) -> Iterator[Path]:
-    """Folder of a copy of the files we wrote for a version, removed after the block.
+def fetched_files(workspace: Workspace, source: str) -> Iterator[Path]:
+    """Folder of a copy of the files we wrote for a model, by its MLflow URI; removed after the block.
 
     MLflow copies those that lie on this machine, too, and would leave its copy behind for ever.
     """
     uri = workspace.mlflow_address
     with tempfile.TemporaryDirectory(prefix="aftercast-model-") as temporary:
-        fetched = download_artifacts(artifact_uri=found.source, dst_path=temporary, tracking_uri=uri, registry_uri=uri)
+        fetched = download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=uri, registry_uri=uri)
         flavor: dict[str, Any] = Model.load(fetched).flavors["python_function"]
         yield Path(fetched) / flavor["data"]
 

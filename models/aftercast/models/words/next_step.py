@@ -62,9 +62,10 @@ def next_step(
     if math.isnan(threshold):
         return NextStep("decide", "Decide by the probability: too few events were seen to learn a threshold.")
     if probability >= threshold:
-        if words.act == "call" or component is None:
+        if words.act == "call":
             return NextStep("contact", f"Call the customer before {by}.")
-        return NextStep("visit", f"Visit before {by} and check the {component}{_bring(parts)}.")
+        check = "" if component is None else f" and check the {component}{_bring(parts)}"
+        return NextStep("visit", f"Visit before {by}{check}.")
     if missing:
         return NextStep("reconnect", f"No visit is due by {by}; ask why {_listed(missing)} did not report.")
     return NextStep("wait", f"No {words.act} is due by {by}; ask again after the next scoring.")

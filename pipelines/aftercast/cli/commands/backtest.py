@@ -1,4 +1,4 @@
-"""``aftercast backtest``: how well it would have forecast, on data after everything it was trained on."""
+"""``aftercast backtest``: how well a model would have forecast, tested on data from after its training."""
 
 from __future__ import annotations
 
@@ -29,23 +29,29 @@ def backtest(
         list[str] | None,
         typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
     ] = None,
-    test_from: Annotated[str | None, typer.Option(help="First cutoff tested.")] = None,
+    test_from: Annotated[str | None, typer.Option(help="First test cutoff.")] = None,
     test_until: Annotated[
-        str | None, typer.Option(help="Last cutoff tested; its horizon must lie within the data.")
+        str | None, typer.Option(help="Last test cutoff; its horizon must end within the data.")
     ] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     every: Annotated[str | None, typer.Option(help="Time between test cutoffs. [default: 24h]")] = None,
     retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",
     act_within: Annotated[
-        str | None, typer.Option(help="Time needed to act: a failure counts as found only if flagged so long before.")
+        str | None,
+        typer.Option(
+            help="Time needed to act. A failure counts as found only if its alarm came at least so long before."
+        ),
     ] = None,
     hold_out: Annotated[
-        str | None, typer.Option(help="Test devices no training sees: devices:0.2, or newest (hardware generation).")
+        str | None,
+        typer.Option(help="Test devices that are in no training: devices:0.2, or newest (hardware generation)."),
     ] = None,
     shift: Annotated[
-        bool, typer.Option(help="Move the odds at each cutoff by what came since the training, as scoring does.")
+        bool, typer.Option(help="Follow the shift of the base rate since the training, as scoring does.")
     ] = True,
-    draws: Annotated[int, typer.Option(min=0, help="Draws of devices for 95 % intervals; 0: none.")] = 200,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Draws of devices for the 95 % intervals; 0 for no intervals.")
+    ] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
     settings: SettingsOption = None,
     setting: SetOption = None,

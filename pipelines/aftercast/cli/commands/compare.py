@@ -1,4 +1,4 @@
-"""``aftercast compare``: whether one model is better than another on the same rows, or only seems so."""
+"""``aftercast compare``: whether one model is better than another on the same rows, or it is chance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from aftercast.cli.common import JsonFlag, KindArgument, print_json, print_parts
 
-Forecasts = Annotated[str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest, and which model's.")]
+Forecasts = Annotated[
+    str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest; the model is ours by default.")
+]
 
 PANEL = "Models"
 
@@ -22,9 +24,9 @@ def compare(
     draws: Annotated[int, typer.Option(min=2, help="Draws of devices for the intervals.")] = 1000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two backtests row by row: each metric's difference (B less A) with a paired 95 % interval by device.
+    """Compare two backtests on the same rows: the difference of each metric (B minus A) with a paired 95 % interval.
 
-    Files come from `aftercast backtest ... --forecasts FILE.parquet`; without a model, ours is meant.
+    `aftercast backtest ... --forecasts FILE.parquet` writes the files. Without a model, ours is compared.
 
     Example: aftercast compare failure forecasts.parquet:logistic forecasts.parquet:aftercast
     """

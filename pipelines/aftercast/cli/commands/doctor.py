@@ -1,4 +1,4 @@
-"""``aftercast doctor``: what is wrong with a workspace and how to mend it."""
+"""``aftercast doctor``: what is wrong with a deployment, and how to mend it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PANEL = "Serve and operate"
 
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Look at everything a deployment rests on; change nothing, spend at most 20 seconds on a check.
+    """Check everything a deployment depends on. It changes nothing and takes at most 20 seconds for a check.
 
-    Exit code 2 when there is a problem; warnings alone are 0.
+    Exit code 2 if there is a problem, 0 if there are only warnings.
 
     Example: aftercast doctor -w fleet
     """

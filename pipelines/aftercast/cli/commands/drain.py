@@ -1,4 +1,4 @@
-"""``aftercast drain``: store the records that the service took."""
+"""``aftercast drain``: store the records that came over HTTP."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PANEL = "Serve and operate"
 
 
 def drain(
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until ended.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --follow.")] = 5.0,
+    follow: Annotated[bool, typer.Option("--follow", help="Run until stopped.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two drains, with --follow.")] = 5.0,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Store what came in over HTTP, and renew what the service answers about those devices.
+    """Store the records that came over HTTP, and renew the answers about their devices and customers.
 
     Example: aftercast drain --follow -w fleet
     """

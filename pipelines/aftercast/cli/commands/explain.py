@@ -1,4 +1,4 @@
-"""``aftercast explain``: why one device is at risk, what happened to those like it, and what to bring."""
+"""``aftercast explain``: why one device is at risk, what happened to similar ones, and what to bring."""
 
 from __future__ import annotations
 

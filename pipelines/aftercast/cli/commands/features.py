@@ -16,7 +16,9 @@ features = typer.Typer(help="What the models are told of a device or a customer.
 
 @features.command("describe")
 def describe(
-    grain: Annotated[Literal["device", "customer"], typer.Option(help="Whose features.")] = "device",
+    grain: Annotated[
+        Literal["device", "customer"], typer.Option(help="Features of devices, or of customers.")
+    ] = "device",
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -13,14 +13,12 @@ PANEL = "Set up"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make the workspace in.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")],
     source: Annotated[Path | None, typer.Option("--source", help="Data to draft the fleet spec from.")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="Source the data belongs to; tried out if left out.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Source of the data. [default: found by trying]")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the fleet. [default: the folder's]")] = None,
 ) -> None:
-    """Make a workspace: settings, a fleet spec, and room for everything else.
+    """Make a workspace: a folder with settings, a fleet spec, and room for data and models.
 
     Example: aftercast init fleet --source data/azure_pdm --kind azure-pdm
     """

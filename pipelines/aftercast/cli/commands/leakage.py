@@ -1,4 +1,4 @@
-"""``aftercast leakage``: which features know what could not be known at their cutoff."""
+"""``aftercast leakage``: features that use what was not known at their cutoff."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def leakage(
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Look for features that know what could not be known at their cutoff, and say which and why.
+    """Find features that use what was not known at their cutoff, with the reason.
 
-    Exits with 1 when something stops a promotion, else 0; warnings are for a person to look at.
+    Exit code 1 if a feature leaks, else 0. A warning is for a person to look at.
 
     Example: aftercast leakage failure -w fleet
     """

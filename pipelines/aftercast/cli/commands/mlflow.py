@@ -1,4 +1,4 @@
-"""``aftercast mlflow``: MLflow's page over the runs and models of a workspace."""
+"""``aftercast mlflow``: the MLflow page of a workspace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mlflow(
     show: Annotated[bool, typer.Option("--print", help="Print the command instead of running it.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Open MLflow's page: runs, metrics, plots, models.
+    """Open the MLflow page: runs, metrics, plots, models.
 
     Example: aftercast mlflow --port 5000 -w fleet
     """

@@ -1,4 +1,4 @@
-"""``aftercast promote``: let a version score that was registered, but is not the champion."""
+"""``aftercast promote``: make a registered version the champion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def promote(
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Make a registered version the champion: go back to an earlier one, or choose among several.
+    """Make a registered version the champion: go back to an earlier version, or choose another.
 
-    The service answers from it within seconds, and the audit log notes it. A version with a leak is refused.
+    The service uses it within seconds, and the audit log records it. A version with a leaking feature is refused.
 
     Example: aftercast promote failure 2 -w fleet
     """

@@ -1,4 +1,4 @@
-"""``aftercast score``: judge the fleet, at one cutoff or at all that were missed."""
+"""``aftercast score``: forecasts of the whole fleet, at one cutoff or at all that were missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``aftercast simulate``: a fleet with known truth, to try everything on."""
+"""``aftercast simulate``: a fleet with known true risks, for trials."""
 
 from __future__ import annotations
 

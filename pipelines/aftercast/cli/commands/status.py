@@ -45,7 +45,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
 
 
 def collect(place: Workspace) -> dict[str, Any]:
-    """Everything the command shows, as JSON values."""
+    """All that the command shows, as JSON values."""
     from aftercast.data.status import describe
     from aftercast.operations.database.flow_runs import list_flow_runs
 

@@ -1,4 +1,4 @@
-"""``aftercast train``: train a model, log it, and let it score when it deserves to."""
+"""``aftercast train``: train a model, log it, and make it champion if it passes the gate."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def train(
     kind: KindArgument,
     *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     settings: SettingsOption = None,
     setting: SetOption = None,
     again: AgainFlag = False,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a model and compare it with its baselines; the run is kept in MLflow.
+    """Train a model and compare it with its baselines. MLflow keeps the run.
 
     Every feature is checked for leaks (see `aftercast leakage`). A model with a leak is kept, but never becomes
     champion: the command then ends with an error that names the feature and the reason.
@@ -62,7 +62,7 @@ def train(
         print_json(result)
         return
     if result["repeated"]:
-        say("This was trained before on the same data; nothing changed (--again trains anew). The result of then:")
+        say("This was trained before on the same data; nothing changed (--again trains once more). The earlier result:")
     print_parts(kind_of(kind).shown_training(result))
     say(f"Version {result['version']} of aftercast-{kind}, run {result['run_id']}. {result['decision']}")
 

@@ -90,6 +90,7 @@ class AnomalyKind(Kind):
     grain = "device_id"
     shape = "alarms"
     title = "Anomalies"
+    order = "unusual devices by score, then dark ones, those not judged, and the others"
     about = "how unusual a device is, at a rate of alarms that is held; it needs telemetry and no failures."
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> AnomalyOptions:
@@ -132,7 +133,7 @@ class AnomalyKind(Kind):
             figures={"strength": histogram_plot(strength, "anomaly score", "rows of the reference period")},
             asked=sample,
             answered=model.table(sample),
-            facts=facts,
+            facts={**facts, "learnt_until": until.isoformat()},
             result={**facts, "devices": len(np.unique(examples.ids)), "examples": len(examples)},
         )
 
@@ -152,7 +153,8 @@ class AnomalyKind(Kind):
 
     def backtest(self, workspace: Workspace, asked: BacktestRequest, progress: Progress | None) -> AnomalyBacktest:
         """Fit on the time before the test and judge the test: the rate of alarms, and failures after alarms."""
-        asked.refuse("every device is compared with its own past and its cohort.", "act_within", "hold_out")
+        refused = ("every", "retrain", "act_within", "hold_out", "shift", "draws", "seed")
+        asked.refuse("one view is fitted, and counts alarms at the cutoffs of fleet.toml.", *refused)
         if not asked.train_until or asked.test_until is None:
             raise SettingsError(
                 "A backtest of anomaly needs --train-until and --test-until.", "Give instants, as in 2025-06-30."
@@ -221,6 +223,10 @@ class AnomalyKind(Kind):
             f"{int(count[state])} {state}" for state in ("unusual", "dark", "not judged") if state in count
         )
         return Scoring(forecasts, notice=f"{told or 'Nothing unusual'} of {len(scored):,} devices.")
+
+    def learnt_until(self, loaded: Loaded) -> pd.Timestamp:
+        """Last cutoff of the reference period."""
+        return parse_time(loaded.metadata.facts["learnt_until"])
 
     def stored(self, forecast: AlarmForecast) -> dict[str, Any]:
         """Everything but what the set says."""
@@ -341,7 +347,7 @@ def _forecast(
         strength=strength,
         alarm_from=float(row["alarm_from"]),
         since=None if pd.isna(since) else since,
-        data_as_of=None if pd.isna(row["silent_since"]) else row["silent_since"],
+        data_as_of=None if pd.isna(row["last_report"]) else row["last_report"],
         device_model=device_model,
         customer_id=customer_id,
         reasons=tuple(each.sentence for each in row["deviations"]),

@@ -35,7 +35,7 @@ from aftercast.models.words.plain_explanation import PlainExplanation
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.configuration import StrictModel, validate
 from aftercast.operations.database.forecasts import ScoreSet
-from aftercast.operations.errors import LookAheadError, ModelMismatchError, NotEnoughDataError
+from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,6 +54,10 @@ class LifeOptions(StrictModel):
     """Cycles left beyond which healthy units are all alike."""
     folds: int = Field(5, ge=2)
     """Groups of whole units; each is judged by the others."""
+    youngest: int = Field(RemainingLifeSettings.youngest, ge=1)
+    """Units of at most so many cycles are not judged."""
+    rounds: int = Field(RemainingLifeSettings.rounds, ge=1)
+    learning_rate: float = Field(RemainingLifeSettings.learning_rate, gt=0, le=1)
 
     def asked(self, spec: FleetSpec) -> Asked:
         """Component and columns of a fleet, see :func:`asked_of`."""
@@ -68,10 +72,11 @@ class RemainingLifeKind(Kind):
     grain = "device_id"
     shape = "distribution"
     title = "Remaining life"
+    order = "cautious remaining life, shortest first, then what cannot be judged"
     about = "the cycles left to a running unit, with an interval, where units are run to failure."
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> LifeOptions:
-        """Component, settings, cap and folds."""
+        """Component, columns of settings, and how lives are learnt."""
         del spec
         return validate(LifeOptions, values, "--set")
 
@@ -137,7 +142,8 @@ class RemainingLifeKind(Kind):
 
     def backtest(self, workspace: Workspace, asked: BacktestRequest, progress: Progress | None) -> LifeBacktest:
         """Test in folds of whole units beside the baselines; nothing is kept."""
-        asked.refuse(NO_CALENDAR, "test_from", "test_until", "horizon", "every", "act_within", "hold_out")
+        calendar = ("test_from", "test_until", "horizon", "every", "retrain", "act_within", "hold_out", "shift")
+        asked.refuse(NO_CALENDAR, *calendar, "draws", "seed")
         version, end = _known(workspace, parse_time(asked.train_until[-1]) if asked.train_until else None)
         options = self.settings({}, workspace.fleet) if asked.settings is None else asked.settings
         units, judged = _judged(
@@ -167,14 +173,7 @@ class RemainingLifeKind(Kind):
         version: int,
         progress: Progress | None = None,
     ) -> Scoring:
-        """Cycles left to every running unit, from what was available at the cutoff (included).
-
-        Raises
-        ------
-        LookAheadError
-            If the model was trained on facts from after the cutoff.
-        """
-        _refuse_look_ahead(loaded, cutoff)
+        """Cycles left to every running unit, from what was available at the cutoff (included)."""
         asked = _asked(loaded, spec)
         model: RemainingLifeModel = loaded.model
         found = running_units(store, spec, asked, model.settings, version=version, known_at=cutoff, progress=progress)
@@ -192,6 +191,10 @@ class RemainingLifeKind(Kind):
             raise NotEnoughDataError(f"No unit runs at {cutoff:%Y-%m-%d %H:%M} UTC.", "Take another cutoff.")
         judged = sum(each.expected is not None for each in forecasts)
         return Scoring(forecasts, notice=f"{judged} of {len(forecasts)} running units judged.")
+
+    def learnt_until(self, loaded: Loaded) -> pd.Timestamp:
+        """End of what it was trained on: of later failures it would know the lives before them."""
+        return parse_time(loaded.metadata.until)
 
     def stored(self, forecast: DistributionForecast) -> dict[str, Any]:
         """Everything but what the set says."""
@@ -247,11 +250,11 @@ def _judged(
     progress: Progress | None,
 ) -> tuple[FailedUnits, Judged]:
     """Units run to failure and what a training on them is worth."""
-    settings = RemainingLifeSettings(cap=options.cap, folds=options.folds)
+    settings = RemainingLifeSettings(**options.model_dump(exclude={"component", "settings"}))
     asked = options.asked(spec)
     units = failed_units(store, spec, asked, settings, version=version, known_at=until, progress=progress)
-    chosen = replace(settings, setting_columns=units.asked.settings, sensor_columns=units.asked.sensors)
-    return units, judge(units.frame, chosen)
+    settings = replace(settings, setting_columns=units.asked.settings, sensor_columns=units.asked.sensors)
+    return units, judge(units.frame, settings)
 
 
 def _metrics(judged: Judged) -> dict[str, dict[str, float]]:
@@ -299,16 +302,6 @@ def _asked(loaded: Loaded, spec: FleetSpec) -> Asked:
             "List it in fleet.toml, or train again.",
         )
     return found
-
-
-def _refuse_look_ahead(loaded: Loaded, cutoff: pd.Timestamp) -> None:
-    until = parse_time(loaded.metadata.until)
-    if until > cutoff:
-        raise LookAheadError(
-            f"The champion was trained on facts until {until:%Y-%m-%d %H:%M}, after the cutoff "
-            f"{cutoff:%Y-%m-%d %H:%M} UTC.",
-            f"Take a later cutoff, or run `aftercast train remaining-life --until {cutoff:%Y-%m-%dT%H:%M}`.",
-        )
 
 
 def _forecast(

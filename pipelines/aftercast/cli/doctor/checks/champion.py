@@ -31,7 +31,8 @@ def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
     loaded, train = deployment.load_champion(name), f"Run `aftercast train {name}`."
     if loaded is None:
         if kind.shape == "hazard":  # the others are for fleets of their kind
-            yield Finding("problem" if name == FIRST else "warning", f"No {name} model is champion.", train)
+            mend = f"{train[:-1]}, with --again if it was trained before."
+            yield Finding("problem" if name == FIRST else "warning", f"No {name} model is champion.", mend)
         return
     age = deployment.now - parse_time(loaded.metadata.until)
     if age > OLD:

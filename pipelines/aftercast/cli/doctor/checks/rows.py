@@ -41,5 +41,5 @@ def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"Version {loaded.version} has not judged them yet; each service has to.",
-            "Run `aftercast score`.",
+            "Run `aftercast score --again`.",
         )
