@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from aftercast.models.kinds.remaining_life import RemainingLifeSettings
 
 SHOWN = 20
-HEADINGS = ("RMSE, capped", "RMSE, uncapped", "MAE, capped", "cost score")
-METRICS = ("rmse", "rmse_uncapped", "mae", "score")
 
 UntilOption = Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")]
 ComponentOption = Annotated[
@@ -187,13 +185,17 @@ def _fold_row(fold: dict[str, Any], names: list[str]) -> list[str]:
 
 
 def _show_points(title: str, metrics: dict[str, dict[str, list[float]]], cap: float) -> None:
+    from aftercast.models.kinds.remaining_life.evaluation import METRICS
+
     rows = [
-        [who, *(_text(found[name], 0 if name == "score" else 2) for name in METRICS)] for who, found in metrics.items()
+        [who, *("{} [{}, {}]".format(*map(metric.text, found[name])) for name, metric in METRICS.items())]
+        for who, found in metrics.items()
     ]
     say(
         f"{title}. Rows from the 21st cycle on with at most {1.2 * cap:g} left; each unit weighs the same; cap {cap:g}."
     )
-    print_table("", ["", *HEADINGS], rows, right=frozenset(range(1, 5)))
+    columns = ["", *(metric.title for metric in METRICS.values())]
+    print_table("", columns, rows, right=frozenset(range(1, len(columns))))
 
 
 def _show_intervals(title: str, found: dict[str, dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.scope import Scope
 from aftercast.models.kinds.anomaly.deviation import Groups
-from aftercast.models.kinds.anomaly.episodes import AlarmRate, alarm_rate, begun
+from aftercast.models.kinds.anomaly.episodes import AlarmRate, begun
 from aftercast.models.kinds.anomaly.ignored import ignored_mask, ignored_notices
 from aftercast.models.kinds.anomaly.sentences import deviating, silence_notices
 from aftercast.models.kinds.anomaly.settings import AnomalySettings
@@ -114,16 +114,6 @@ class AnomalyView:
         frame["deviations"] = self._deviating(rows.panel.values, found, alarm)
         frame["notices"] = pd.Series([tuple(texts) for texts in notices], index=frame.index, dtype=object)
         return frame
-
-    def rate_of(self, scored: pd.DataFrame) -> AlarmRate:
-        """Rate of alarm episodes over the judged rows of what :meth:`score` returned.
-
-        An episode counts where it begins, so one that began before the rows given does not count.
-        """
-        new = (scored["device_id"] != scored["device_id"].shift()).to_numpy()
-        offsets = np.append(np.flatnonzero(new), len(scored)).astype(np.int64)
-        starts = (scored["unusual_since"] == scored["cutoff"]).to_numpy()
-        return alarm_rate(offsets, starts, scored["anomaly_score"].notna().to_numpy(), self.every_us)
 
     def _deviating(self, values: Floats, found: Deviations, alarm: Mask) -> pd.Series:
         out: list[tuple[object, ...]] = [()] * len(alarm)

@@ -76,8 +76,8 @@ class Judged:
 
     @cached_property
     def coverage(self) -> dict[str, dict[str, Any]]:
-        """Coverage and width of the model's intervals over all folds and by stage, as the model widens them."""
-        return measure_intervals(self.samples[OURS], self.given, self.settings)
+        """Coverage and width over all folds and by stage of intervals that a unit had no say in: by the other folds."""
+        return measure_intervals(self.samples[OURS], self.honest, self.settings)
 
     def report(self) -> dict[str, Any]:
         """Everything as plain values: all folds together, then fold by fold."""
@@ -89,8 +89,8 @@ class Judged:
             "models": self.points,
             "against_age": self.against_age,
             "better_than_age": self.better_than_age,
-            "intervals": self.coverage,
-            "intervals_by_other_folds": measure_intervals(self.samples[OURS], self.honest, self.settings),
+            "intervals": measure_intervals(self.samples[OURS], self.given, self.settings),
+            "intervals_by_other_folds": self.coverage,
             "folds": [self._fold(int(each), fold == each) for each in np.unique(fold)],
         }
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.metrics import Metric
 from aftercast.models.kinds.remaining_life.baseline import BASELINES, Baseline
 from aftercast.models.kinds.remaining_life.calibration import stage_of
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
@@ -22,6 +23,16 @@ from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
 
 Measured: TypeAlias = dict[str, list[float]]
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("rmse", "RMSE, capped", "lower", format=".2f"),
+        Metric("rmse_uncapped", "RMSE, uncapped", "lower", format=".2f"),
+        Metric("mae", "MAE, capped", "lower", format=".2f"),
+        Metric("score", "cost score", "lower", format=".0f"),
+    )
+}
+"""Errors of a point prediction, in cycles, as :func:`measure_point` gives them."""
 RESAMPLES: Final = 2000
 TAILS: Final = (0.025, 0.975)
 OURS: Final = "aftercast"
