@@ -43,8 +43,8 @@ class HazardModel:
     thresholds
         Shape (H, C + 1): the probability from which a row is called failing, last column for any component; NaN where
         the later part of the training time held no failure to choose it by.
-    pooled
-        Components with too few failures: judged by their base rate alone.
+    rare
+        Components with too few failures: forecast by their base rate alone.
     bands
         ``bands[k]`` gives the interval of the probability of any component within ``horizons_us[k]``; None where the
         later part of the training time was too short to tell.
@@ -55,7 +55,7 @@ class HazardModel:
     schema: Schema
     cells: tuple[tuple[Cell, ...], ...]
     thresholds: Floats
-    pooled: tuple[str, ...]
+    rare: tuple[str, ...]
     settings: HazardSettings
     bands: tuple[Band | None, ...]
 
@@ -68,7 +68,7 @@ class HazardModel:
         components: Sequence[str],
         settings: HazardSettings | None = None,
         *,
-        pooled: Sequence[str] = (),
+        rare: Sequence[str] = (),
         validation: tuple[pd.DataFrame, Labels] | None = None,
         rounds: Sequence[Sequence[int]] | None = None,
         owner: Ints | None = None,
@@ -79,7 +79,7 @@ class HazardModel:
         ----------
         features, labels
             n aligned rows.
-        pooled
+        rare
             Components that get their base rate instead of boosters.
         validation
             Later rows whose log loss stops the growing.
@@ -97,7 +97,7 @@ class HazardModel:
         if validation is not None:
             later = BinnedRows.of(schema.matrix(validation[0]), validation[1], schema.categorical, reference=binned)
         missed_by = _missed_by(np.arange(len(features)) if owner is None else owner, chosen)
-        growth = _Growth(binned, chosen, tuple(pooled), later, missed_by)
+        growth = _Growth(binned, chosen, tuple(rare), later, missed_by)
         wanted = [
             (c, name, (start, end), None if rounds is None else rounds[k][c])
             for k, (start, end) in enumerate(_bounds(horizons))
@@ -107,7 +107,7 @@ class HazardModel:
         cells = tuple(tuple(next(grown) for _ in components) for _ in horizons)
         thresholds = np.full((len(horizons), len(components) + 1), np.nan)
         none = (None,) * len(horizons)
-        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(pooled), chosen, none)
+        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(rare), chosen, none)
 
     @property
     def rounds(self) -> list[list[int]]:
@@ -223,14 +223,14 @@ class HazardModel:
 class _Growth:
     binned: BinnedRows
     settings: HazardSettings
-    pooled: tuple[str, ...]
+    rare: tuple[str, ...]
     later: BinnedRows | None
     missed_by: Ints
 
     def cell(self, c: int, name: str, bounds: tuple[int, int], rounds: int | None) -> Cell:
         found = self.binned.interval(c, *bounds)
         later = None if self.later is None else (self.later, self.later.interval(c, *bounds))
-        members = [] if name in self.pooled else self._members(found)
+        members = [] if name in self.rare else self._members(found)
         span = bounds[1] - bounds[0]
         boosters = (
             fit_booster(self.binned, rows, settings, span_us=span, later=later, rounds=rounds)
