@@ -11,16 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftercast.models.interpolation import risk_within, time_to
 from aftercast.models.words.answers import (
     Driver,
     Score,
     answer,
     not_judged,
     percent,
-    risk_within,
     score_from_dict,
     score_to_dict,
-    time_to,
     words,
 )
 from aftercast.operations.clocks import DAY_US, HOUR_US

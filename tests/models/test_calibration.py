@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.models.fit.calibration import OWN, Calibrator, fit_calibrator
+from aftercast.models.fit.calibration import OF_ONE, Calibrator, fit_calibrator
 
 
 @given(st.floats(0, 1), st.floats(0, 5), st.floats(-5, 5))
@@ -54,7 +54,7 @@ def test_repeated_rows_of_one_event_count_as_one() -> None:
 def test_a_component_with_few_events_stays_near_what_all_share() -> None:
     shared = Calibrator(0.8, -0.5)
     event = np.arange(100) < 10
-    found = fit_calibrator(np.full(100, 0.05), event, around=shared, spread=OWN)
+    found = fit_calibrator(np.full(100, 0.05), event, around=shared, spread=OF_ONE)
     assert shared.offset < found.offset < shared.offset + 0.2
     assert fit_calibrator(np.full(100, 0.05), np.zeros(100, dtype=bool), around=shared) == shared
 

@@ -117,8 +117,8 @@ def test_the_order_of_columns_does_not_matter(model: HazardModel, world: Any) ->
     assert np.array_equal(model.predict(turned).probability, model.predict(world.features).probability)
 
 
-def test_a_pooled_component_has_its_base_rate_everywhere(world: Any) -> None:
-    fitted = HazardModel.fit(world.features, world.labels, HORIZONS, ("pump", "fan"), SMALL, pooled=("fan",))
+def test_a_rare_component_has_its_base_rate_everywhere(world: Any) -> None:
+    fitted = HazardModel.fit(world.features, world.labels, HORIZONS, ("pump", "fan"), SMALL, rare=("fan",))
     risks = fitted.predict(world.features).probability[:, 0, 1]
     assert len(np.unique(risks)) == 1
     assert risks[0] == pytest.approx(0.01, rel=0.3)

@@ -16,7 +16,7 @@ from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.fit import tuning as module
 from aftercast.models.fit.settings_file import NAMES, described_settings, read_settings, write_settings
 from aftercast.models.fit.tuning import Found, search, settings_of, tuned
-from aftercast.models.fit.tuning_folds import Fold, Ground, Loss, compared
+from aftercast.models.fit.tuning_folds import Candidates, Fold, Loss, compared
 from aftercast.models.hazard import HazardSettings
 from aftercast.operations.clocks import parse_time, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
@@ -101,12 +101,12 @@ def test_hopeless_settings_are_given_up_after_a_fold(
     """From the sixth trial on every booster has one round of a thousand leaves."""
     tried: list[HazardSettings] = []
 
-    def worse(ground: Ground, fold: Fold, settings: HazardSettings) -> Loss:
+    def worse(ground: Candidates, fold: Fold, settings: HazardSettings) -> Loss:
         if settings not in tried:
             tried.append(settings)
         return Loss(np.array([float(len(tried))]), np.array([1.0]))
 
-    monkeypatch.setattr(Ground, "loss", worse)
+    monkeypatch.setattr(Candidates, "loss", worse)
     trials = found_in(fleet_workspace, folds=4, trials=8).trials
     assert [trial.pruned for trial in trials] == [False] * 5 + [True] * 3
     assert [len(trial.losses) for trial in trials] == [3] * 5 + [1] * 3
@@ -148,7 +148,7 @@ def test_what_to_train_with_is_the_best_only_where_the_held_fold_says_so(
     fleet_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:
     verdict = compared(Loss(np.full(9, 1.0), np.ones(9)), Loss(np.full(9, 2.0 if better else 1.0), np.ones(9)))
-    monkeypatch.setattr(Ground, "verdict", lambda *_: verdict)
+    monkeypatch.setattr(Candidates, "verdict", lambda *_: verdict)
     monkeypatch.setattr(module, "_mean", lambda trial: -trial.number)
     found = found_in(fleet_workspace, trials=2)
     assert found.best.number == 1

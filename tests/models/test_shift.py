@@ -82,7 +82,7 @@ def model(make_world: Callable[..., World]) -> tuple[HazardModel, World]:
     world = make_world(devices=40, days=20)
     settings = HazardSettings(fallback_rounds=20, members=2)
     horizons = [DAY_US, WEEK_US]
-    made = HazardModel.fit(world.features, world.labels, horizons, ("pump", "fan"), settings, pooled=("fan",))
+    made = HazardModel.fit(world.features, world.labels, horizons, ("pump", "fan"), settings, rare=("fan",))
     band = Band(np.array([0.0, 0.3, 1.0]), np.array([0.0, 0.1, 0.9]), np.array([0.1, 0.6, 1.0]))
     return replace(made, thresholds=np.array([[0.2, 0.5, np.nan]] * 2), bands=(band, None)), world
 

@@ -6,7 +6,7 @@ It is the TOML file ``fleet.toml`` of the workspace; :class:`FleetSpec` is the o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
@@ -103,6 +103,10 @@ class Costs(StrictModel):
     currency: str = "EUR"
 
 
+RESERVED: Final = ("all", "any", "pooled")
+"""Names that reports and forecasts use beside those of components."""
+
+
 class FleetSpec(StrictModel):
     """Everything aftercast must be told about a fleet.
 
@@ -146,6 +150,11 @@ class FleetSpec(StrictModel):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' is listed twice")
+        reserved = sorted({component.name for component in self.components} & set(RESERVED))
+        if reserved:
+            raise ValueError(
+                f"component '{reserved[0]}' has a name that reports use for all components together: choose another"
+            )
         unknown = {r.sensor for r in self.rules} - {s.name for s in self.sensors}
         if unknown:
             raise ValueError(f"a rule names the sensor '{sorted(unknown)[0]}', which is not listed")

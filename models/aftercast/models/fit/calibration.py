@@ -22,7 +22,7 @@ class Spread(NamedTuple):
 
 
 SHARED: Final = Spread(0.1, 0.2)  # of all components of an interval, around the identity
-OWN: Final = Spread(0.05, 0.1)  # of one component, around what all share
+OF_ONE: Final = Spread(0.05, 0.1)  # of one component, around what all share
 
 
 @dataclass(frozen=True)

@@ -252,7 +252,7 @@ class _Fitting:
             self.horizons_us,
             labels.components,
             self.settings,
-            pooled=self.pooled,
+            rare=self.pooled,
             validation=(rows, late_labels),
             owner=examples.owner[early],
         )
@@ -287,7 +287,7 @@ class _Fitting:
             self.horizons_us,
             labels.components,
             self.settings,
-            pooled=self.pooled,
+            rare=self.pooled,
             rounds=draft.rounds,
             owner=examples.owner,
         )

@@ -20,7 +20,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.models.examples.cases import Kind, Progress
 from aftercast.models.fit.shift_windows import moment_of
-from aftercast.models.fit.tuning_folds import Fold, Ground, Verdict, ground_of
+from aftercast.models.fit.tuning_folds import Candidates, Fold, Verdict, candidates_of
 from aftercast.models.hazard import HazardSettings
 from aftercast.operations.errors import SettingsError
 
@@ -134,7 +134,7 @@ def search(
     """
     if folds < 2 or trials < 2:
         raise SettingsError(f"{folds} folds and {trials} trials were asked for.", "Two of each are the least.")
-    ground = ground_of(kind, store, spec, version=version, until=until, folds=folds, progress=progress)
+    candidates = candidates_of(kind, store, spec, version=version, until=until, folds=folds, progress=progress)
     optuna.logging.set_verbosity(logging.WARNING)  # its own lines would disturb the progress shown
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=seed),
@@ -144,23 +144,23 @@ def search(
     tried: list[Trial] = []
     began = time.monotonic()
     while len(tried) < trials and (minutes is None or len(tried) < 2 or time.monotonic() - began < 60 * minutes):
-        tried.append(_tried(study, ground, seed))
+        tried.append(_tried(study, candidates, seed))
         if progress is not None:
             progress(f"best log loss {_mean(_best(tried)):.5f}, trials of {trials}:", len(tried))
     best = _best(tried)
-    verdict = ground.verdict(settings_of(best.values, seed), HazardSettings(seed=seed))
+    verdict = candidates.verdict(settings_of(best.values, seed), HazardSettings(seed=seed))
     chosen = settings_of(best.values, seed) if verdict.better else HazardSettings(seed=seed)
-    return Found(kind, ground.horizon_us, ground.folds, tuple(tried), best, verdict, chosen)
+    return Found(kind, candidates.horizon_us, candidates.folds, tuple(tried), best, verdict, chosen)
 
 
-def _tried(study: optuna.Study, ground: Ground, seed: int) -> Trial:
+def _tried(study: optuna.Study, candidates: Candidates, seed: int) -> Trial:
     trial = study.ask()
     values = _proposed(trial)
     losses: list[float] = []
-    for step, fold in enumerate(ground.folds[:-1]):
-        losses.append(ground.loss(fold, settings_of(values, seed)).mean)
+    for step, fold in enumerate(candidates.folds[:-1]):
+        losses.append(candidates.loss(fold, settings_of(values, seed)).mean)
         trial.report(float(np.mean(losses)), step)
-        if step < len(ground.folds) - 2 and trial.should_prune():
+        if step < len(candidates.folds) - 2 and trial.should_prune():
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return Trial(trial.number, values, tuple(losses), pruned=True)
     study.tell(trial, float(np.mean(losses)))

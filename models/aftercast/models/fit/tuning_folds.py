@@ -102,7 +102,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Candidates:
     """Rows that all trials share.
 
     Attributes
@@ -148,7 +148,7 @@ class Ground:
         return compared(*(self.loss(self.folds[-1], settings) for settings in (best, default)))
 
 
-def ground_of(
+def candidates_of(
     kind: Kind,
     store: Store,
     spec: FleetSpec,
@@ -157,7 +157,7 @@ def ground_of(
     until: pd.Timestamp | None,
     folds: int,
     progress: Progress | None,
-) -> Ground:
+) -> Candidates:
     """Cases of the whole training time, and its folds: evenly over the second half."""
     version = store.version() if version is None else version
     observed = store.observed_until(version)
@@ -172,7 +172,7 @@ def ground_of(
     cases = without(everyone, refusals(kind, store, version=version, known_at=end))
     horizons = tuple(each for each in horizons_of(kind, spec) if each <= horizon)
     outcome = load_outcome(store, spec, version=version, known_at=end)
-    return Ground(spec, cases, outcome, parts, horizons, horizon, end)
+    return Candidates(spec, cases, outcome, parts, horizons, horizon, end)
 
 
 def folds_of(cutoffs: Ints, end: int, horizon_us: int, count: int) -> tuple[Fold, ...]:

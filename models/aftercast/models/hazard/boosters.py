@@ -20,7 +20,7 @@ DATA_PARAMETERS: Final = {"verbosity": -1, "feature_pre_filter": False, "num_thr
 
 
 @dataclass(frozen=True)
-class Ground:
+class BinnedRows:
     """Rows with their labels, binned once; every booster trains on a part of them.
 
     Binning is most of the work of a small booster: one data set for all of a model's twenty makes training twice as
@@ -31,7 +31,7 @@ class Ground:
     labels: Labels
 
     @staticmethod
-    def of(matrix: Matrix, labels: Labels, categorical: list[int], reference: Ground | None = None) -> Ground:
+    def of(matrix: Matrix, labels: Labels, categorical: list[int], reference: BinnedRows | None = None) -> BinnedRows:
         """Bin rows; rows of a later period take the bins of their reference."""
         data = lgb.Dataset(
             matrix,
@@ -41,7 +41,7 @@ class Ground:
             free_raw_data=False,
             params=DATA_PARAMETERS,
         )
-        return Ground(data.construct(), labels)
+        return BinnedRows(data.construct(), labels)
 
     def interval(self, component: int, start_us: int, end_us: int) -> IntervalRows:
         """Rows of one interval and component."""
@@ -56,17 +56,17 @@ class Ground:
 
 
 def fit_booster(
-    ground: Ground,
+    binned: BinnedRows,
     found: IntervalRows,
     settings: HazardSettings,
     *,
     span_us: int,
-    later: tuple[Ground, IntervalRows] | None,
+    later: tuple[BinnedRows, IntervalRows] | None,
     rounds: int | None,
 ) -> lgb.Booster:
     """Booster of the rows of an interval; stopped by later rows with enough events, unless rounds are given."""
     parameters = settings.parameters(found.events, span_us)
-    data = ground.part(found)
+    data = binned.part(found)
     if rounds is not None or later is None or later[1].events < ENOUGH_TO_STOP:
         return lgb.train(parameters, data, num_boost_round=rounds or settings.fallback_rounds)
     stop = lgb.early_stopping(settings.patience, verbose=False)

@@ -12,9 +12,9 @@ import pandas as pd
 
 from aftercast.features.labels import Labels
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.fit.calibration import OWN, Calibrator, fit_calibrator, moved
+from aftercast.models.fit.calibration import OF_ONE, Calibrator, fit_calibrator, moved
 from aftercast.models.fit.probability_intervals import Band
-from aftercast.models.hazard.boosters import Ground, fit_booster
+from aftercast.models.hazard.boosters import BinnedRows, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
 from aftercast.models.hazard.risks import Risks, combine
@@ -44,8 +44,8 @@ class HazardModel:
     thresholds
         Shape (H, C + 1): the probability from which a row is called failing, last column for any component; NaN where
         the later part of the training time held no failure to choose it by.
-    pooled
-        Components with too few failures: judged by their base rate alone.
+    rare
+        Components with too few failures: forecast by their base rate alone.
     bands
         ``bands[k]`` gives the interval of the probability of any component within ``horizons_us[k]``; None where the
         later part of the training time was too short to tell.
@@ -56,7 +56,7 @@ class HazardModel:
     schema: Schema
     cells: tuple[tuple[Cell, ...], ...]
     thresholds: Floats
-    pooled: tuple[str, ...]
+    rare: tuple[str, ...]
     settings: HazardSettings
     bands: tuple[Band | None, ...]
 
@@ -69,7 +69,7 @@ class HazardModel:
         components: Sequence[str],
         settings: HazardSettings | None = None,
         *,
-        pooled: Sequence[str] = (),
+        rare: Sequence[str] = (),
         validation: tuple[pd.DataFrame, Labels] | None = None,
         rounds: Sequence[Sequence[int]] | None = None,
         owner: Ints | None = None,
@@ -80,7 +80,7 @@ class HazardModel:
         ----------
         features, labels
             n aligned rows.
-        pooled
+        rare
             Components that get their base rate instead of boosters.
         validation
             Later rows whose log loss stops the growing.
@@ -93,12 +93,12 @@ class HazardModel:
         chosen = settings or HazardSettings()
         schema = Schema.of(features)
         horizons = np.asarray(horizons_us, dtype=np.int64)
-        ground = Ground.of(schema.matrix(features), labels, schema.categorical)
+        binned = BinnedRows.of(schema.matrix(features), labels, schema.categorical)
         later = None
         if validation is not None:
-            later = Ground.of(schema.matrix(validation[0]), validation[1], schema.categorical, reference=ground)
+            later = BinnedRows.of(schema.matrix(validation[0]), validation[1], schema.categorical, reference=binned)
         missed_by = _missed_by(np.arange(len(features)) if owner is None else owner, chosen)
-        growth = _Growth(ground, chosen, tuple(pooled), later, missed_by)
+        growth = _Growth(binned, chosen, tuple(rare), later, missed_by)
         wanted = [
             (c, name, (start, end), None if rounds is None else rounds[k][c])
             for k, (start, end) in enumerate(_bounds(horizons))
@@ -108,7 +108,7 @@ class HazardModel:
         cells = tuple(tuple(next(grown) for _ in components) for _ in horizons)
         thresholds = np.full((len(horizons), len(components) + 1), np.nan)
         none = (None,) * len(horizons)
-        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(pooled), chosen, none)
+        return cls(tuple(components), horizons, schema, cells, thresholds, tuple(rare), chosen, none)
 
     @property
     def rounds(self) -> list[list[int]]:
@@ -153,7 +153,7 @@ class HazardModel:
         if not seen:
             return row
         shared = fit_calibrator(*(np.concatenate(parts) for parts in zip(*seen.values(), strict=True)))
-        own = {c: fit_calibrator(*rows, around=shared, spread=OWN) for c, rows in seen.items()}
+        own = {c: fit_calibrator(*rows, around=shared, spread=OF_ONE) for c, rows in seen.items()}
         return tuple(replace(cell, calibrator=own[c]) if c in own else cell for c, cell in enumerate(row))
 
     def _raw(self, matrix: Matrix) -> Floats:
@@ -232,19 +232,19 @@ class HazardModel:
 
 @dataclass(frozen=True)
 class _Growth:
-    ground: Ground
+    binned: BinnedRows
     settings: HazardSettings
-    pooled: tuple[str, ...]
-    later: Ground | None
+    rare: tuple[str, ...]
+    later: BinnedRows | None
     missed_by: Ints
 
     def cell(self, c: int, name: str, bounds: tuple[int, int], rounds: int | None) -> Cell:
-        found = self.ground.interval(c, *bounds)
+        found = self.binned.interval(c, *bounds)
         later = None if self.later is None else (self.later, self.later.interval(c, *bounds))
-        members = [] if name in self.pooled else self._members(found)
+        members = [] if name in self.rare else self._members(found)
         span = bounds[1] - bounds[0]
         boosters = (
-            fit_booster(self.ground, rows, settings, span_us=span, later=later, rounds=rounds)
+            fit_booster(self.binned, rows, settings, span_us=span, later=later, rounds=rounds)
             for settings, rows in members
         )
         return Cell(tuple(boosters), found.rate, Calibrator())

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints
+from aftercast.models.interpolation import place
 from aftercast.operations.clocks import format_duration
 from aftercast.operations.errors import ModelMismatchError
 
@@ -48,11 +49,9 @@ class Risks:
                 f"not {format_duration(duration_us)}.",
                 "Ask for a shorter horizon, or train with longer horizons in fleet.toml.",
             )
-        at = int(np.searchsorted(self.horizons_us, duration_us))
-        if int(self.horizons_us[at]) == duration_us:
+        at, share = place(self.horizons_us.tolist(), duration_us)
+        if share == 1.0:
             return self.probability[:, at], self.any_probability[:, at]
-        start = 0 if at == 0 else int(self.horizons_us[at - 1])
-        share = (duration_us - start) / (int(self.horizons_us[at]) - start)
         survival = np.log1p(-np.minimum(self.probability, HIGHEST))
         before = survival[:, at - 1] if at > 0 else np.zeros_like(survival[:, 0])
         total = before + share * (survival[:, at] - before)

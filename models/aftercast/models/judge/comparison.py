@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.judge.bootstrap import DRAWS, Drawn, Interval, difference_interval, draw_weights
-from aftercast.models.judge.evaluation import ALL
+from aftercast.models.judge.evaluation import ALL, failure_numbers
 from aftercast.models.judge.forecasts import NUMBERS, ForecastFile
 from aftercast.models.judge.metrics import (
     FOUND,
@@ -215,15 +215,12 @@ def _example(row: pd.Series[Any]) -> str:
 def rows_of(frame: pd.DataFrame, owner: Ints, meta: Mapping[str, Any]) -> Rows:
     """Rows of one component, sorted by id and cutoff, as they were when they were judged."""
     event = frame["event"].to_numpy(dtype=bool)
-    failed = to_us(frame["failed_at"])
-    number = np.full(len(frame), -1, dtype=np.int64)
-    pairs, inverse = np.unique(np.stack([owner[event], failed[event]], axis=1), axis=0, return_inverse=True)
-    number[event] = inverse.reshape(-1)
+    number, moments = failure_numbers(owner, to_us(frame["failed_at"]), event)
     return Rows(
         owner,
         to_us(frame["cutoff"]),
         number,
-        pairs[:, 1],
+        moments,
         frame["known"].to_numpy(dtype=bool),
         meta["every_us"],
         covers_us=meta["horizon_us"],

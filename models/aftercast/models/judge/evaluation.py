@@ -75,7 +75,7 @@ class Truth:
         event = time <= self.horizon_us
         known = self.labels.valid & (event | (watched >= self.horizon_us))
         moment = self.examples.cutoff_us + np.where(event, time, 0)
-        number, moments = _number(self.owner, moment, event & known)
+        number, moments = failure_numbers(self.owner, moment, event & known)
         return Rows(
             self.owner,
             self.examples.cutoff_us,
@@ -210,7 +210,7 @@ def _evaluate(rows: Rows, probability: Floats, threshold: Floats) -> dict[str, A
     return found | at_threshold | {"budgets": budget_metrics(rows, probability)}
 
 
-def _number(owner: Ints, moment: Ints, event: Mask) -> tuple[Ints, Ints]:
+def failure_numbers(owner: Ints, moment: Ints, event: Mask) -> tuple[Ints, Ints]:
     """Return the number of the failure of each row (-1 without) and the times of the distinct (owner, moment)."""
     number = np.full(len(owner), -1, dtype=np.int64)
     pairs = np.stack([owner[event], moment[event]], axis=1)
@@ -226,5 +226,5 @@ def failures_in(labels: Labels, examples: Examples) -> Ints:
     for c in range(len(labels.components)):
         time = labels.time_to_event_us[:, c]
         seen = labels.valid & (time != NEVER)
-        counts.append(len(_number(owner, examples.cutoff_us + np.where(seen, time, 0), seen)[1]))
+        counts.append(len(failure_numbers(owner, examples.cutoff_us + np.where(seen, time, 0), seen)[1]))
     return np.array(counts, dtype=np.int64)

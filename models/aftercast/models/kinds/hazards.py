@@ -23,6 +23,7 @@ from aftercast.models.fit.training import OWN as OWN_FORECASTS
 from aftercast.models.fit.training import Trained, train_from_store
 from aftercast.models.fit.tuning import Found, search
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.interpolation import risk_within
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
 from aftercast.models.judge.forecasts import read_forecasts
@@ -39,7 +40,6 @@ from aftercast.models.words.answers import (
     Score,
     answer,
     check_horizon,
-    risk_within,
     score_from_dict,
     score_to_dict,
 )

@@ -126,16 +126,7 @@ def _sampled(panel: Panel) -> Panel:
     chosen = order[np.cumsum(rows[order]) <= max(limits.column_rows, rows.max(initial=0))]
     if len(chosen) == len(rows):
         return panel
-    mask = np.isin(panel.owner, chosen)
-    return Panel(
-        panel.features[mask].reset_index(drop=True),
-        panel.examples.take(mask),
-        panel.labels.take(mask),
-        panel.attributes,
-        {name: moments[mask] for name, moments in panel.sources.items()},
-        panel.horizons_us,
-        limits,
-    )
+    return panel.take(np.isin(panel.owner, chosen))
 
 
 def _weighed(found: Finding, proven: Collection[str]) -> Finding:

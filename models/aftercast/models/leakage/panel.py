@@ -14,7 +14,7 @@ from scipy.special import gammaln
 
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.aliases import Floats, Ints
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.leakage.settings import LeakageSettings
 from aftercast.operations.clocks import NEVER, to_us
 
@@ -110,6 +110,29 @@ class Panel:
             return np.asarray(self.labels.follow_up_us.min(axis=1))
         return np.asarray(self.labels.follow_up_us[:, self.labels.components.index(outcome)])
 
+    def matches(self, values: Floats, statistic: Floats) -> int:
+        """In how many places values equal a statistic up to unit and offset; 0 where they do not, or by mere chance."""
+        both = np.isfinite(values) & np.isfinite(statistic)
+        if not self.by_design(statistic[both]) or not is_affine(values[both], statistic[both]):
+            return 0
+        return int(both.sum())
+
+    def by_design(self, statistic: npt.ArrayLike) -> bool:
+        """Whether equality with a statistic in every place is too unlikely for chance."""
+        return log10_arrangements(statistic) >= -np.log10(self.settings.chance)
+
+    def take(self, rows: Mask) -> Panel:
+        """Panel of some rows, whole lives of them."""
+        return Panel(
+            self.features[rows].reset_index(drop=True),
+            self.examples.take(rows),
+            self.labels.take(rows),
+            self.attributes,
+            {name: moments[rows] for name, moments in self.sources.items()},
+            self.horizons_us,
+            self.settings,
+        )
+
     def events(self, outcome: str) -> Events:
         """Distinct events after the first cutoff of each id."""
         wait = self.time_to(outcome)
@@ -150,6 +173,11 @@ def log10_arrangements(values: npt.ArrayLike) -> float:
     """
     counts = np.unique(np.asarray(values), return_counts=True)[1]
     return float((gammaln(counts.sum() + 1) - gammaln(counts + 1).sum()) / np.log(10.0))
+
+
+def too_few(count: int, least: int, what: str) -> str:
+    """Why a check cannot judge, with the numbers; empty where there are enough."""
+    return "" if count >= least else f"not judged: {count} {what}, {least} are the least"
 
 
 def is_affine(x: Floats, y: Floats) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.models.forecast import Forecast, Statement
+from aftercast.models.interpolation import risk_within, time_to
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.words.next_step import NextStep, next_step
 from aftercast.models.words.parts import PartUse
@@ -232,40 +233,7 @@ def threshold_within(horizons_us: Sequence[int], thresholds: Sequence[float], ho
     >>> threshold_within([10, 20], [0.25, math.nan], 10), threshold_within([10, 20], [0.25, math.nan], 15)
     (0.25, nan)
     """
-    if len(thresholds) == 0:
-        return math.nan
-    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
-    if horizons_us[at] == horizon_us:
-        return thresholds[at]
-    start, before = (horizons_us[at - 1], _hazard(thresholds[at - 1])) if at > 0 else (0, 0.0)
-    share = (horizon_us - start) / (horizons_us[at] - start)
-    return -math.expm1(-(before + share * (_hazard(thresholds[at]) - before)))
-
-
-def risk_within(horizons_us: Sequence[int], risks: Sequence[float], horizon_us: int) -> float:
-    """Probability within a horizon, by interpolating the cumulative hazard -log(1 - p) linearly from (0, 0).
-
-    That is the hazard of Nelson and Aalen held constant inside an interval; at the model's own horizons the stored
-    probability is returned unchanged.
-
-    Parameters
-    ----------
-    horizons_us, risks
-        Shape (H,), ascending; horizon_us in (0, horizons_us[-1]].
-
-    >>> risk_within([10, 20], [0.0, 1.0], 10), risk_within([10, 20], [0.0, 1.0], 20)
-    (0.0, 1.0)
-    >>> round(risk_within([10], [0.75], 5), 9)
-    0.5
-    """
-    at = next(i for i, end in enumerate(horizons_us) if horizon_us <= end)
-    if horizons_us[at] == horizon_us:
-        return risks[at]
-    if at > 0 and risks[at - 1] >= 1:
-        return 1.0
-    start, before = (horizons_us[at - 1], _hazard(risks[at - 1])) if at > 0 else (0, 0.0)
-    share = (horizon_us - start) / (horizons_us[at] - start)
-    return -math.expm1(-(before + share * (_hazard(risks[at]) - before)))
+    return risk_within(horizons_us, thresholds, horizon_us) if len(thresholds) > 0 else math.nan
 
 
 def remaining_life(score: Score) -> RemainingLife:
@@ -273,25 +241,6 @@ def remaining_life(score: Score) -> RemainingLife:
     ends = [time_to(score.horizons_us, score.any_risk, share) for share in (0.1, 0.5, 0.9)]
     lower, median, upper = (None if end is None else end / DAY_US for end in ends)
     return RemainingLife(lower, median, upper, score.horizons_us[-1] / DAY_US)
-
-
-def time_to(horizons_us: Sequence[int], risks: Sequence[float], share: float) -> float | None:
-    """Time after which the probability reaches a share in (0, 1), microseconds; None beyond the longest horizon.
-
-    The inverse of :func:`risk_within`.
-
-    >>> time_to([10], [0.75], 0.5), time_to([10], [0.75], 0.8)
-    (5.0, None)
-    """
-    wanted = _hazard(share)
-    start, before = 0, 0.0
-    for end, risk in zip(horizons_us, risks, strict=True):
-        reached = _hazard(risk)
-        if wanted <= reached:
-            part = 1.0 if math.isinf(reached) else (wanted - before) / (reached - before)
-            return start + part * (end - start)
-        start, before = end, reached
-    return None
 
 
 def words(duration_us: int) -> str:
@@ -400,10 +349,6 @@ def check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
             f"The model forecasts up to {format_duration(horizons_us[-1])}, not {format_duration(horizon_us)}.",
             "Ask for a shorter horizon, or add this one to `horizons` in fleet.toml and train again.",
         )
-
-
-def _hazard(risk: float) -> float:
-    return math.inf if risk >= 1 else -math.log1p(-risk)
 
 
 def _sentence(kind: Kind, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:

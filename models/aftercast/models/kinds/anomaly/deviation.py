@@ -16,8 +16,7 @@ from aftercast.models.kinds.anomaly.settings import ALONE, OWN, AnomalySettings
 from aftercast.operations.clocks import DAY_US, HOUR_US
 
 LONG_US: Final = 36_500 * DAY_US
-"""What a deviation is taken from: own past of the distance to the cohort's median, own past of the value (where there
-is no cohort), or the cohort alone (where there is no own past)."""
+"""Age of a device whose components were never renewed: longer than any past."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def renewal_age_us(features: pd.DataFrame, components: Sequence[str]) -> Ints:
 
 
 @dataclass(frozen=True)
-class Usual:
+class Norms:
     """What is usual for one signal, shape (n,) each; NaN where unknown.
 
     Attributes
@@ -101,7 +100,7 @@ class Usual:
         return relative, self.cohort_scale, self.devices
 
 
-def usual(values: Floats, groups: Groups, gap_us: int, settings: AnomalySettings) -> Usual:
+def norms_of(values: Floats, groups: Groups, gap_us: int, settings: AnomalySettings) -> Norms:
     """What is usual for one signal at every row, from rows at or before its own cutoff; values have shape (n,)."""
     cohort, cohort_scale, devices = (np.empty(len(values)) for _ in range(3))
     ordered = group_middle(groups.cohort, values[groups.order], settings.minimum_cohort)
@@ -111,7 +110,7 @@ def usual(values: Floats, groups: Groups, gap_us: int, settings: AnomalySettings
     shift, shift_scale, _ = own_past(
         groups.offsets, groups.cutoffs, groups.renewed, values - cohort, gap_us, span, minimum
     )
-    return Usual(values, own, own_scale, rows, cohort, cohort_scale, devices, shift, shift_scale)
+    return Norms(values, own, own_scale, rows, cohort, cohort_scale, devices, shift, shift_scale)
 
 
 def moderated(own: Floats, number: Floats, fleet: float, prior: int) -> Floats:

@@ -12,7 +12,6 @@ from aftercast.models.aliases import Ints, Mask
 from aftercast.operations.clocks import DAY_US
 
 MONTH_US: Final = 30 * DAY_US
-LONG_AGO: Final = np.iinfo(np.int64).min // 2
 
 
 def episode_starts(offsets: Ints, cutoff_us: Ints, alarm: Mask, quiet_us: int) -> Mask:
@@ -70,12 +69,6 @@ class AlarmRate:
         """
         d = self.dispersion
         return float(gamma.ppf(confidence, self.episodes / d + 1) * d / self.device_months)
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Two-sided interval of the rate in the same way."""
-        d, tail = self.dispersion, (1 - confidence) / 2
-        low = 0.0 if self.episodes == 0 else float(gamma.ppf(tail, self.episodes / d)) * d / self.device_months
-        return low, self.upper(1 - tail)
 
 
 def alarm_rate(offsets: Ints, starts: Mask, judged: Mask, every_us: int) -> AlarmRate:

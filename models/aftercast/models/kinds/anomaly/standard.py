@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.kinds.anomaly.deviation import Groups, Usual, moderated, usual
+from aftercast.models.kinds.anomaly.deviation import Groups, Norms, moderated, norms_of
 from aftercast.models.kinds.anomaly.episodes import MONTH_US
 from aftercast.models.kinds.anomaly.kernels import NORMAL
 from aftercast.models.kinds.anomaly.settings import BASES, COHORT, AnomalySettings
@@ -116,7 +116,7 @@ def learn_standard(panel: Panel, learning: Mask) -> Standard:
     scale, extreme = (np.full((len(panel.signals), BASES), np.nan) for _ in range(2))
     size = np.full((*panel.values.shape, 2), np.nan)
     plain = Standard(floors, scale, extreme, np.ones(2))
-    for j, known in every_usual(panel, floors):
+    for j, known in every_norms(panel, floors):
         for basis in range(BASES):
             distance, own, number = known.deviation(basis)
             here = _chosen(distance, own, learning)
@@ -159,11 +159,11 @@ def _monthly_maxima(size: Floats, groups: Groups, chosen: Mask) -> Floats:
     return np.asarray(np.maximum.reduceat(size[rows], np.flatnonzero(new)))
 
 
-def every_usual(panel: Panel, floors: Floats) -> Iterator[tuple[int, Usual]]:
+def every_norms(panel: Panel, floors: Floats) -> Iterator[tuple[int, Norms]]:
     """Yield what is usual for each signal of a panel, one after the other to save memory."""
     compared = watched(panel.values, panel.signals, floors)
     for j in range(len(panel.signals)):
-        yield j, usual(np.ascontiguousarray(compared[:, j]), panel.groups, panel.gap_us, panel.settings)
+        yield j, norms_of(np.ascontiguousarray(compared[:, j]), panel.groups, panel.gap_us, panel.settings)
 
 
 def fleet_scale(distance: Floats, own: Floats) -> float:
@@ -185,14 +185,14 @@ def deviations(panel: Panel, standard: Standard) -> Deviations:
     shape = panel.values.shape
     size = np.full((*shape, 2), np.nan)
     shown = [np.empty(shape, dtype=np.float32) for _ in range(4)]
-    for j, known in every_usual(panel, standard.floors):
+    for j, known in every_norms(panel, standard.floors):
         size[:, j] = _sizes(panel, j, known, standard)
         for kept, values in zip(shown, (known.own, known.own_scale, known.cohort, known.cohort_scale), strict=True):
             kept[:, j] = values
     return Deviations(size, *shown)
 
 
-def _sizes(panel: Panel, j: int, known: Usual, standard: Standard) -> Floats:
+def _sizes(panel: Panel, j: int, known: Norms, standard: Standard) -> Floats:
     """Deviations of signal j from past and cohort, shape (n, 2)."""
     size = np.full((len(panel.values), 2), np.nan)
     for basis in panel.settings.bases:

@@ -76,12 +76,7 @@ class Judged:
 
     @cached_property
     def coverage(self) -> dict[str, dict[str, Any]]:
-        """Coverage and width of the model's intervals over all folds and by stage, as the model widens them."""
-        return measure_intervals(self.samples[OURS], self.given, self.settings)
-
-    @cached_property
-    def honest_coverage(self) -> dict[str, dict[str, Any]]:
-        """Coverage and width, over all folds and by stage, of intervals in which the rows had no say."""
+        """Coverage and width over all folds and by stage of intervals that a unit had no say in: by the other folds."""
         return measure_intervals(self.samples[OURS], self.honest, self.settings)
 
     def report(self) -> dict[str, Any]:
@@ -94,8 +89,8 @@ class Judged:
             "models": self.points,
             "against_age": self.against_age,
             "better_than_age": self.better_than_age,
-            "intervals": self.coverage,
-            "intervals_by_other_folds": self.honest_coverage,
+            "intervals": measure_intervals(self.samples[OURS], self.given, self.settings),
+            "intervals_by_other_folds": self.coverage,
             "folds": [self._fold(int(each), fold == each) for each in np.unique(fold)],
         }
 

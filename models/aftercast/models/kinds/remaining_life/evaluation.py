@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.bootstrap import TAILS, draw_weights, share
+from aftercast.models.judge.metrics import Metric
 from aftercast.models.kinds.remaining_life.baseline import BASELINES, Baseline
 from aftercast.models.kinds.remaining_life.calibration import stage_of
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
@@ -22,8 +24,17 @@ from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
 
 Measured: TypeAlias = dict[str, list[float]]
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("rmse", "RMSE, capped", "lower", format=".2f"),
+        Metric("rmse_uncapped", "RMSE, uncapped", "lower", format=".2f"),
+        Metric("mae", "MAE, capped", "lower", format=".2f"),
+        Metric("score", "cost score", "lower", format=".0f"),
+    )
+}
+"""Errors of a point prediction, in cycles, as :func:`measure_point` gives them."""
 RESAMPLES: Final = 2000
-TAILS: Final = (0.025, 0.975)
 OURS: Final = "aftercast"
 CAUTIOUS: Final = "aftercast, cautious"
 
@@ -64,7 +75,7 @@ def measure_point(sample: Sample, settings: RemainingLifeSettings) -> Measured:
 
     The score is the asymmetric cost of as many rows as there are units.
     """
-    capped = np.clip(sample.predicted, 0, settings.cap) - np.minimum(sample.truth, settings.cap)
+    capped = _capped_error(sample, settings)
     uncapped = sample.predicted - sample.truth
     units = len(np.unique(sample.unit))
     return {
@@ -102,37 +113,29 @@ def rmse_difference(ours: Sample, other: Sample, settings: RemainingLifeSettings
 
     Both are computed from the same draws of units, so that units that are hard for both cancel out.
     """
-    totals, weights = [], np.empty(0)
-    for sample in (ours, other):
-        capped = np.clip(sample.predicted, 0, settings.cap) - np.minimum(sample.truth, settings.cap)
-        total, weights = _by_unit(sample, capped**2)
-        totals.append(total)
-    drawn = _draws(len(weights))
-    below = weights[drawn].sum(axis=1)
-    first, second = (np.sqrt(total[drawn].sum(axis=1) / below) for total in totals)
-    centre = np.sqrt(totals[0].sum() / weights.sum()) - np.sqrt(totals[1].sum() / weights.sum())
-    return [float(centre), *(float(value) for value in np.quantile(first - second, TAILS))]
+    (of_ours, first), (of_other, second) = (
+        _drawn(sample, _capped_error(sample, settings) ** 2, np.sqrt) for sample in (ours, other)
+    )
+    return [of_ours - of_other, *np.quantile(first - second, TAILS).tolist()]
+
+
+def _capped_error(sample: Sample, settings: RemainingLifeSettings) -> Floats:
+    return np.clip(sample.predicted, 0, settings.cap) - np.minimum(sample.truth, settings.cap)
 
 
 def _resampled(sample: Sample, values: Floats, last: Callable[[Floats], Floats] = np.asarray) -> list[float]:
     """Weighted mean of values with the 2.5 and 97.5 % points over units drawn with replacement."""
-    totals, weights = _by_unit(sample, values)
-    drawn = _draws(len(totals))
-    means = last(totals[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
-    centre = last(np.array([totals.sum() / weights.sum()]))[0]
-    return [float(centre), *(float(value) for value in np.quantile(means, TAILS))]
+    centre, drawn = _drawn(sample, values, last)
+    return [centre, *np.quantile(drawn, TAILS).tolist()]
 
 
-def _by_unit(sample: Sample, values: Floats) -> tuple[Floats, Floats]:
-    """Weighted sum of the values of each unit, and the weights, both m."""
+def _drawn(sample: Sample, values: Floats, last: Callable[[Floats], Floats]) -> tuple[float, Floats]:
+    """Weighted mean of values, and the same in each draw of units."""
     _, unit = np.unique(sample.unit, return_inverse=True)
-    totals: Floats = np.bincount(unit, sample.weight * values).astype(np.float64)
-    return totals, np.bincount(unit, sample.weight).astype(np.float64)
-
-
-def _draws(units: int) -> Ints:
-    """Units of each draw, draws x units."""
-    return np.random.default_rng(0).integers(units, size=(RESAMPLES, units))
+    part, whole = (unit, sample.weight * values), (unit, sample.weight)
+    everyone, draws = np.ones((1, unit.max() + 1)), draw_weights(int(unit.max()) + 1, RESAMPLES, seed=0)
+    centre, drawn = (last(share(weights, part, whole).values) for weights in (everyone, draws))
+    return float(centre[0]), drawn
 
 
 def cross_validated(training: Training, trajectories: Trajectories, settings: RemainingLifeSettings) -> Protocol:

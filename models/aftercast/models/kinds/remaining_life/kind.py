@@ -263,7 +263,7 @@ def _metrics(judged: Judged) -> dict[str, dict[str, float]]:
         _word(OWN if who == OURS else who): {name: values[0] for name, values in metrics.items()}
         for who, metrics in judged.points.items()
     }
-    honest = judged.honest_coverage
+    honest = judged.coverage
     for name in ("coverage", "width"):
         found[name] = {_word(stage): row[name][0] for stage, row in honest.items()}
     return {**found, "difference_to_age": {"rmse": judged.against_age[0]}}

@@ -12,11 +12,6 @@ def asymmetric_cost(error: Floats, early: float = 13.0, late: float = 10.0) -> F
     return np.where(error < 0, np.expm1(-np.minimum(error, 0) / early), np.expm1(np.maximum(error, 0) / late))
 
 
-def root_mean_square(error: Floats, weight: Floats | None = None) -> float:
-    """Root of the weighted mean square."""
-    return float(np.sqrt(np.average(error**2, weights=weight)))
-
-
 def covered(lower: Floats, upper: Floats, truth: Floats, open_above: Mask) -> Mask:
     """Whether each truth lies in its interval, both ends included; an open interval has no upper end."""
     return (truth >= lower) & (open_above | (truth <= upper))

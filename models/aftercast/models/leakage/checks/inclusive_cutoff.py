@@ -8,7 +8,7 @@ import numpy as np
 
 from aftercast.features.replay.report import Finding
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.leakage.panel import Panel
+from aftercast.models.leakage.panel import Panel, too_few
 from aftercast.operations.clocks import DAY_US, format_duration
 
 NAME = "inclusive_cutoff"
@@ -35,11 +35,7 @@ def find(panel: Panel) -> Iterator[Finding]:
 def blind(panel: Panel) -> str:
     """Events must follow within a day of cutoffs."""
     soon = max((int((panel.time_to(name) <= DAY_US).sum()) for name in panel.outcomes), default=0)
-    return (
-        ""
-        if soon >= LEAST_EVENTS
-        else f"not judged: {soon} rows have an event within a day, {LEAST_EVENTS} are the least"
-    )
+    return too_few(soon, LEAST_EVENTS, "rows have an event within a day")
 
 
 def _ends(panel: Panel) -> Iterator[tuple[Ints, str]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from aftercast.features.replay.report import Finding, Severity
 from aftercast.models.aliases import Floats, Mask
 from aftercast.models.leakage.lives import Lives
-from aftercast.models.leakage.panel import Panel, is_affine, log10_arrangements
+from aftercast.models.leakage.panel import Panel, is_affine
 
 NAME: Final = "last_seen"
 LEAST_EARLY: Final = 10
@@ -22,7 +22,7 @@ REMAINING: Final = "the time until the last record"
 def find(panel: Panel) -> Iterator[Finding]:
     """Columns that equal the remaining time or the length of the record, or rank devices by them."""
     lives, ends = Lives(panel), panel.cutoffs[panel.lasts]
-    exact = log10_arrangements(ends) >= -np.log10(panel.settings.chance)
+    exact = panel.by_design(ends)
     remaining = (ends[panel.owner] - panel.cutoffs).astype(np.float64)
     early = (ends < ends.max() - 2 * panel.step_us)[panel.owner]
     left = _Ranked(panel, remaining, early) if len(np.unique(panel.owner[early])) >= LEAST_EARLY else None
@@ -47,10 +47,8 @@ def _equal(panel: Panel, lives: Lives, name: str, remaining: Floats) -> str | No
     values = panel.values(name)
     if not lives.is_constant(name):
         there = np.isfinite(values)
-        ends = np.unique(panel.owner[there])
-        whole = there.mean() > 0.5 and log10_arrangements(panel.cutoffs[panel.lasts][ends]) >= -np.log10(
-            panel.settings.chance
-        )
+        lasts = panel.cutoffs[panel.lasts][np.unique(panel.owner[there])]
+        whole = there.mean() > 0.5 and panel.by_design(lasts)
         return REMAINING if whole and is_affine(values[there], remaining[there]) else None
     first, ends = panel.cutoffs[panel.starts], panel.cutoffs[panel.lasts]
     ways = {
@@ -58,11 +56,8 @@ def _equal(panel: Panel, lives: Lives, name: str, remaining: Floats) -> str | No
         "the time of the last record": ends,
         "the length of the record": ends - first,
     }
-    for about, statistic in ways.items():
-        told = log10_arrangements(statistic) >= -np.log10(panel.settings.chance)
-        if told and is_affine(values[panel.starts], statistic.astype(np.float64)):
-            return about
-    return None
+    found = (about for about, each in ways.items() if panel.matches(values[panel.starts], each.astype(np.float64)) > 0)
+    return next(found, None)
 
 
 class _Ranked:

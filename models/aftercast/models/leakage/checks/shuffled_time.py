@@ -16,7 +16,7 @@ from scipy.stats import norm, rankdata
 
 from aftercast.features.replay.report import Finding, Severity
 from aftercast.models.aliases import Floats, Ints
-from aftercast.models.leakage.panel import Panel
+from aftercast.models.leakage.panel import Panel, too_few
 
 NAME: Final = "shuffled_time"
 BLOCKS: Final = 10
@@ -49,7 +49,7 @@ def find(panel: Panel) -> Iterator[Finding]:
 def blind(panel: Panel) -> str:
     """Enough devices must have events."""
     failing = max((int((_halves(panel, name).sum(axis=0) > 0).sum()) for name in panel.outcomes), default=0)
-    return "" if failing >= LEAST_DEVICES else f"not judged: {failing} ids have events, {LEAST_DEVICES} are the least"
+    return too_few(failing, LEAST_DEVICES, "ids have events")
 
 
 def _between(panel: Panel, values: Floats) -> float:

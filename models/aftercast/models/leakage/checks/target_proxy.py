@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from aftercast.features.replay.report import Finding
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel
+from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel, too_few
 from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration
 
 NAME: Final = "target_proxy"
@@ -68,7 +68,7 @@ def find(panel: Panel) -> Iterator[Finding]:
 def blind(panel: Panel) -> str:
     """Enough events must be known."""
     most = max((len(panel.events(name).at_us) for name in panel.outcomes), default=0)
-    return "" if most >= LEAST_EVENTS else f"not judged: {most} events, {LEAST_EVENTS} are the least"
+    return too_few(most, LEAST_EVENTS, "events")
 
 
 def _questions(panel: Panel, outcome: str) -> list[_Question]:

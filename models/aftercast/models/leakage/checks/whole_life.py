@@ -10,7 +10,7 @@ import numpy as np
 from aftercast.features.replay.report import Finding
 from aftercast.models.aliases import Floats
 from aftercast.models.leakage.lives import Lives
-from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel, is_affine, log10_arrangements
+from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel, too_few
 
 NAME: Final = "whole_life"
 LEAST_LIVES: Final = 5
@@ -31,16 +31,15 @@ def find(panel: Panel) -> Iterator[Finding]:
 def blind(panel: Panel) -> str:
     """Lives must have several rows."""
     several = int((Lives(panel).rows > 1).sum())
-    return "" if several >= LEAST_LIVES else f"not judged: {several} ids have several rows, {LEAST_LIVES} are the least"
+    return too_few(several, LEAST_LIVES, "ids have several rows")
 
 
 def _of_events(panel: Panel, lives: Lives, name: str) -> Iterator[Finding]:
     value = panel.values(name)[panel.starts]
     for about, statistic in lives.event_statistics().items():
-        both = np.isfinite(value) & np.isfinite(statistic)
-        chance = log10_arrangements(statistic[both])
-        if chance >= -np.log10(panel.settings.chance) and is_affine(value[both], statistic[both]):
-            yield _finding(name, f"{about} over the whole life", int(both.sum()))
+        places = panel.matches(value, statistic)
+        if places > 0:
+            yield _finding(name, f"{about} over the whole life", places)
             return
 
 
@@ -52,8 +51,7 @@ def _of_columns(panel: Panel, lives: Lives, name: str) -> Iterator[Finding]:
         for about, statistic in lives.column_statistics(other).items():
             informative = np.isfinite(value) & np.isfinite(statistic) & lives.ahead(other, statistic)
             close = np.isclose(value, statistic, rtol=FLOAT32_TOLERANCE, atol=0.0)
-            chance = log10_arrangements(statistic[informative])
-            enough = informative.sum() >= LEAST_LIVES and chance >= -np.log10(panel.settings.chance)
+            enough = informative.sum() >= LEAST_LIVES and panel.by_design(statistic[informative])
             if enough and close[informative].mean() >= panel.settings.share:
                 yield _finding(name, f"the {about} of {other} over the whole life", int(informative.sum()))
                 return
