@@ -38,7 +38,7 @@ from aftercast.models.scoring.scoring import score_rows
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import verify
 from aftercast.operations.database.keys import create_key
 from aftercast.operations.settings import quiet_libraries
 from aftercast.pipelines.drain import run_drain

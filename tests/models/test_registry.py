@@ -6,6 +6,8 @@ import logging
 import shutil
 import sqlite3
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -30,8 +32,11 @@ from aftercast.models.registry.versions import (
     load_champion,
     load_version,
     promote,
+    promote_by_hand,
     register,
 )
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.reading import newest_entries
 from aftercast.operations.clocks import DAY_US, NEVER
 from aftercast.operations.errors import ModelMismatchError, NotFoundError
 
@@ -184,6 +189,56 @@ def test_a_model_worse_than_the_base_rate_leaves_the_champion_in_place(
     assert load_champion(workspace, "failure").version == "1"
     better = promote(workspace, registered(workspace, record(model, features, "k3")), PASSED)
     assert load_champion(workspace, "failure").version == better.version == "3"
+
+
+def test_of_promotions_at_once_the_model_trained_until_latest_is_champion(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    run_id = registered(workspace, record(model, features)).run_id
+    days = [f"2025-01-{day:02d}T00:00:00+00:00" for day in (3, 7, 2, 6, 4, 5)]
+    versions = [register(workspace, "failure", run_id, day, day) for day in days]
+    together = threading.Barrier(len(versions))
+
+    def promoted(version: Version) -> Version:
+        together.wait()
+        return promote(workspace, version, PASSED)
+
+    with ThreadPoolExecutor(len(versions)) as pool:
+        found = list(pool.map(promoted, versions))
+    champion = champion_version(workspace, "failure")
+    assert champion is not None
+    assert champion.until == max(days)
+    late = [each.until for each in found if not each.champion]
+    assert max(days) not in late
+    assert all("was trained until later" in each.decision for each in found if not each.champion)
+    told = [each["content"]["version"] for each in newest_entries(workspace.path("audit"), len(versions))]
+    assert told[0] == champion.version
+    assert len(told) == len(versions) - len(late)
+
+
+def test_a_promotion_that_the_audit_log_does_not_take_changes_nothing(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    promote(workspace, registered(workspace, record(model, features)), PASSED)
+    before = champion_version(workspace, "failure")
+    second = registered(workspace, record(model, features, "k2"))
+    audit = workspace.path("audit")
+    audit.rename(audit.with_name("kept"))
+    audit.write_text("no folder")
+    with pytest.raises(AuditError):
+        promote(open_workspace(workspace.folder), second, PASSED)
+    with pytest.raises(AuditError):
+        promote_by_hand(open_workspace(workspace.folder), "failure", second.version)
+    assert champion_version(workspace, "failure") == before
+    there = find_version(workspace, "failure", "k2")
+    assert there is not None
+    assert (there.champion, there.decision) == (False, "")
+    audit.unlink()
+    audit.with_name("kept").rename(audit)
+    promote(open_workspace(workspace.folder), second, PASSED)
+    (entry,) = newest_entries(audit, 1)
+    assert (entry["event"], entry["content"]["version"]) == ("model.champion", second.version)
+    assert entry["content"]["decision"] == "Champion: better."
 
 
 def test_asking_a_workspace_without_models_makes_no_tracking_database(workspace: Workspace) -> None:

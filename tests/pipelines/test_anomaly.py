@@ -62,7 +62,7 @@ def test_a_champion_holds_the_rate_and_judges_every_device_in_the_field(
         assert each.data_as_of is None or each.data_as_of <= each.cutoff
         assert (each.since is not None) <= (each.state in {"unusual", "dark"})
     assert any(each.data_as_of is not None for each in found if each.state == "usual")
-    states = [each.state for each in sorted(found, key=lambda each: -cast("float", each.rank))]
+    states = [each.state for each in sorted(found, key=lambda each: -each.ranks[0])]
     order = ["unusual", "dark", "not judged", "usual"]
     assert [order.index(state) for state in states] == sorted(order.index(state) for state in states)
     aftercast_ok("explain", "anomaly", found[0].entity_id, "--json", "-w", str(workspace.folder))

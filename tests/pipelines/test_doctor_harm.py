@@ -25,8 +25,7 @@ from aftercast.cli.doctor.runner import examine
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
-from aftercast.operations.audit.log import AuditLog
-from aftercast.operations.audit.settling import settle
+from aftercast.operations.audit import AuditLog, anchor_log
 from aftercast.operations.database.keys import create_key
 
 NOBODY = 65_534
@@ -193,7 +192,7 @@ def test_entries_of_the_log_that_nobody_anchors_are_counted_after_a_minute(own_f
 
 def test_a_log_that_was_removed_or_begun_anew_is_a_problem(own_fleet: Workspace) -> None:
     own_fleet.audit.append("key.created", {"key_id": "x"})
-    settle(own_fleet.audit, own_fleet.database)
+    anchor_log(own_fleet.audit, own_fleet.database)
     own_fleet.audit.close()
     shutil.rmtree(own_fleet.path("audit"))
     assert "was anchored here" in only(said(own_fleet, "audit"), "problem").found

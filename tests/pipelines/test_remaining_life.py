@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import ViewType
+from tests.pipelines.units import BEGAN, DAY, FAILED, RUNNING, SPEC, add, filled, tables, timed
 
 from aftercast.cli.main import run as aftercast
-from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import Batch
-from aftercast.data.ingest import ingest
-from aftercast.data.workspace import Workspace, create_workspace, open_workspace
+from aftercast.data.fleet import Sensor
+from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.forecast import DistributionForecast
 from aftercast.models.kind import BacktestRequest, Training, TrainingRequest
 from aftercast.models.kinds import kind_of
@@ -56,63 +55,10 @@ from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
 
 KIND: Final = "remaining-life"
-BEGAN: Final = parse_time("2025-01-01")
-DAY, SOON = pd.Timedelta(days=1), pd.Timedelta(microseconds=1)
+SOON: Final = pd.Timedelta(microseconds=1)
 OPTIONS: Final = LifeOptions(cap=50, folds=3, youngest=10, rounds=40, learning_rate=0.1)
 SETTINGS: Final = RemainingLifeSettings(cap=50, folds=3, youngest=10, rounds=40, learning_rate=0.1)
-SPEC: Final = FleetSpec(
-    name="life",
-    sensors=tuple(Sensor(name=name) for name in ("setting_load", "heat", "flow", "hum")),
-    components=(Component(name="rotor", repairable=False),),
-)
 NOISE: Final = SPEC.model_copy(update={"sensors": (Sensor(name="setting_load"), Sensor(name="hum"))})
-FAILED, RUNNING = 24, 6
-
-
-def tables() -> dict[str, pd.DataFrame]:
-    """Units run to failure, units still running of which one is too young, and one that never reported."""
-    rng = np.random.default_rng(3)
-    devices, telemetry, failures = [], [], []
-    for unit in range(FAILED + RUNNING):
-        name, life = f"U{unit}", int(rng.integers(45, 100))
-        seen = life if unit < FAILED else 4 if unit == FAILED else int(life * rng.uniform(0.4, 0.95))
-        wear = (np.arange(1, seen + 1) / life) ** 2
-        times = BEGAN + np.arange(1, seen + 1) * DAY
-        values = {
-            "setting_load": np.ones(seen),
-            "heat": 500 + 10 * wear + rng.normal(0, 1, seen),
-            "flow": 80 - 4 * wear + rng.normal(0, 0.4, seen),
-            "hum": rng.normal(0, 1, seen),
-        }
-        telemetry.append(pd.DataFrame({"device_id": name, "event_time": times, "available_at": times, **values}))
-        devices.append({"device_id": name, "device_model": "M", "installed_at": BEGAN, "available_at": BEGAN})
-        if unit < FAILED:
-            moment = times[-1] + DAY
-            failures.append({"device_id": name, "event_time": moment, "component": "rotor", "available_at": moment})
-    devices.append({"device_id": "U99", "device_model": "M", "installed_at": BEGAN, "available_at": BEGAN})
-    frames = {"devices": pd.DataFrame(devices), "failures": pd.DataFrame(failures), "telemetry": pd.concat(telemetry)}
-    return {name: timed(frame) for name, frame in frames.items()}
-
-
-def timed(frame: pd.DataFrame) -> pd.DataFrame:
-    times = [name for name in frame.columns if name.endswith(("_at", "_time"))]
-    return frame.assign(**{name: pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]") for name in times})
-
-
-def add(workspace: Workspace, frames: dict[str, pd.DataFrame]) -> None:
-    report = ingest(workspace.store, [Batch(n, f, n) for n, f in frames.items()], workspace.fleet, origin="test")
-    assert all(table.quarantined == {} for table in report.tables.values())
-
-
-def filled(folder: Path) -> Workspace:
-    """Workspace of two device buckets, which are soon read."""
-    create_workspace(folder, SPEC)
-    file = folder / "aftercast.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace("device_buckets = 8", "device_buckets = 2"))
-    workspace = open_workspace(folder)
-    assert workspace.store.device_buckets == 2
-    add(workspace, tables())
-    return workspace
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +131,7 @@ def backtest(workspace: Workspace, until: pd.Timestamp | None = None) -> dict[st
 def forecasts(workspace: Workspace, cutoff: pd.Timestamp | None = None) -> list[DistributionForecast]:
     """Stored forecasts as a list gives them: most urgent first, those that cannot be judged last."""
     found = cast("list[DistributionForecast]", stored_forecasts(workspace.database, KIND, cutoff)[1])
-    return sorted(found, key=lambda each: (each.rank is None, -(each.rank or 0), each.entity_id))
+    return sorted(found, key=lambda each: (not each.ranks, [-rank for rank in each.ranks], each.entity_id))
 
 
 def about(result: dict[str, Any]) -> Metadata:
@@ -348,7 +294,7 @@ def test_units_that_cannot_be_judged_are_kept_and_say_what_is_needed(
     for name, cycles in (("U24", 4), ("U99", 0)):
         unit = units[name]
         assert unit.facts["cycles"] == cycles
-        assert [unit.expected, unit.cautious, unit.lower, unit.upper, unit.facts["stage"], unit.rank] == [None] * 6
+        assert [unit.expected, unit.cautious, unit.lower, unit.upper, unit.facts["stage"], unit.urgency] == [None] * 6
         assert f"{cycles} cycles since 2025-01-01, 11 are needed" in unit.notices[0]
         said = kind_of(KIND).answer(unit)
         assert (said.sentence, said.reason) == ("The remaining life cannot be judged", " ".join(unit.notices))
@@ -455,20 +401,21 @@ def test_the_commands_print_what_a_planner_and_a_machine_read(
     own: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = ["--workspace", str(own.folder)]
-    asked = [KIND, "--set", "cap=50", "--set", "folds=2", "--set", "rounds=40", *place]
+    pairs = ("cap=50", "folds=3", "youngest=10", "rounds=40", "learning-rate=0.1")
+    asked = [KIND, *(word for pair in pairs for word in ("--set", pair)), *place]
     shown = printed(capsys, "train", *asked)
     assert "age only" in shown
     assert "Version 1 of aftercast-remaining-life" in shown
     assert json.loads(printed(capsys, "train", *asked, "--json"))["repeated"] is True
     assert json.loads(printed(capsys, "score", "--json", *place))["runs"][0]["notice"] == "5 of 7 running units judged."
-    assert "21 are needed" in printed(capsys, "explain", KIND, "U24", *place)
+    assert "11 are needed" in printed(capsys, "explain", KIND, "U24", *place)
     told = json.loads(printed(capsys, "explain", KIND, "U26", "--json", *place))
     assert (told["unit"], told["component"]) == ("cycles", "rotor")
     assert f"{told['expected']:.0f} cycles left" in told["sentence"]
     report, page, rows = tmp_path / "report.json", tmp_path / "page.html", tmp_path / "rows.parquet"
     files = ["--json", str(report), "--html", str(page), "--forecasts", str(rows)]
     assert "Fold by fold" in printed(capsys, "backtest", *asked, *files)
-    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 2
+    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 3
     assert "age only" in page.read_text(encoding="utf-8")
     compared = json.loads(printed(capsys, "compare", KIND, f"{rows}:age only", str(rows), "--json"))
     assert "B is better" in compared["verdict"]

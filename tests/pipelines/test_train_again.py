@@ -17,7 +17,7 @@ from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.metadata import spec_hash
 from aftercast.models.registry.versions import champion_version, load_champion, newest_version
 from aftercast.models.registry.versions import promote as let_pass
-from aftercast.operations.audit.reading import newest_entries
+from aftercast.operations.audit import newest_entries
 from aftercast.operations.errors import NotFoundError, WorkspaceError
 from aftercast.pipelines.runs import run_key
 from aftercast.pipelines.train import run_train

@@ -14,7 +14,7 @@ from mlflow.artifacts import download_artifacts
 
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.hazard.persistence import FILE
+from aftercast.models.hazard.model import FILE
 from aftercast.models.registry.versions import MODEL_FOLDER, Version, champion_version, model_name, register
 from aftercast.models.registry.versions import client as mlflow_of
 

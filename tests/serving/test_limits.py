@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.types import Message
 
-from aftercast.serving.errors import install
+from aftercast.serving.error_handling import ErrorHandling, install
 from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
 
 LIMIT_BYTES = 1000
@@ -29,6 +29,7 @@ class Waiting:
         self.threads = CapacityLimiter(1)
         self.app = FastAPI(
             middleware=[
+                Middleware(ErrorHandling),
                 Middleware(TimeLimit, within_s=within_s),
                 Middleware(InFlightLimit, most=in_flight),
                 Middleware(BodyLimit, limit=LIMIT_BYTES, within_s=body_s),
@@ -60,7 +61,7 @@ class Waiting:
 
 
 def _said(answered: httpx.Response) -> tuple[int, str]:
-    return answered.status_code, answered.json()["type"].removeprefix("urn:aftercast:problem:")
+    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
 
 
 def test_one_request_too_many_is_refused_at_once_and_those_before_it_are_answered() -> None:

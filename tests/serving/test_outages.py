@@ -110,7 +110,7 @@ def test_without_a_model_of_before_a_service_without_its_registry_is_not_ready(
     with listening(without) as url, client_of(url, without, "predict") as asking:
         assert asking.get("/ready").status_code == 503
         asked = asking.post("/v1/failure-risk", json={"devices": [{"device_id": _device(own_fleet)}]})
-    assert (asked.status_code, asked.json()["type"]) == (503, "urn:aftercast:problem:no-model")
+    assert (asked.status_code, asked.json()["type"]) == (503, "/problems/no-model")
 
 
 def test_a_registry_that_vanishes_leaves_the_model_and_its_return_ends_the_notice(
@@ -229,17 +229,17 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
         before = _ask(asking, fleet)
         on_postgres.go_away()
         meanwhile = _ask(asking, fleet)
-        listed = asking.get("/v1/risk-list")
+        listed = asking.post("/v1/risk-lists", json={})
         record = {"device_id": _device(fleet), "event_time": "2025-01-01T00:00:00Z", "code": "E1"}
         brought = asking.post("/v1/records", json={"table": "faults", "records": [record]})
         told = _ready_when(asking, lambda found: found["database"] == "away")
         figures = asking.get("/metrics")
         on_postgres.come_back()
         back = _ready_when(asking, lambda found: found["database"] == "reachable")
-        after = asking.get("/v1/risk-list")
+        after = asking.post("/v1/risk-lists", json={})
     assert meanwhile == before
-    assert (listed.status_code, listed.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
-    assert (brought.status_code, brought.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
+    assert (listed.status_code, listed.json()["type"]) == (503, "/problems/database-unavailable")
+    assert (brought.status_code, brought.json()["type"]) == (503, "/problems/database-unavailable")
     assert "nothing was taken" in brought.json()["detail"]
     assert (told.status_code, told.json()["database"]) == (200, "away")
     assert "aftercast_database_up 0.0" in figures.text.splitlines()
@@ -295,7 +295,7 @@ def test_a_service_started_without_its_database_is_ready_but_can_check_no_key(
         answered = _until_taken(url, asking)
     again.database.dispose()
     assert (ready.status_code, ready.json()["database"], ready.json()["data_as_of"]) == (200, "away", None)
-    assert (refused.status_code, refused.json()["type"]) == (503, "urn:aftercast:problem:keys-unavailable")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/keys-unavailable")
     assert answered.status_code == 200
 
 

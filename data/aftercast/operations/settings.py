@@ -117,8 +117,6 @@ class ServingSettings(StrictModel):
     """How often newer models and scores are looked for."""
     rate_limit: str = "6000/minute"
     """Requests of one key to one process; empty for none. A key may have its own."""
-    rate_limit_address: str = "memory://"
-    """Where requests are counted; redis://host:port counts over all processes and hosts together."""
     docs: bool = True
     """Whether there is a page of interactive API documentation at /docs."""
 
@@ -147,7 +145,7 @@ class AuditSettings(StrictModel):
     """How the record of answers and changes is kept."""
 
     segment_bytes: int = Field(default=64_000_000, ge=10_000)
-    settle_every_s: float = Field(default=1.0, gt=0)
+    anchor_every_s: float = Field(default=1.0, gt=0)
     """How often entries are forced to disk and their newest hash is written to the database."""
 
 
@@ -223,6 +221,17 @@ def default_workspace() -> Path:
 def name_workspace(folder: Path) -> None:
     """Make a folder the default workspace of this process and of those it starts."""
     os.environ["AFTERCAST_WORKSPACE"] = str(folder)
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the processes that this one starts count metrics in a folder; prometheus-client reads the variable itself."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def metrics_folder() -> Path | None:
+    """Folder in which the workers of one service count metrics together, None in a service of one process."""
+    text = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    return Path(text) if text else None
 
 
 def real_data_folder() -> Path | None:

@@ -29,9 +29,9 @@ class Forecast:
     data_version: int
 
     @property
-    def rank(self) -> float | None:
-        """By which forecasts of a cutoff are ordered in a list, largest first; None where it cannot be judged."""
-        return None
+    def ranks(self) -> tuple[float, ...]:
+        """By what lists order it, see :meth:`Kind.urgency`; empty where it cannot be judged."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +119,9 @@ class DistributionForecast(Forecast):
     notices: tuple[str, ...] = ()
 
     @property
-    def rank(self) -> float | None:
+    def ranks(self) -> tuple[float, ...]:
         """The urgency."""
-        return self.urgency
+        return () if self.urgency is None else (self.urgency,)
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ class AlarmForecast(Forecast):
     notices: tuple[str, ...] = ()
 
     @property
-    def rank(self) -> float | None:
+    def ranks(self) -> tuple[float, ...]:
         """The urgency."""
-        return self.urgency
+        return () if self.urgency is None else (self.urgency,)
 
 
 ForecastT = TypeVar("ForecastT", DistributionForecast, AlarmForecast)

@@ -201,6 +201,8 @@ class Kind(ABC):
         What it forecasts, one sentence.
     usual_horizon
         What people look at first, as text; empty where forecasts have no horizon.
+    order
+        How lists order it.
     """
 
     name: ClassVar[str]
@@ -209,6 +211,7 @@ class Kind(ABC):
     title: ClassVar[str]
     about: ClassVar[str]
     usual_horizon: ClassVar[str] = ""
+    order: ClassVar[str] = "probability, highest first"
 
     @property
     def entity(self) -> Entity:
@@ -280,6 +283,11 @@ class Kind(ABC):
     @abstractmethod
     def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
         """Forecast that :meth:`stored` wrote, equal to the last digit."""
+
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """How lists order a set, the largest first: a function of the ``ranks`` of a forecast; the first by default."""
+        del found, horizon
+        return lambda ranks: ranks[0]
 
     @abstractmethod
     def answer(self, forecast: Any, horizon: str | None = None) -> Statement:

@@ -40,6 +40,9 @@ def kind_name(text: str) -> str:
 KindArgument = Annotated[
     str, typer.Argument(metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
 ]
+KindOption = Annotated[
+    str, typer.Option("--kind", metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
@@ -92,7 +95,7 @@ def print_json(content: Any) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
-    """Print a table; columns whose index is in ``right`` are aligned right."""
+    """Print a table; columns whose index is in right are aligned there."""
     from aftercast.models.words.text_table import text_table
 
     print_parts([text_table(title, columns, rows, right=right)])

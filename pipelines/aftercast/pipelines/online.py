@@ -15,7 +15,7 @@ from aftercast.models.registry.versions import champion_version, load_champion
 from aftercast.models.scoring.scoring import with_judgement
 from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
-from aftercast.models.scoring.what_if import live_rows
+from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.operations.clocks import from_us, timestamp_us
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
@@ -91,7 +91,7 @@ def _rows(workspace: Workspace, fleet: Snapshot, ids: Collection[str], cutoff: p
     store, spec = workspace.store, workspace.fleet
     try:
         if event_kind(fleet.kind).grain == "device_id":
-            rows = live_rows(store, spec, fleet, sorted(ids), cutoff)
+            rows = rows_of_devices(store, spec, fleet, sorted(ids), cutoff)
         else:
             rows = take_snapshot(store, spec, fleet.kind, cutoff).of(ids)
         return with_judgement(replace(rows, shifts=fleet.shifts), load_champion(workspace, fleet.kind))

@@ -19,9 +19,10 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aftercast.operations.database.keys import KEY_PREFIX
-from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import ProblemError
 from aftercast.serving.headers import header
 from aftercast.serving.principals import Caller, Callers
+from aftercast.serving.problems import BUSY, SCOPE_MISSING, UNAUTHENTICATED
 from aftercast.serving.tokens import Tokens
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
@@ -56,19 +57,15 @@ class Authentication:
         self._for_tokens = CapacityLimiter(LOOKUP_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request without a key, else hand it on."""
+        """Hand a request on; raise 401 for one without a key that works."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            try:
-                caller = await self._caller(presented_key(scope))
-            except ProblemError as error:
-                await _unavailable(Request(scope), error)(scope, receive, send)
-                return
+            presented = presented_key(scope)
+            caller = await self._caller(presented)
             if caller is None:
-                await _unauthenticated(Request(scope))(scope, receive, send)
-                return
+                raise _unauthenticated(scope, presented)
             scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
 
@@ -80,7 +77,7 @@ class Authentication:
             return known
         limiter = self._limiter(presented)
         if limiter.statistics().tasks_waiting >= MOST_WAITING:
-            raise _too_many_lookups()
+            raise BUSY.error()
         return await to_thread.run_sync(self.callers.find, presented, limiter=limiter)
 
     def _limiter(self, presented: str) -> CapacityLimiter:
@@ -94,19 +91,19 @@ def presented_key(scope: Scope) -> str | None:
 
     ``X-API-Key``, else ``Authorization: Bearer``, else, for the documentation alone, the password of HTTP Basic.
     """
-    key = header(scope, _KEY_HEADER)
-    if key is not None:
-        return key.strip()
+    key = (header(scope, _KEY_HEADER) or "").strip()
+    if key:  # gateways add it empty
+        return key
     scheme, _, value = (header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
-        return value.strip()
+        return value.strip() or None
     return _password(value.strip()) if scheme.lower() == "basic" and _is_docs(scope) else None
 
 
 def _is_docs(scope: Scope) -> bool:
     pages, document = DOCS_PATHS
     path = scope["path"]
-    return scope["method"] == "GET" and (path in {pages, document} or path.startswith(f"{pages}/"))
+    return scope["method"] in {"GET", "HEAD"} and (path in {pages, document} or path.startswith(f"{pages}/"))
 
 
 def _password(credentials: str) -> str | None:
@@ -116,29 +113,12 @@ def _password(credentials: str) -> str | None:
         return None
 
 
-def _unauthenticated(request: Request) -> ASGIApp:
-    problem = make_problem(
-        401,
-        "unauthenticated",
-        "An API key is needed",
-        "The request carries no API key or token that works: none was sent, or it is unknown, expired or revoked.",
-        f"Send it as {KEY_HEADER}, or as Authorization: Bearer. `aftercast keys create --name NAME` makes one.",
-    )
-    response = problem_response(problem, request_id_of(request), {"WWW-Authenticate": BEARER_CHALLENGE})
-    if _is_docs(request.scope):
-        response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)
-    return response
-
-
-def _too_many_lookups() -> ProblemError:
-    return ProblemError(
-        503, "busy", "The service is busy", "Too many keys wait to be checked.", "Ask again in a moment.", passes=True
-    )
-
-
-def _unavailable(request: Request, error: ProblemError) -> ASGIApp:
-    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-    return problem_response(problem, request_id_of(request), RETRY)
+def _unauthenticated(scope: Scope, presented: str | None) -> ProblemError:
+    error = "" if presented is None else ', error="invalid_token"'  # RFC 6750: only where something was presented
+    challenges = [("WWW-Authenticate", f"{BEARER_CHALLENGE}{error}")]
+    if _is_docs(scope):
+        challenges.append(("WWW-Authenticate", BASIC_CHALLENGE))
+    return UNAUTHENTICATED.error(headers=challenges)
 
 
 # Both schemes only describe themselves in the OpenAPI document; the middleware has already checked the key.
@@ -156,11 +136,6 @@ async def allowed(
     caller: Caller = request.state.caller
     missing = [scope for scope in scopes.scopes if not caller.allows(scope)]
     if missing:
-        raise ProblemError(
-            403,
-            "scope-missing",
-            "The caller may not do this",
-            f"The {caller.kind} lacks the scope '{missing[0]}'.",
-            f"Make a key with it: `aftercast keys create --name NAME --scope {missing[0]}`.",
-        )
+        challenge = f'{BEARER_CHALLENGE}, error="insufficient_scope", scope="{missing[0]}"'
+        raise SCOPE_MISSING.error(kind=caller.kind, scope=missing[0], headers=[("WWW-Authenticate", challenge)])
     return caller

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from anyio import CancelScope
-from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
-from aftercast.serving.errors import LOG, RETRY, ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import LOG
 from aftercast.serving.headers import header
+from aftercast.serving.problems import BODY_TOO_LARGE, BODY_TOO_SLOW, BUSY, TOOK_TOO_LONG
+
+CLOSE: Final = ("Connection", "close")
 
 
 class BodyLimit:
@@ -29,8 +32,7 @@ class BodyLimit:
             return
         announced = header(scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self.limit:
-            await _refuse(_too_large(self.limit), scope, receive, send)
-            return
+            raise BODY_TOO_LARGE.error(limit=self.limit)
         await self.app(scope, _Body(receive, self.limit, self.within_s).receive, send)
 
 
@@ -53,12 +55,12 @@ class _Body:
             async with asyncio.timeout(self.left_s):
                 message = await self.way()
         except TimeoutError as error:
-            raise _too_slow() from error
+            raise BODY_TOO_SLOW.error(headers=[CLOSE]) from error
         self.left_s -= asyncio.get_running_loop().time() - began
         self.seen += len(message.get("body", b""))
         self.ended = message["type"] != "http.request" or not message.get("more_body", False)
         if self.seen > self.limit:
-            raise _too_large(self.limit)
+            raise BODY_TOO_LARGE.error(limit=self.limit)
         return message
 
 
@@ -96,10 +98,8 @@ class TimeLimit:
             task.result()
             return
         self._give_up(task, cancelling)
-        if answer.started:
-            raise TimeoutError
         answer.over = True
-        await _refuse(_took_too_long(self.within_s), scope, receive, send, RETRY)
+        raise TOOK_TOO_LONG.error(within_s=self.within_s)
 
     def _give_up(self, task: asyncio.Task[None], cancelling: CancelScope) -> None:
         cancelling.cancel()
@@ -117,13 +117,11 @@ class _Answer:
     """The way back to the caller, until another answer has taken it."""
 
     way: Send
-    started: bool = False
     over: bool = False
 
     async def send(self, message: Message) -> None:
         """Send on."""
         if not self.over:
-            self.started = True
             await self.way(message)
 
 
@@ -144,57 +142,9 @@ class InFlightLimit:
             await self.app(scope, receive, send)
             return
         if self.in_flight >= self.most:
-            await _refuse(_busy(self.most), scope, receive, send, RETRY)
-            return
+            raise BUSY.error()
         self.in_flight += 1
         try:
             await self.app(scope, receive, send)
         finally:
             self.in_flight -= 1
-
-
-async def _refuse(
-    error: ProblemError, scope: Scope, receive: Receive, send: Send, headers: dict[str, str] | None = None
-) -> None:
-    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-    await problem_response(problem, request_id_of(Request(scope)), headers)(scope, receive, send)
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(
-        413,
-        "body-too-large",
-        "The body is too large",
-        f"The body is larger than {limit} bytes.",
-        "Ask for fewer devices at a time, or raise serving.max_body_bytes.",
-    )
-
-
-def _too_slow() -> ProblemError:
-    return ProblemError(
-        408,
-        "body-too-slow",
-        "The body came too slowly",
-        "The body did not arrive in time.",
-        "Send it at once, or raise serving.body_timeout_s.",
-    )
-
-
-def _took_too_long(within_s: float) -> ProblemError:
-    return ProblemError(
-        503,
-        "took-too-long",
-        "The answer takes too long",
-        f"The request was not answered within {within_s:g} s.",
-        "Ask for fewer devices at a time, or raise serving.request_timeout_s.",
-    )
-
-
-def _busy(most: int) -> ProblemError:
-    return ProblemError(
-        503,
-        "busy",
-        "The service is busy",
-        f"{most} requests are being answered already.",
-        "Ask again in a moment; serving.max_in_flight raises the limit.",
-    )

@@ -17,7 +17,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.operations.database.keys import KEY_PREFIX, ApiKey, is_key, verify_key
 from aftercast.operations.errors import WorkspaceError
-from aftercast.serving.errors import ProblemError, is_away
+from aftercast.serving.errors import is_away
+from aftercast.serving.problems import KEYS_UNAVAILABLE
 
 LOG: Final = logging.getLogger("aftercast.serving")
 KEPT_S: Final = 1.0
@@ -184,13 +185,7 @@ class Callers:
         kept = self._kept.get(_digest(presented))
         if kept is not None and kept.works(now, GRACE_S):
             return kept.verified.caller
-        raise ProblemError(
-            503,
-            "keys-unavailable",
-            "Keys cannot be checked",
-            "The database that holds the keys cannot be reached.",
-            "Ask again in a moment; keys that were used in the last minutes go on working.",
-        )
+        raise KEYS_UNAVAILABLE.error()
 
     def _note_away(self, error: Exception) -> None:
         self._away_until = self._clock() + RETRY_S

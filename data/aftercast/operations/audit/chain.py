@@ -11,10 +11,9 @@ from typing import Final
 
 import orjson
 
-from aftercast.operations.audit.files import OpenSegment
-from aftercast.operations.audit.identity import begin_chain
+from aftercast.operations.audit.chain_id import begin_chain
 from aftercast.operations.audit.lines import GENESIS, Position, make_line, read_link
-from aftercast.operations.audit.segments import lines_backwards, segment_numbers, torn_path
+from aftercast.operations.audit.segments import OpenSegment, lines_backwards, segment_numbers, torn_path
 
 TORN: Final = b"audit.torn"
 

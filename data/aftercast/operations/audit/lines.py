@@ -26,8 +26,6 @@ BEFORE_HASH: Final = b',"hash":"'
 CLOSING: Final = b'"}\n'
 HASH_ON: Final = len(GENESIS) + len(CLOSING)
 AFTER_ENTRY: Final = len(BEFORE_HASH) + HASH_ON
-FRAME: Final = OPENING + b'{"seq":'
-"""How every line begins; never within a JSON text, where quotes are escaped."""
 
 _ENTRY: Final = re.compile(
     rb'\{"seq":([1-9][0-9]*),"time":"[^"]{27}","event":"[a-z0-9_.-]+","previous":"([^"]{64})","content":\{'

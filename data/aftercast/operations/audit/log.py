@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aftercast.operations.audit.chain import Chain
-from aftercast.operations.audit.files import OpenSegment, SharedLock, force
 from aftercast.operations.audit.lines import AuditError, Position, content_bytes, event_bytes
-from aftercast.operations.audit.segments import segment_numbers, segment_path
+from aftercast.operations.audit.lock import LOCK_FILE, SharedLock
+from aftercast.operations.audit.segments import OpenSegment, force, segment_numbers, segment_path
+
+LOCK_WAIT_S: Final = 2.0
+STUCK_WAIT_S: Final = 0.005
 
 
 class AuditLog:
@@ -29,6 +32,10 @@ class AuditLog:
         the lock.
     segment_bytes
         A new segment begins once the newest is larger.
+    lock_wait_s
+        Longest wait for a process or thread that is appending, which takes microseconds unless it was stopped or its
+        disk hangs. After such a wait, later ones give up after 5 ms until the lock is free again: a service appends on
+        its event loop, where nothing else is answered meanwhile.
 
     Raises
     ------
@@ -36,11 +43,13 @@ class AuditLog:
         If the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int) -> None:
+    def __init__(self, folder: Path, *, segment_bytes: int, lock_wait_s: float = LOCK_WAIT_S) -> None:
         self.folder = folder
+        self.lock_wait_s = lock_wait_s
         self._chain = Chain(folder, segment_bytes)
         self._lock = SharedLock(folder)
         self._threads = Lock()
+        self._stuck = False
         self._forced, self._forced_segment = Position(0, ""), 1
         self._process = os.getpid()
         try:
@@ -61,7 +70,7 @@ class AuditLog:
         Raises
         ------
         AuditError
-            If the entry cannot be written; the chain is as it was before.
+            If the entry cannot be written, or the lock is held too long; the chain is as it was before.
         """
         name, body = event_bytes(event), content_bytes(content)
         with self._alone() as segment:
@@ -105,16 +114,25 @@ class AuditLog:
     @contextmanager
     def _alone(self) -> Iterator[OpenSegment]:
         """Hold the newest segment for this thread of this process."""
+        wait_s = min(STUCK_WAIT_S, self.lock_wait_s) if self._stuck else self.lock_wait_s
+        if not self._threads.acquire(timeout=wait_s):
+            raise locked(self.folder)
         try:
-            with self._threads:
-                self._leave_parent()
-                self._lock.take()
-                try:
-                    yield self._chain.catch_up()
-                finally:
-                    self._lock.release()
+            self._leave_parent()
+            try:
+                self._lock.take(wait_s)
+            except TimeoutError as error:
+                self._stuck = True
+                raise locked(self.folder) from error
+            self._stuck = False
+            try:
+                yield self._chain.catch_up()
+            finally:
+                self._lock.release()
         except OSError as error:
             raise _unwritable(self.folder, error) from error
+        finally:
+            self._threads.release()
 
     def _leave_parent(self) -> None:
         """After a fork, open our own files: a lock on the parent's would be the parent's too."""
@@ -138,4 +156,12 @@ def _unwritable(folder: Path, error: OSError) -> AuditError:
     return AuditError(
         f"The audit log {folder} cannot be written: {error.strerror or error}.",
         "Free space on its disk and let the service write there.",
+    )
+
+
+def locked(folder: Path) -> AuditError:
+    """Error of a log whose lock another process, or a thread of this one, held too long."""
+    return AuditError(
+        f"The audit log {folder} is locked by another process.",
+        f"Find the process with `fuser {folder / LOCK_FILE}`: it was stopped, or its disk hangs.",
     )

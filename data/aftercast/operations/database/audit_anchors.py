@@ -1,7 +1,6 @@
-"""Anchors of audit logs: hashes kept outside their files, which give away a log that was cut or written anew.
+"""Anchors of audit logs: hashes kept outside their files, by which a log that was cut or rewritten is recognised.
 
-Several logs may be anchored in one database. Each is a chain with an id; that of logs begun before there were ids is
-the empty text.
+Several logs may be anchored in one database; each is a chain with an id.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import BigInteger, Column, Engine, String, Table, func, insert, select, text
+from sqlalchemy import BigInteger, Column, Engine, String, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from aftercast.operations.clocks import parse_time
@@ -20,7 +19,7 @@ from aftercast.operations.database.engine import METADATA
 AUDIT_ANCHORS: Final = Table(
     "audit_anchors",
     METADATA,
-    Column("chain", String, primary_key=True, server_default=text("''")),
+    Column("chain", String, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", String, nullable=False),
     Column("anchored_at", String, nullable=False),
@@ -72,20 +71,18 @@ class KnownChain:
 def write_chain(engine: Engine, chain: str, place: str) -> None:
     """Record where a chain is, before its first anchor; what is recorded already stays, whatever it says."""
     known = select(AUDIT_CHAINS.c.chain).where(AUDIT_CHAINS.c.chain == chain)
-    anchors = AUDIT_ANCHORS.c
-    oldest = select(anchors.anchored_at).where(anchors.chain == chain).order_by(anchors.seq).limit(1)
     try:
         with engine.begin() as connection:
             if connection.execute(known).one_or_none() is None:
-                begun_at = connection.execute(oldest).scalar_one_or_none() or _now()
-                connection.execute(insert(AUDIT_CHAINS).values(chain=chain, place=place, begun_at=begun_at))
+                connection.execute(insert(AUDIT_CHAINS).values(chain=chain, place=place, begun_at=_now()))
     except IntegrityError:
         return  # another process recorded it meanwhile
 
 
-def read_chains(engine: Engine) -> list[KnownChain]:
-    """Every chain whose place is recorded, the oldest first."""
-    statement = select(AUDIT_CHAINS).order_by(AUDIT_CHAINS.c.begun_at, AUDIT_CHAINS.c.chain)
+def chains_at(engine: Engine, place: str) -> list[KnownChain]:
+    """Chains whose first anchor was written at a place, the oldest first."""
+    chains = AUDIT_CHAINS.c
+    statement = select(AUDIT_CHAINS).where(chains.place == place).order_by(chains.begun_at, chains.chain)
     with engine.connect() as connection:
         rows = connection.execute(statement).all()
     return [KnownChain(row.chain, row.place, parse_time(row.begun_at)) for row in rows]
@@ -114,22 +111,15 @@ def newest_anchor(engine: Engine, chain: str) -> int:
 
 def read_anchors(engine: Engine, chain: str, until: int) -> Iterator[Anchor]:
     """Anchors of a chain's entries up to one, inclusive, in order; read in pages, so that no transaction stays open."""
-    after = -1
+    anchors, after = AUDIT_ANCHORS.c, 0
     while True:
-        page = _page(engine, chain, after, until)
-        yield from page
+        wanted = (anchors.chain == chain, anchors.seq > after, anchors.seq <= until)
+        with engine.connect() as connection:
+            page = connection.execute(select(AUDIT_ANCHORS).where(*wanted).order_by(anchors.seq).limit(PAGE)).all()
+        yield from (Anchor(row.seq, row.hash, parse_time(row.anchored_at)) for row in page)
         if len(page) < PAGE:
             return
         after = page[-1].seq
-
-
-def _page(engine: Engine, chain: str, after: int, until: int) -> list[Anchor]:
-    anchors = AUDIT_ANCHORS.c
-    wanted = (anchors.chain == chain, anchors.seq > after, anchors.seq <= until)
-    statement = select(AUDIT_ANCHORS).where(*wanted).order_by(anchors.seq).limit(PAGE)
-    with engine.connect() as connection:
-        rows = connection.execute(statement).all()
-    return [Anchor(row.seq, row.hash, parse_time(row.anchored_at)) for row in rows]
 
 
 def _now() -> str:

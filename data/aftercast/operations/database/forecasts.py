@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, Row, String, Table, Text, insert, select
+from sqlalchemy import Column, Engine, ForeignKey, Index, Integer, Row, String, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from aftercast.operations.clocks import parse_time
@@ -22,6 +22,7 @@ from aftercast.operations.database.engine import METADATA
 Kind = str
 """Name of a kind of model."""
 ROWS_AT_ONCE: Final = 2000
+IDS_AT_ONCE: Final = 500
 
 SCORE_SETS: Final = Table(
     "score_sets",
@@ -41,7 +42,7 @@ SCORES: Final = Table(
     METADATA,
     Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
     Column("entity_id", String, primary_key=True),
-    Column("any_risk", Float),
+    Column("ranks", Text, nullable=False),
     Column("content", Text, nullable=False),
 )
 Index("score_sets_newest", SCORE_SETS.c.kind, SCORE_SETS.c.cutoff, SCORE_SETS.c.scored_at)
@@ -89,8 +90,8 @@ class ScoreSet:
         }
 
 
-def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, float | None, dict[str, Any]]]) -> bool:
-    """Store a set and its rows: (entity id, any-component risk at the longest horizon, content).
+def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Sequence[float], dict[str, Any]]]) -> bool:
+    """Store a set and its rows: (entity id, what it is ordered by, content).
 
     Returns
     -------
@@ -143,17 +144,28 @@ def newest_scores(
     return None if row is None else _score_set(row)
 
 
-def read_scores(engine: Engine, set_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a set: entity id and what was written of it, ordered by id."""
-    statement = select(SCORES.c.entity_id, SCORES.c.content).where(SCORES.c.set_id == set_id)
+def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a set (of these ids): entity id and what was written of it, ordered by id within each 500 ids."""
+    whole = select(SCORES.c.entity_id, SCORES.c.content).where(SCORES.c.set_id == set_id).order_by(SCORES.c.entity_id)
+    parts = [ids[first : first + IDS_AT_ONCE] for first in range(0, len(ids), IDS_AT_ONCE)] if ids is not None else []
+    statements = [whole] if ids is None else [whole.where(SCORES.c.entity_id.in_(part)) for part in parts]
     with engine.connect() as connection:
-        for entity_id, content in connection.execute(statement.order_by(SCORES.c.entity_id)):
-            yield entity_id, json.loads(content)
+        for statement in statements:
+            for entity_id, content in connection.execute(statement):
+                yield entity_id, json.loads(content)
 
 
-def _row(set_id: str, entity_id: str, any_risk: float | None, content: dict[str, Any]) -> dict[str, Any]:
+def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Entity id and what a list orders it by, for each row of a set: a risk at each horizon, or an urgency."""
+    statement = select(SCORES.c.entity_id, SCORES.c.ranks).where(SCORES.c.set_id == set_id)
+    with engine.connect() as connection:
+        for entity_id, risks in connection.execute(statement):
+            yield entity_id, tuple(json.loads(risks))
+
+
+def _row(set_id: str, entity_id: str, ranks: Sequence[float], content: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return {"set_id": set_id, "entity_id": entity_id, "any_risk": any_risk, "content": text}
+    return {"set_id": set_id, "entity_id": entity_id, "ranks": json.dumps(ranks), "content": text}
 
 
 def _score_set(row: Row[Any]) -> ScoreSet:

@@ -6,7 +6,6 @@ that dies in between stores it again, and the import drops what is there already
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,13 @@ class InboxBatch:
         As they came, each with ``available_at``.
     received_at
         When the service took them (UTC).
+    request_sha256
+        Hash of the request as sent, which tells a request sent again from another one under its id.
+    wrong
+        What was found wrong on arrival, as it was answered.
+    drained_at, import_id
+        When an import stored the batch (UTC), and which; None while it waits. :data:`REFUSED` stands for the import
+        where the batch could not be read at all.
     """
 
     batch_id: str
@@ -41,11 +47,10 @@ class InboxBatch:
     received_at: pd.Timestamp
     key_id: str | None = None
     request_id: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """What the content hashes to; tells a batch sent again from another one under its id."""
-        return hashlib.sha256(_text(self.table, self.records).encode()).hexdigest()
+    request_sha256: str | None = None
+    wrong: tuple[Mapping[str, Any], ...] = ()
+    drained_at: pd.Timestamp | None = None
+    import_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ def put_batch(engine: Engine, batch: InboxBatch) -> bool:
         "received_at": batch.received_at.isoformat(),
         "key_id": batch.key_id,
         "request_id": batch.request_id,
+        "request_sha256": batch.request_sha256,
+        "wrong": json.dumps(list(batch.wrong)),
     }
     try:
         with engine.begin() as connection:
@@ -95,14 +102,6 @@ def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
     return found
 
 
-def waiting_of(engine: Engine, table: str) -> list[Mapping[str, Any]]:
-    """Records of a table that wait, oldest first."""
-    statement = select(INBOX).where(INBOX.c.drained_at.is_(None), INBOX.c.table_name == table)
-    with engine.connect() as connection:
-        rows = connection.execute(statement.order_by(INBOX.c.received_at, INBOX.c.batch_id)).all()
-    return [record for row in rows for record in _batch(row).records]
-
-
 def mark_drained(engine: Engine, batch_ids: Sequence[str], import_id: str) -> None:
     """Record that an import stored batches."""
     values = {"drained_at": pd.Timestamp.now("UTC").isoformat(), "import_id": import_id}
@@ -126,11 +125,6 @@ def refused_batches(engine: Engine) -> list[tuple[str, str]]:
         return [(str(row.batch_id), str(row.table_name)) for row in found]
 
 
-def _text(table: str, records: Sequence[Mapping[str, Any]]) -> str:
-    content = [{name: value for name, value in row.items() if name != "available_at"} for row in records]
-    return json.dumps([table, content], sort_keys=True)
-
-
 def _batch(row: Row[Any]) -> InboxBatch:
     return InboxBatch(
         batch_id=row.batch_id,
@@ -139,4 +133,8 @@ def _batch(row: Row[Any]) -> InboxBatch:
         received_at=parse_time(row.received_at),
         key_id=row.key_id,
         request_id=row.request_id,
+        request_sha256=row.request_sha256,
+        wrong=tuple(json.loads(row.wrong)),
+        drained_at=None if row.drained_at is None else parse_time(row.drained_at),
+        import_id=row.import_id,
     )

@@ -6,7 +6,7 @@ A kind of this shape says who is at risk, what happens, how far ahead and in whi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -26,6 +26,7 @@ from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
 from aftercast.models.judge.forecasts import read_forecasts
+from aftercast.models.judge.metrics import table_of
 from aftercast.models.judge.plots import training_plots
 from aftercast.models.judge.report import BacktestReport
 from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
@@ -33,7 +34,15 @@ from aftercast.models.leakage.gate import lint_store, too_good
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import take_snapshot
-from aftercast.models.words.answers import Answer, Score, answer, score_from_dict, score_to_dict
+from aftercast.models.words.answers import (
+    Answer,
+    Score,
+    answer,
+    check_horizon,
+    risk_within,
+    score_from_dict,
+    score_to_dict,
+)
 from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.models.words.hazard_words import HazardWords
 from aftercast.models.words.text_table import text_table
@@ -45,17 +54,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SIGNATURE_ROWS: Final = 50
-METRICS: Final = {
-    "pr_auc": "PR-AUC",
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "ECE",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "events found",
-    "median_lead_time_hours": "lead time h",
-}
 
 
 class HazardKind(EventKind, Kind):
@@ -113,15 +111,12 @@ class HazardKind(EventKind, Kind):
     def shown_training(self, result: Mapping[str, Any]) -> Sequence[RenderableType]:
         """Metrics beside the baselines' on the validation period, and what was learnt from."""
         failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
-        rows = [
-            [who, *("" if (value := found.get(name)) is None else f"{value:.4g}" for name in METRICS)]
-            for who, found in result["metrics"].items()
-        ]
+        columns, rows = table_of(result["metrics"])
         title = (
             f"{self.title} within {result['validation_horizon']}, validated from {result['validation_from'][:10]} on"
         )
         return [
-            text_table(title, ["", *METRICS.values()], rows, right=range(1, len(METRICS) + 1)),
+            text_table(title, columns, rows, right=range(1, len(columns))),
             f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.",
             result["leakage"],
         ]
@@ -192,6 +187,13 @@ class HazardKind(EventKind, Kind):
     def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Score:
         """Forecast of stored content."""
         return score_from_dict(content, **found.head(entity_id), horizons=found.horizons)
+
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""
+        within = parse_duration_us(horizon or self.usual_horizon)
+        ends = [parse_duration_us(each) for each in found.horizons]
+        check_horizon(within, ends)
+        return lambda ranks: risk_within(ends, ranks, within)
 
     def answer(self, forecast: Score, horizon: str | None = None) -> Answer:
         """Probability within a horizon, with the most likely component and the next step."""

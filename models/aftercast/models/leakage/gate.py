@@ -20,6 +20,7 @@ from aftercast.features.history import DEVICE_TABLES
 from aftercast.features.labels import Labels, load_outcome
 from aftercast.features.replay import Finding, LeakageReport, lint_clocks, lint_replay
 from aftercast.features.replay.rebuild import Rebuilt
+from aftercast.models.aliases import Ints
 from aftercast.models.examples.cases import Kind, Progress, cadence_us, first_moment, horizons_of
 from aftercast.models.examples.feature_list import described
 from aftercast.models.examples.splits import training_cutoffs
@@ -45,7 +46,7 @@ class _Population:
     labels: Labels
 
     @property
-    def soonest_us(self) -> npt.NDArray[np.int64]:
+    def soonest_us(self) -> Ints:
         """Time to the next event of any component, NEVER where none was seen, shape (n,)."""
         if self.labels.time_to_event_us.shape[1] == 0:
             return np.full(len(self.examples), NEVER, dtype=np.int64)
@@ -65,7 +66,7 @@ class _Population:
         chosen = [chance.permutation(failing)[:with_events], chance.permutation(healthy)[: size - with_events]]
         return np.sort(np.concatenate(chosen))
 
-    def sampled_cutoffs(self, ids: Ids, size: int, horizon_us: int) -> npt.NDArray[np.int64]:
+    def sampled_cutoffs(self, ids: Ids, size: int, horizon_us: int) -> Ints:
         """At most ``size`` cutoffs spread over the time; of each part the one that most events of the ids follow."""
         rows = np.isin(self.examples.ids, ids)
         cutoffs, position = np.unique(self.examples.cutoff_us[rows], return_inverse=True)

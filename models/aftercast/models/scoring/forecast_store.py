@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 
 import pandas as pd
 from sqlalchemy import Engine
@@ -12,7 +13,7 @@ from aftercast.models.forecast import Forecast
 from aftercast.models.kind import Progress, Scoring
 from aftercast.models.kinds import kind_of
 from aftercast.models.registry.versions import Loaded
-from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_scores, write_scores
+from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_ranks, read_scores, write_scores
 from aftercast.operations.errors import LookAheadError, NotFoundError
 
 
@@ -52,7 +53,7 @@ def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[Sc
         horizons=horizons,
         components=components,
     )
-    rows = [(each.entity_id, each.rank, kind.stored(each)) for each in forecasts]
+    rows = [(each.entity_id, each.ranks, kind.stored(each)) for each in forecasts]
     return found, write_scores(database, found, rows)
 
 
@@ -66,13 +67,58 @@ def stored_forecasts(
     NotFoundError
         If nothing was scored at the cutoff.
     """
+    found = stored_set(database, kind, cutoff)
+    return found, list(_read(database, found, None))
+
+
+def most_urgent(
+    database: Engine, found: ScoreSet, horizon: str | None, *, top: int | None, among: Collection[str] | None
+) -> tuple[list[Forecast], int]:
+    """Forecasts of a set, the most urgent first, and the number of forecasts to choose from.
+
+    Equally urgent ones stand by id, ascending; those that cannot be judged come last. Only the chosen ones are read
+    whole.
+
+    Parameters
+    ----------
+    horizon
+        Within which urgency is meant, where the kind has horizons; None is its usual one.
+    top
+        How many, None for all.
+    among
+        Only these ids, None for all.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the horizon is longer than the model's longest.
+    """
+    urgency = kind_of(found.kind).urgency(found, horizon)
+    order = sorted(
+        (-urgency(ranks) if ranks else math.inf, each)
+        for each, ranks in read_ranks(database, found.set_id)
+        if among is None or each in among
+    )
+    ids = [each for _, each in (order if top is None else order[:top])]
+    forecasts = {each.entity_id: each for each in _read(database, found, ids)}
+    return [forecasts[each] for each in ids], len(order)
+
+
+def forecasts_of(database: Engine, kind: str, ids: Sequence[str]) -> tuple[ScoreSet, list[Forecast]]:
+    """Forecasts last stored of some ids; raises NotFoundError where nothing was scored."""
+    found = stored_set(database, kind)
+    return found, list(_read(database, found, list(dict.fromkeys(ids))))
+
+
+def stored_set(database: Engine, kind: str, cutoff: pd.Timestamp | None = None) -> ScoreSet:
+    """Set last stored for a cutoff, None for the latest; raises NotFoundError where nothing was scored then."""
     found = newest_scores(database, kind, cutoff)
     if found is None:
         at = "" if cutoff is None else f" at {cutoff:%Y-%m-%dT%H:%M} UTC"
         raise NotFoundError(
             f"There are no {kind} forecasts{at}.", "Run `aftercast score`, with --cutoff for that instant."
         )
-    return found, list(_read(database, found))
+    return found
 
 
 def forecast_of(
@@ -86,7 +132,7 @@ def forecast_of(
         If there is none of it; LookAheadError and NotEnoughDataError as :func:`make_forecasts` raises them.
     """
     if cutoff is None:
-        _, forecasts = stored_forecasts(workspace.database, loaded.kind)
+        forecasts = list(_read(workspace.database, stored_set(workspace.database, loaded.kind), [entity_id]))
     else:
         version = workspace.store.version()
         forecasts = list(make_forecasts(workspace, loaded, cutoff, version=version, progress=progress).forecasts)
@@ -99,7 +145,7 @@ def forecast_of(
     return found
 
 
-def _read(database: Engine, found: ScoreSet) -> Iterator[Forecast]:
+def _read(database: Engine, found: ScoreSet, ids: Sequence[str] | None) -> Iterator[Forecast]:
     kind = kind_of(found.kind)
-    for entity_id, content in read_scores(database, found.set_id):
+    for entity_id, content in read_scores(database, found.set_id, ids):
         yield kind.restored(found, entity_id, content)

@@ -89,9 +89,9 @@ class Score(Forecast):
     parts: Mapping[str, tuple[PartUse, ...]] = field(default_factory=dict)
 
     @property
-    def rank(self) -> float:
-        """Probability of any component within the longest horizon."""
-        return self.any_risk[-1]
+    def ranks(self) -> tuple[float, ...]:
+        """Probability of any component within each horizon."""
+        return self.any_risk
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def answer(score: Score, horizon: str) -> Answer:
         If the horizon is longer than the model's longest.
     """
     horizon_us = parse_duration_us(horizon)
-    _check_horizon(horizon_us, score.horizons_us)
+    check_horizon(horizon_us, score.horizons_us)
     components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
     probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
     by_component = hazard_kind(score.kind).words.by_component
@@ -393,7 +393,8 @@ def _end(cutoff: pd.Timestamp, horizon_us: int) -> pd.Timestamp:
     return cutoff + pd.Timedelta(horizon_us, unit="us")
 
 
-def _check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+def check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+    """Refuse a horizon that is longer than the model's longest."""
     if horizon_us > horizons_us[-1]:
         raise ModelMismatchError(
             f"The model forecasts up to {format_duration(horizons_us[-1])}, not {format_duration(horizon_us)}.",

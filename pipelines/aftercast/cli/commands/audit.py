@@ -1,4 +1,4 @@
-"""``aftercast audit``: the log of answers and changes, and whether it is whole."""
+"""``aftercast audit``: check, show and export the log of answers and changes."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, say
 
-if TYPE_CHECKING:  # help needs neither
-    from aftercast.operations.audit.verification import Verification
-
-SHOWN = 100
-
+if TYPE_CHECKING:
+    from aftercast.operations.audit import Verification
 PANEL = "Serve and operate"
 
-audit = typer.Typer(help="Log of all answers and changes.", no_args_is_help=True)
+audit = typer.Typer(help="Check, show and export the log of answers and changes.", no_args_is_help=True)
 
 
 @audit.command("verify")
 def verify(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Check that no entry was altered, removed, inserted or moved; exit code 2 when one was.
+    """Check that no entry was altered, removed, inserted or moved; exit code 2 if one was.
 
     Example: aftercast audit verify -w fleet
     """
     from dataclasses import asdict
 
-    from aftercast.operations.audit.verification import verify as verify_log
+    from aftercast.operations.audit import AuditError
+    from aftercast.operations.audit import verify as verify_log
 
     place = opened(workspace)
     found = verify_log(place.path("audit"), place.database)
     if as_json:
         print_json({"whole": found.whole, **asdict(found)})
     else:
-        _tell(found)
-    _refuse(found)
+        _show(found)
+    if not found.whole:
+        raise AuditError(
+            f"The audit log is not whole. {_placed(found)[0]}",
+            "Keep the files as they are, and compare them with a backup from that line on.",
+        )
 
 
 @audit.command("list")
@@ -44,11 +46,11 @@ def list_newest(
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the newest entries first.
+    """Show the newest entries, the newest first.
 
     Example: aftercast audit list --last 50 -w fleet
     """
-    from aftercast.operations.audit.reading import newest_entries
+    from aftercast.operations.audit import newest_entries
 
     entries = list(newest_entries(opened(workspace).path("audit"), last))
     if as_json:
@@ -65,13 +67,13 @@ def export(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write. [default: stdout]")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write all entries about one device or customer as JSON lines; other devices and customers are left out.
+    """Write all entries about one device or customer as JSON lines, without those about others.
 
     Example: aftercast audit export --customer C0042 --out c0042.jsonl -w fleet
     """
     import json
 
-    from aftercast.operations.audit.reading import export as export_entries
+    from aftercast.operations.audit import export as export_entries
 
     entries = export_entries(opened(workspace).path("audit"), device_id=device, customer_id=customer)
     lines = (json.dumps(entry, ensure_ascii=False) for entry in entries)
@@ -82,38 +84,28 @@ def export(
         note(f"{_many(_write_lines(out, lines), 'entry', 'entries')} in {out}.")
 
 
-def _tell(found: Verification) -> None:
-    for notice in found.notices:
-        note(notice)
-    for finding in found.findings[:SHOWN]:
-        where = f"{finding.segment}:{finding.line}: " if finding.segment else ""
-        say(f"{where}{finding.sentence}")
+def _show(found: Verification) -> None:
+    if found.torn_bytes > 0:
+        note(f"The last {found.torn_bytes:,} bytes are an entry that was interrupted; the next one sets them aside.")
     if found.whole:
-        anchored = "none is anchored yet" if found.anchored == 0 else f"anchored up to entry {found.anchored:,}"
+        anchored = f"anchored up to entry {found.anchored:,}" if found.anchored > 0 else "not anchored yet"
         entries = _many(found.entries, "entry", "entries")
         say(f"The audit log is whole: {entries} in {_many(found.segments, 'segment', 'segments')}, {anchored}.")
-    say(f"{_named(found.chain)}; the database holds {_many(found.other_chains, 'other chain', 'other chains')}.")
+    for placed in _placed(found):
+        say(placed)
+    if found.misfits > 1:
+        say(f"In all, {found.misfits:,} lines do not fit.")
+    if found.chain is not None:
+        say(f"Its chain is {found.chain}.")
 
 
-def _named(chain: str | None) -> str:
-    if chain is None:
-        return "It names no chain"
-    return f"Its chain is {chain}" if chain else "Its chain was begun before there were ids"
-
-
-def _refuse(found: Verification) -> None:
-    from aftercast.operations.audit.lines import AuditError
-
-    if not found.whole:
-        times = _many(len(found.findings) + found.omitted, "finding", "findings")
-        raise AuditError(
-            f"The audit log is not whole ({times}). {found.findings[0].sentence}",
-            "Keep the files as they are, and compare them with a backup from the place named.",
-        )
+def _placed(found: Verification) -> list[str]:
+    """Findings, each after its file and line."""
+    return [f"{one.segment}:{one.line}: {one.sentence}" if one.segment else one.sentence for one in found.findings]
 
 
 def _write_lines(out: Path, lines: Any) -> int:
-    """Write lines to a file that appears only when it is complete; returns their number."""
+    """Write lines to a file that appears when it is complete; returns how many."""
     from aftercast.operations.errors import SettingsError
 
     count, temporary = 0, out.with_name(f"{out.name}.new")
@@ -132,7 +124,7 @@ def _many(count: int, one: str, several: str) -> str:
 
 
 def _short(content: dict[str, Any]) -> str:
-    """Content on one line; a list is shown by its length."""
+    """Content on one line; of lists only how long they are."""
     parts = (
         f"{name}={len(value) if isinstance(value, list) else value}"
         for name, value in content.items()

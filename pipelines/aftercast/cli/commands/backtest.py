@@ -27,9 +27,7 @@ def backtest(
     *,
     train_until: Annotated[
         list[str] | None,
-        typer.Option(
-            help="End of the training time. Give it several times for several trainings, each tested until the next."
-        ),
+        typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
     ] = None,
     test_from: Annotated[str | None, typer.Option(help="First test cutoff.")] = None,
     test_until: Annotated[
@@ -37,7 +35,7 @@ def backtest(
     ] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     every: Annotated[str | None, typer.Option(help="Time between test cutoffs. [default: 24h]")] = None,
-    retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or at each test cutoff.")] = "once",
+    retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",
     act_within: Annotated[
         str | None,
         typer.Option(

@@ -40,7 +40,7 @@ def compare(
 
 
 def _parted(text: str) -> tuple[Path, str]:
-    """File and model, empty for our own; a name that is itself a file is not split."""
+    """File and model, empty for our own; a name that is itself a file is not parted."""
     before, _, after = text.rpartition(":")
     return (Path(text), "") if before == "" or Path(text).exists() else (Path(before), after)
 

@@ -24,15 +24,15 @@ def explain(
     kind: KindArgument,
     entity_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the device or customer.")],
     *,
-    cutoff: Annotated[str | None, typer.Option(help="Explain at this time. [default: the last scoring]")] = None,
+    cutoff: Annotated[str | None, typer.Option(help="Explain at this instant. [default: the last scoring]")] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Explain one forecast: reasons, components, fault codes, similar past cases, parts.
 
-    Only what was known at the cutoff is used. Similar cases had their risk moved by the same features. They are
-    examples, not a probability.
+    Everything is from what was known at the cutoff. Similar cases had the same reasons; they are examples, not a
+    probability.
 
     Example: aftercast explain failure D000012 -w fleet
     """

@@ -11,7 +11,7 @@ from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, 
 
 PANEL = "Data"
 
-features = typer.Typer(help="Features: what a model knows about a device or a customer.", no_args_is_help=True)
+features = typer.Typer(help="What the models are told of a device or a customer.", no_args_is_help=True)
 
 
 @features.command("describe")

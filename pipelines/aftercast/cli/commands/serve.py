@@ -9,7 +9,7 @@ import typer
 from aftercast.cli.common import WorkspaceOption, note, opened
 
 FACTORY = "aftercast.serving.app:from_environment"
-PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
+PROTOCOL = "aftercast.serving.http_protocol:WithoutTrailers"
 
 PANEL = "Serve and operate"
 

@@ -1,7 +1,7 @@
-"""What a scrape tells of what all workers share: database, inbox, audit log, data.
+"""Metrics of what all workers share, looked up by the one that is scraped: database, inbox, audit log, data.
 
-The database is asked in a thread, at most every few seconds and for at most two: one that is away is told as away and
-holds up nothing.
+The database is asked in a thread, at most every few seconds and for at most two: one that is unavailable is reported as
+such and holds up nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.workspace import Workspace
-from aftercast.operations.audit.identity import read_chain
-from aftercast.operations.audit.lines import AuditError
-from aftercast.operations.audit.log import AuditLog
+from aftercast.operations.audit import AuditError, AuditLog, read_chain
 from aftercast.operations.database.audit_anchors import newest_anchor
 from aftercast.operations.database.inbox import Waiting, count_waiting
 from aftercast.operations.errors import AftercastError
@@ -114,8 +112,8 @@ class Lookout:
         self._seen = self._look()
 
 
-def shared_figures(seen: Seen | None, audit: AuditLog, now: pd.Timestamp) -> list[Metric]:
-    """Figures of what was seen, and of the audit log; what could not be asked is absent."""
+def shared_metrics(seen: Seen | None, audit: AuditLog, now: pd.Timestamp) -> list[Metric]:
+    """Metrics of what was seen, and of the audit log; what could not be asked is absent."""
     up = DATABASE_UP.one(0 if seen is None else 1)
     return [*up, *_database(seen, now), *AUDIT.one(_entries(audit))]
 

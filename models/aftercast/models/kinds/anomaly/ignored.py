@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data import ingest
 from aftercast.features.examples import Examples
+from aftercast.models.aliases import Mask
 from aftercast.models.kinds.anomaly.signals import Signal
 from aftercast.operations.clocks import to_us
-
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 
 def impossible_readings(quarantine: pd.DataFrame) -> pd.DataFrame:

@@ -90,6 +90,7 @@ class AnomalyKind(Kind):
     grain = "device_id"
     shape = "alarms"
     title = "Anomalies"
+    order = "unusual devices by score, then dark ones, those not judged, and the others"
     about = "how unusual a device is, at a rate of alarms that is held; it needs telemetry and no failures."
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> AnomalyOptions:

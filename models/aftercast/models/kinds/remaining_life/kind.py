@@ -72,6 +72,7 @@ class RemainingLifeKind(Kind):
     grain = "device_id"
     shape = "distribution"
     title = "Remaining life"
+    order = "cautious remaining life, shortest first, then what cannot be judged"
     about = "the cycles left to a running unit, with an interval, where units are run to failure."
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> LifeOptions:

@@ -9,9 +9,7 @@ import pandas as pd
 
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding
-from aftercast.operations.audit.places import identify
-from aftercast.operations.audit.reading import newest_entries
-from aftercast.operations.audit.verification import verify
+from aftercast.operations.audit import check_chain, newest_entries, verify
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.database.audit_anchors import newest_anchor
 
@@ -21,35 +19,31 @@ LONG_MB = 300
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
-    """Verify it, where that takes no longer than a few seconds."""
+    """Verify the log, if that takes no more than a few seconds, and see whether it is anchored."""
     folder = deployment.folder / "audit"
-    size_mb = sum(segment.stat().st_size for segment in folder.glob("*.jsonl")) / 1e6 if folder.is_dir() else 0
+    size_mb = sum(segment.stat().st_size for segment in folder.glob("*.jsonl")) / 1e6
     if size_mb > LONG_MB:
-        yield Finding(
-            "warning", f"It has {size_mb:,.0f} MB and was not verified here.", "Run `aftercast audit verify`."
-        )
-        identity = identify(folder, deployment.database)
-        chain, wrong = identity.chain, tuple(identity.findings())
+        said = f"It has {size_mb:,.0f} MB and was not verified here."
+        yield Finding("warning", said, "Run `aftercast audit verify`.")
+        chain, wrong = check_chain(folder, deployment.database)
     else:
         found = verify(folder, deployment.database)
-        chain, wrong = found.chain, found.findings
+        chain, wrong = found.chain, list(found.findings)
         if found.whole:
-            told = f"{found.entries:,} entries are whole." if found.entries else "Nothing was recorded yet."
-            yield Finding("ok", told)
+            yield Finding("ok", f"{found.entries:,} entries are whole." if found.entries else "It has no entries yet.")
     for one in wrong[:1]:
-        yield Finding(
-            "problem", one.sentence, "Run `aftercast audit verify`, keep the files, and find out who wrote them."
-        )
+        hint = "Run `aftercast audit verify`, keep the files, and find out who wrote them."
+        yield Finding("problem", one.sentence, hint)
     if chain is not None:
         yield from _unanchored(deployment, folder, chain)
 
 
 def _unanchored(deployment: Deployment, folder: Path, chain: str) -> Iterator[Finding]:
-    """Entries of which only the log itself knows; a running service anchors those of each second."""
+    """Entries without an anchor; a running service anchors those of each second."""
     newest = next(newest_entries(folder, 1), None)
     if newest is None or deployment.now - parse_time(newest["time"]) < SOON:
         return
     waiting = int(newest["seq"]) - newest_anchor(deployment.database, chain)
     if waiting > 0:
-        said = f"{waiting:,} entries are not anchored in the database: who cuts them off is not found out."
+        said = f"{waiting:,} entries are not anchored in the database: cutting them off would go unnoticed."
         yield Finding("warning", said, "Start the service, which anchors them: `aftercast serve`.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic.operations import Operations
-from sqlalchemy import Column, Float, ForeignKey, Integer, String, Text
+from sqlalchemy import Column, ForeignKey, Integer, String, Text
 
 from aftercast.operations.database.migrations.steps import make_index, make_table
 
@@ -91,7 +91,7 @@ def _scores(operations: Operations) -> None:
         "scores",
         Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
         Column("entity_id", String, primary_key=True),
-        Column("any_risk", Float),
+        Column("ranks", Text, nullable=False),
         Column("content", Text, nullable=False),
     )
     make_index(operations, "score_sets_newest", "score_sets", "kind", "cutoff", "scored_at")

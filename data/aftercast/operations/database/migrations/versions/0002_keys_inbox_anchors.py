@@ -30,6 +30,8 @@ def upgrade(operations: Operations) -> None:
         Column("received_at", String, nullable=False),
         Column("key_id", String),
         Column("request_id", String),
+        Column("request_sha256", String),
+        Column("wrong", Text, nullable=False),
         Column("drained_at", String),
         Column("import_id", String),
     )
