@@ -166,11 +166,14 @@ class Body:
         self._code, self._place = code, place
         self._node = code.modules[place.module].functions[place.name]
         self._types: dict[str, Place] = {}
-        arguments = self._node.args
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            self._learn(argument.arg, code.class_of(place.module, argument.annotation))
+        self._learn_arguments(self._node)
         if "." in place.name:
             self._learn("self", code.concrete(Place(place.module, place.name.split(".")[0])))
+
+    def _learn_arguments(self, function: Function) -> None:
+        arguments = function.args
+        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            self._learn(argument.arg, self._code.class_of(self._place.module, argument.annotation))
 
     def _learn(self, name: str, of: Place | None) -> None:
         if of is not None:
@@ -230,6 +233,8 @@ class Body:
     def _walk(self, node: ast.AST) -> Iterator[Place]:
         if isinstance(node, ast.Name | ast.Attribute) and (place := self.definition(node)) is not None:
             yield place
+        if isinstance(node, Function):
+            self._learn_arguments(node)
         for child in _evaluated(node):
             yield from self._walk(child)
         match node:

@@ -12,7 +12,7 @@ from scripts.architecture.house import PURPOSE, House, Package, Step
 T = TypeVar("T")
 Point = tuple[float, float]
 WIDTH: Final = 1000
-LEFT, RIGHT, FIRST_LANE, LANE = 44, 640, 700, 54
+LEFT, RIGHT, FIRST_LANE, LANE = 44, 640, 700, 52
 PAD, GAP = 14, 16
 INSIDE: Final = RIGHT - LEFT - 2 * PAD
 COLOUR: Final = {
@@ -181,7 +181,7 @@ def _chip(x: float, y: float, room: str, inner: str, colour: str) -> str:
 
 
 def _chip_width(room: str, inner: str) -> float:
-    return 20 + 7.9 * len(room) + (4 + _wide(inner.strip()) if inner else 0)
+    return 20 + 8.4 * len(room) + (4 + _wide(inner.strip()) if inner else 0)
 
 
 def _wide(text: str) -> float:

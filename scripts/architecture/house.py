@@ -23,7 +23,7 @@ PURPOSE: Final = {
 }
 ROUTE: Final = "aftercast.serving.routes"
 WAYS: Final = {
-    "A question": (Place(f"{ROUTE}.failure_risk", "failure_risk"),),
+    "A question": (Place(f"{ROUTE}.risks", "handler"),),
     "A record": (Place(f"{ROUTE}.records", "records"), Place("aftercast.pipelines.drain", "run_drain")),
     "A training": (Place("aftercast.cli.commands.train", "train"),),
 }

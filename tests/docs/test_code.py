@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,15 +71,6 @@ def test_the_first_feature_view_counts_what_was_known_at_each_cutoff(view: Modul
     np.testing.assert_array_equal(found["inspection_age_days"], [np.nan, 10, 40, np.nan, np.nan, np.nan])
 
 
-@pytest.fixture
-def tracking() -> Iterator[None]:
-    """MLflow's global address is put back: only a notebook sets it."""
-    before = mlflow.get_tracking_uri()
-    yield
-    mlflow.set_tracking_uri(before)
-
-
-@pytest.mark.usefixtures("tracking")
 def test_the_page_about_python_runs_from_top_to_bottom(
     fleet_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +82,5 @@ def test_the_page_about_python_runs_from_top_to_bottom(
     assert names["frame"].shape[0] == len(names["cases"].examples) > 0
     assert 0 < names["frame"]["failed"].mean() < 1
     assert names["any_component"].shape == (len(names["frame"]),)
-    np.testing.assert_allclose(names["table"].filter(regex="7d").iloc[:, 0], names["probability"][:, 0])
     assert set(names["forecasts"]["model"]) >= {"aftercast", "age"}
     assert len(names["earlier"]) < len(names["failures"])
