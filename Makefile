@@ -13,7 +13,7 @@ SLOW := $(SPREAD) -m "slow or hypothesis" --hypothesis-profile=slow
 # Used only where the machine has no OpenMP runtime of its own, see $(READY).
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help demo test test-slow lint types contracts licences doctests unit wheel bench audit format lock clean
+.PHONY: help demo test test-slow lint types contracts licences doctests unit wheel coverage bench audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -54,6 +54,12 @@ unit: $(READY) ## all tests but the slow ones, against the checkout (ARGS="-k na
 
 wheel: $(READY) ## the same tests against the built wheel, installed into an empty environment
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(GATE) $(ARGS)
+
+coverage: $(READY) ## how much of the packages the gate runs, by file
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(GATE) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 bench: $(READY) ## list the benchmarks
 	@$(BIN)/python -m benchmarks
