@@ -73,6 +73,8 @@ def test_every_operation_says_what_it_is_and_has_one_answer_with_an_example(docu
         [(_, answer)] = [(code, each) for code, each in operation["responses"].items() if code.startswith("2")]
         for kind, content in answer["content"].items():
             schema = content["schema"]
+            if schema.get("format") == "binary":
+                continue
             named = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
             binary = schema.get("format") == "binary"
             assert binary or "example" in content or named.get("examples"), (path, kind)

@@ -64,17 +64,17 @@ def test_what_is_not_json_is_refused(bare_client: httpx.Client, content: bytes) 
 
 
 def test_an_unknown_path_and_a_wrong_method_are_problems(bare_client: httpx.Client) -> None:
-    _refused(bare_client.get(f"/{MARK}"), 404, "not-found")
+    _refused(bare_client.get(f"/{MARK}"), 404, "no-such-path")
     refused = bare_client.delete("/v1/failure-risk")
     _refused(refused, 405, "method-not-allowed")
     assert refused.headers["Allow"] == "POST"
 
 
-def test_without_a_model_the_answer_says_what_to_run(bare_client: httpx.Client) -> None:
+def test_without_a_model_the_answer_says_where_to_see_what_is_missing(bare_client: httpx.Client) -> None:
     failure = bare_client.post("/v1/failure-risk", json={"devices": [{"device_id": "D1"}]})
     churn = bare_client.post("/v1/churn-risk", json={"customers": [{"customer_id": "C1"}]})
-    assert "aftercast train failure" in _refused(failure, 503, "no-model")["hint"]
-    assert "aftercast train churn" in _refused(churn, 503, "no-model")["hint"]
+    assert "/ready" in _refused(failure, 503, "no-model")["hint"]
+    assert "/ready" in _refused(churn, 503, "no-model")["hint"]
 
 
 def test_a_body_above_the_limit_is_refused_announced_or_not(bare_client: httpx.Client) -> None:

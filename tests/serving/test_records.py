@@ -354,7 +354,7 @@ def test_records_of_the_future_and_times_without_a_zone_are_not_taken(
     assert [each["reason"] for each in answered.json()["wrong"]] == ["available_in_future"]
     assert answered.json()["received"] == 1
     naive = _send(sending, "telemetry", [{**good, "event_time": "2025-01-01T00:00"}])
-    assert (naive.status_code, naive.json()["type"]) == (409, "/problems/nothing-readable")
+    assert (naive.status_code, naive.json()["type"]) == (422, "/problems/nothing-readable")
     assert count_waiting(own_fleet.database).rows == 1
 
 

@@ -25,6 +25,7 @@ from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.database.keys import create_key
 from aftercast.operations.log_format import JsonLines, told
 from aftercast.serving.access_log import RequestLog
+from aftercast.serving.error_handling import ErrorHandling
 from aftercast.serving.metrics.requests import RequestMetrics
 
 PATIENCE_S = 60.0
@@ -32,6 +33,7 @@ PATIENCE_S = 60.0
 
 def _app() -> FastAPI:
     app = FastAPI(openapi_url=None)
+    app.add_middleware(ErrorHandling)
     app.add_middleware(RequestLog, metrics=RequestMetrics(None))
 
     @app.get("/things/{thing_id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def test_what_goes_wrong_is_told_and_the_service_goes_on(
 
 def test_a_service_without_rows_ends_although_it_waits_for_them(bare_workspace: Workspace) -> None:
     with warming_up(bare_workspace, Champions(bare_workspace)):
-        pass
+        waiting = [each for each in threading.enumerate() if each.name == "aftercast warm-up"]
+    assert [each.is_alive() for each in waiting] == [False]
 
 
 def _compiled() -> int:

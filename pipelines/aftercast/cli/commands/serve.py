@@ -59,6 +59,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the service reads nothing of them; a proxy that is not there cannot be imitated
+        timeout_worker_healthcheck=30,  # a worker answers only once its imports are done; on a busy machine 5 s are few
         timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
     )
     raise typer.Exit(run_service(config))
