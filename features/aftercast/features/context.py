@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numba
@@ -150,7 +150,7 @@ def telemetry_cells(telemetry: Records, sensor: str) -> Cells:
     present = ~np.isnan(values)
     if present.all():
         return make_cells(telemetry.visible, values, in_place=True)
-    return make_cells(telemetry.take(present).visible, values[present], in_place=True)
+    return make_cells(replace(telemetry, columns={}).take(present).visible, values[present], in_place=True)
 
 
 def values_of(records: Records, column: str) -> Cells:

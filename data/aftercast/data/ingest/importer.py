@@ -71,9 +71,9 @@ def ingest(
             if progress is not None:
                 progress(batch.table, len(batch.frame))
         running.finish(origin)
-        before = writer.base.version
-    report.version = store.version()
-    report.published = report.version > before
+    # Asked of the writer: another import may publish as soon as this one lets go of the store.
+    report.published = writer.published is not None
+    report.version = writer.published or writer.base.version
     record_import_finish(store.database, report.import_id, report.version, report.to_dict())
     return report
 

@@ -29,7 +29,7 @@ from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Rule, Se
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.days import Piece, read_days
 from aftercast.data.ingest.sources.reading import is_readable, read_chunks, whole_numbers
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
@@ -96,7 +96,7 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
             yield Batch("telemetry", _telemetry(piece.rows, date, spec), piece.file.name, first_row, date)
 
 
-def draft(path: Path) -> FleetSpec:
+def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
     """Fleet spec with every raw SMART attribute the first or last file has, one component, the publisher's rules."""
     files = _files(path)
     present = sorted({name for file in (files[0], files[-1]) for name in _attributes(file)}, key=_number)

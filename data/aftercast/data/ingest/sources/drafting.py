@@ -23,11 +23,9 @@ FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
 
 Files = Mapping[str, Sequence[Path]]
-NEW: Final = FleetSpec(name="")
-"""A spec of which nothing was written yet."""
 
 
-def draft_spec(name: str, files: Files, begun: FleetSpec = NEW) -> FleetSpec:
+def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     """Return a first fleet spec; a person looks it over before relying on its ranges.
 
     Parameters
