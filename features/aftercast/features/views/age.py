@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from aftercast.data.arrays import Ints
 from aftercast.features.context import DeviceContext
 from aftercast.features.failure_events import failures_of, renewals_of
 from aftercast.features.scope import number
 from aftercast.features.view import Columns, FeatureView
-from aftercast.features.windows.arrays import Ints
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 EVER: Final = "failures_count_life"
