@@ -72,18 +72,17 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         arrays[column.name] = pa.nulls(len(frame), kind) if values is None else _array(values, kind)
     for name in map(str, frame.columns):
         if not table.has(name) and not name.startswith("_") and not bool(frame[name].isna().all()):
-            arrays[name] = _array(frame[name], _open_type(frame[name]))
+            arrays[name] = _array(frame[name], KINDS[kind_of(frame[name])].arrow)
     return pa.table(arrays)
 
 
-def _open_type(values: pd.Series) -> pa.DataType:
+def kind_of(values: pd.Series) -> Kind:
+    """Kind in which a typed column that the contract does not list is stored."""
     if pd.api.types.is_bool_dtype(values.dtype):
-        return pa.bool_()
+        return "bool"
     if pd.api.types.is_numeric_dtype(values.dtype):
-        return pa.float64()
-    if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return KINDS["time"].arrow
-    return pa.string()
+        return "float"
+    return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
 
 
 def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
