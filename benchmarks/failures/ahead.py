@@ -65,7 +65,7 @@ def _cases(
 
 def _train(workspace: Workspace, cases: Cases, outcome: Outcome, until: pd.Timestamp) -> Trained:
     past = cases.take(cases.examples.cutoff_us < timestamp_us(until))
-    known = Outcome(outcome.spec, outcome.devices.known_at(until), outcome.customers.known_at(until))
+    known = outcome.known_at(until)
     return train_model(
         "failure",
         past.features,

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest import Batch, ImportReport
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.ingest import Batch, ImportReport, ingest
 from aftercast.data.status import describe
-from aftercast.data.store import Store
+from aftercast.data.store import Store, StoreWriter
 from aftercast.operations.database.imports import list_imports
 from aftercast.operations.errors import InputError
 
@@ -225,3 +227,27 @@ def test_status_tells_rows_times_and_refusals(
 def test_status_of_an_empty_store_has_no_freshness(store: Store) -> None:
     status = describe(store)
     assert (status.version, status.tables, status.freshness) == (0, (), None)
+
+
+class Crowded(Store):
+    """A store that another import enters as soon as the first one lets go of it."""
+
+    def __init__(self, store: Store, other: Batch, spec: FleetSpec) -> None:
+        super().__init__(store.address, store.database, store.device_buckets)
+        self.free, self.other, self.spec = store, other, spec
+
+    @contextmanager
+    def writing(self, import_id: str | None = None) -> Iterator[StoreWriter]:
+        with super().writing(import_id) as writer:
+            yield writer
+        ingest(self.free, [self.other], self.spec, origin="another import")
+
+
+def test_a_report_tells_of_its_own_import_though_another_one_publishes_right_after(
+    store: Store, spec: FleetSpec, batch: Callable[..., Batch], device: Callable[..., dict[str, Any]], load: Load
+) -> None:
+    load(batch("devices", device("d1")))
+    crowded = Crowded(store, batch("devices", device("d2")), spec)
+    report = ingest(crowded, [batch("devices", device("d1"))], spec, origin="the same again")
+    assert (report.published, report.version) == (False, 1)
+    assert store.version() == 2

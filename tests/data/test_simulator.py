@@ -29,9 +29,9 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(single if single.exists() else folder / "tables" / name)
 
 
-def test_the_same_seed_makes_identical_files(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        simulate(tmp_path / name, devices=12, days=40, seed=2)
+def test_the_same_seed_makes_identical_files_on_every_day_after_the_period(tmp_path: Path) -> None:
+    for name, day in (("a", "2026-01-01"), ("b", "2030-01-01")):
+        simulate(tmp_path / name, devices=12, days=40, seed=2, now=pd.Timestamp(day, tz="UTC"))
     for path in (tmp_path / "a").rglob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 

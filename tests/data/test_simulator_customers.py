@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aftercast.data.arrays import Floats
 from aftercast.data.simulator.config import FleetConfig, Run
 from aftercast.data.simulator.customers import CustomerLife, Experience, live
-from aftercast.data.simulator.fleet import Floats, chunks, customers_of, make_device
+from aftercast.data.simulator.fleet import chunks, customers_of, make_device
 
 CONFIG = FleetConfig()
 RUN = Run(240, 0, 6, CONFIG)

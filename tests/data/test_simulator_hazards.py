@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aftercast.data.arrays import Floats
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
-from aftercast.data.simulator.fleet import Device, Floats, make_device
+from aftercast.data.simulator.fleet import Device, make_device
 from aftercast.data.simulator.hazards import FAILURE, HOLDOUT, PREVENTIVE, TREATED, DevicePath, walk
 
 DAYS, CONFIG = 200, FleetConfig()

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aftercast.data.arrays import Floats, Ints
 from aftercast.data.simulator.config import SENSORS, FleetConfig
-from aftercast.data.simulator.fleet import Device, Floats, Ints, make_device
+from aftercast.data.simulator.fleet import Device, make_device
 from aftercast.data.simulator.mess import spoil
 from aftercast.data.simulator.telemetry import ANSWER, FIRST_FR, readings
 from aftercast.operations.clocks import HOUR_US

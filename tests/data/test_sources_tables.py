@@ -8,7 +8,7 @@ import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
 from aftercast.data.ingest import ingest
-from aftercast.data.ingest.sources.tables import draft, draft_for, find_tables, read
+from aftercast.data.ingest.sources.tables import draft, find_tables, read
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError
 
@@ -190,9 +190,9 @@ def test_a_draft_for_a_begun_spec_follows_its_names_of_columns_and_its_filled_se
     (folder / "failures.csv").write_text("device_id,event_time,part\n1,2024-02-02T00:00:00Z,belt\n")
     names = {"telemetry": {"device_id": "machine", "event_time": "ts"}, "failures": {"component": "part"}}
     begun = FleetSpec(name="begun", components=(Component(name="pump"),), columns=names)
-    spec = draft_for(folder, begun)
+    spec = draft(folder, begun)
     assert (spec.sensor_names, spec.component_names) == (("heat",), ("pump",))
-    assert draft_for(folder, begun.model_copy(update={"components": ()})).component_names == ("belt",)
+    assert draft(folder, begun.model_copy(update={"components": ()})).component_names == ("belt",)
 
 
 def test_codes_are_drafted_as_they_are_stored(folder: Path, store: Store) -> None:

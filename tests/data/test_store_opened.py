@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from aftercast.data.store import Store
+from aftercast.data.store import Store, delta
 from aftercast.operations.clocks import TIME_DTYPE
 
 START = pd.Timestamp("2024-02-01", tz="UTC")
@@ -60,6 +61,13 @@ def test_a_version_is_read_again_without_its_log_but_not_without_its_files(store
         file.unlink()
     with pytest.raises(OSError, match="parquet"):
         volts(store)
+
+
+def test_a_store_elsewhere_is_read_while_a_local_table_is_being_opened(store: Store) -> None:
+    write(store, 0, 1.0)
+    elsewhere = Store(f"file://{store.address}", store.database, store.device_buckets)
+    with delta._OPENING, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(volts, elsewhere).result(timeout=60) == {1.0}
 
 
 THREADS = """

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aftercast.data.fleet import ChurnSettings, FleetSpec
 from aftercast.features.examples import Examples
-from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels
+from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels, load_outcome
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER, timestamp_us
 from aftercast.operations.errors import LookAheadError
 
@@ -186,3 +186,29 @@ def test_inactivity_dates_leaving_that_long_after_the_last_purchase(leaving: Ask
     assert days(labels.time_to_event_us) == [18.0, 3.0, None, None]
     assert labels.valid.tolist() == [True, True, False, True]
     assert days(labels.follow_up_us)[3] == 4.0
+
+
+class Shelf:
+    """Frames by table, as a store hands them out; remembers which were read."""
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        self.frames, self.read_tables = frames, set[str]()
+
+    def version(self) -> int:
+        return 1
+
+    def read(self, table: str, **_: object) -> pd.DataFrame:
+        self.read_tables.add(table)
+        return self.frames[table] if table in self.frames else pd.DataFrame()
+
+
+def test_labels_read_only_the_tables_of_their_kind(spec: FleetSpec, frame: Any, devices: Any, at: Any) -> None:
+    frames: dict[str, pd.DataFrame] = {"devices": devices("d"), "customers": frame("customer_id since", [("c", -500)])}
+    shelf = Shelf(frames)
+    asked = Examples.of(["d"], [timestamp_us(at(0))])
+    assert failure_labels(load_outcome(shelf, spec), asked, observed_until=at(24)).valid.tolist() == [True]
+    assert shelf.read_tables == {"devices", "failures", "repairs"}
+    shelf = Shelf(frames)
+    asked = Examples.of(["c"], [timestamp_us(at(0))], "customer_id")
+    assert churn_labels(load_outcome(shelf, spec), asked, observed_until=at(24)).valid.tolist() == [True]
+    assert shelf.read_tables == {"customers", "purchases"}

@@ -34,13 +34,14 @@ from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 from aftercast.features.scope import number
 from aftercast.features.view import FeatureView
 
-def compute(context):
+def columns(context):
     history, cutoffs = context.history, context.cutoffs
     owner = np.repeat(np.arange(len(context.offsets) - 1), np.diff(context.offsets))
     {body}
-    return {{"planted_quantity": np.array([value(d, t) for d, t in zip(owner, cutoffs)], dtype=float).reshape(-1)}}
+    values = np.array([value(d, t) for d, t in zip(owner, cutoffs)], dtype=float).reshape(-1)
+    yield number("planted_quantity", "", "planted"), values
 
-VIEW = FeatureView("planted_view", "device_id", lambda scope: [number("planted_quantity", "", "planted")], compute)
+VIEW = FeatureView("planted_view", "device_id", columns)
 """
 
 

@@ -70,7 +70,7 @@ def test_a_view_computes_exactly_what_it_declares(
 ) -> None:
     context = context_of(spec, frames, view, cutoffs)
     values = view.compute(context)
-    assert {f.name for f in declared(view, context.scope)} == set(values)
+    assert [feature.name for feature in declared(view, context.scope)] == list(values)
     assert {array.shape for array in values.values()} == {(len(context.examples),)}
 
 

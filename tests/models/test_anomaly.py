@@ -329,9 +329,7 @@ def test_sensor_with_impossible_values_is_ignored_with_a_notice(view: AnomalyVie
     moment = START + pd.Timedelta(days=REFERENCE + 9)
     record = {"device_id": f"d{BROKEN:03d}", "event_time": moment.isoformat(), "heat": "1e12"}
     rows = {"table": "telemetry", "reason": "impossible_value", "column": "heat", "record": json.dumps(record)}
-    lies = impossible_readings(
-        pd.DataFrame([rows, {**rows, "record": "not JSON"}, {**rows, "reason": "unknown_device"}])
-    )
+    lies = impossible_readings(pd.DataFrame([rows, {**rows, "reason": "unknown_device"}]))
     assert len(lies) == 1
     scored = view.score(fleet.features, fleet.examples, quarantined=lies)
     during, later = of_device(scored, REFERENCE + 10), of_device(scored, REFERENCE + 14)

@@ -41,16 +41,16 @@ from aftercast.operations.clocks import DAY_US
 from aftercast.features.scope import number
 from aftercast.features.view import FeatureView
 
-def compute(context):
+def columns(context):
     failures = context.history.failures
     owner = np.repeat(np.arange(len(context.offsets) - 1), np.diff(context.offsets))
     soon = [
         ((failures.owner == d) & (failures.event_us > t) & (failures.event_us <= t + 7 * DAY_US)).any()
         for d, t in zip(owner, context.cutoffs)
     ]
-    return {"failures_count_ahead": np.array(soon, dtype=float)}
+    yield number("failures_count_ahead", "", "planted"), np.array(soon, dtype=float)
 
-VIEW = FeatureView("peeking", "device_id", lambda scope: [number("failures_count_ahead", "", "planted")], compute)
+VIEW = FeatureView("peeking", "device_id", columns)
 """
 
 

@@ -31,7 +31,7 @@ def test_a_new_or_changed_view_is_another_training(tmp_path: Path, fleet_workspa
     shutil.copytree(Path(sources.__file__).parent, tmp_path / "features")
     assert digest_of(tmp_path / "features") == sources_digest()
     view = tmp_path / "features" / "views" / "rhythm.py"
-    view.write_text(view.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    view.write_text(view.read_text(encoding="utf-8") + "CHANGED = 1\n", encoding="utf-8")
     changed = digest_of(tmp_path / "features")
     (tmp_path / "features" / "views" / "another.py").touch()
     assert len({sources_digest(), changed, digest_of(tmp_path / "features")}) == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +11,10 @@ import pandas as pd
 from aftercast.features.cohort import add_cohort_features
 from aftercast.features.context import Context, CustomerContext, DeviceContext, Values
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.dictionary import declared, views_of
+from aftercast.features.dictionary import views_of
 from aftercast.features.examples import Examples
 from aftercast.features.history import History
-from aftercast.features.scope import Feature, Scope
+from aftercast.features.scope import Scope
 from aftercast.features.view import FeatureView
 from aftercast.operations.errors import InputError
 
@@ -81,15 +81,10 @@ def _require(examples: Examples, grain: str) -> None:
 def _build(context: Context, views: Sequence[FeatureView[Any]]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for view in views:
-        values = view.compute(context)
-        columns |= {feature.name: _column(feature, values) for feature in declared(view, context.scope)}
+        for feature, values in view.columns(context):
+            number = feature.kind == "number"
+            columns[feature.name] = np.asarray(values).astype(np.float32) if number else _categorical(values)
     return pd.DataFrame(columns, index=pd.RangeIndex(len(context.examples)))
-
-
-def _column(feature: Feature, values: Mapping[str, Values]) -> Any:
-    if feature.kind == "category":
-        return _categorical(values[feature.name])
-    return np.asarray(values[feature.name]).astype(np.float32)
 
 
 def _categorical(values: Values) -> pd.Categorical:

@@ -1,7 +1,8 @@
-"""The features are what the sources of this package make: their digest is part of what a training is known by."""
+"""The features are what the code of this package makes: its digest is part of what a training is known by."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,21 @@ def sources_digest() -> str:
 
 
 def digest_of(folder: Path) -> str:
-    """Digest of the names and contents of all Python modules below a folder."""
+    """Digest of the names and the code of all Python modules below a folder.
+
+    Comments, docstrings and the layout of lines do not count: they change no feature. Another release of Python may
+    write the same code in another way, and then has another digest.
+    """
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
+        code = ast.dump(_WithoutText().visit(ast.parse(file.read_bytes())))
+        digest.update(f"{file.relative_to(folder).as_posix()} {code}\n".encode())
     return digest.hexdigest()
+
+
+class _WithoutText(ast.NodeTransformer):
+    """Leaves out texts that stand by themselves, which is what docstrings are."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Leave out a text."""
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node

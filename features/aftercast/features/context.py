@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from aftercast.data.arrays import Floats, Ints, Mask
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.event_table import Records
+from aftercast.features.event_table import EventTable
 from aftercast.features.examples import Examples
 from aftercast.features.history import History
 from aftercast.features.scope import Scope
-from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, make_cells, select
+from aftercast.features.windows.arrays import Cells, Visible, make_cells, select
 from aftercast.features.windows.blocks import window_statistics
 from aftercast.features.windows.events import count_events, known_version, last_event
 from aftercast.features.windows.state import DECAYED, LEVEL, TREND, Statistics
@@ -44,7 +45,7 @@ class Context:
         """Cutoffs of the examples, shape (n,), microseconds."""
         return self.examples.cutoff_us
 
-    def fact(self, records: Records, column: str, missing: Any) -> Values:
+    def fact(self, records: EventTable, column: str, missing: Any) -> Values:
         """Value of a standing fact in the version known at each cutoff, ``missing`` where none is, shape (n,)."""
         values = records.columns[column]
         version = known_version(records.offsets, records.available_us, self.offsets, self.cutoffs)
@@ -144,20 +145,20 @@ class CustomerContext(Context):
         return window_statistics(cells, self.offsets, self.cutoffs, window_us)
 
 
-def telemetry_cells(telemetry: Records, sensor: str) -> Cells:
+def telemetry_cells(telemetry: EventTable, sensor: str) -> Cells:
     """Cells of one sensor, corrections resolved per cell."""
     values = telemetry.columns[sensor]
     present = ~np.isnan(values)
     if present.all():
         return make_cells(telemetry.visible, values, in_place=True)
-    return make_cells(telemetry.take(present).visible, values[present], in_place=True)
+    return make_cells(replace(telemetry, columns={}).take(present).visible, values[present], in_place=True)
 
 
-def values_of(records: Records, column: str) -> Cells:
+def values_of(records: EventTable, column: str) -> Cells:
     """Cells of a column whose records are resolved as a whole."""
     return make_cells(records.visible, records.columns[column], in_place=False)
 
 
-def where(records: Records, mask: npt.NDArray[np.bool_]) -> Visible:
+def where(records: EventTable, mask: Mask) -> Visible:
     """Visible versions of the records where mask is true; versions are resolved before they are chosen."""
     return select(records.visible, mask)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.features.event_table import Records, records_from
+from aftercast.features.event_table import EventTable, event_table
 from aftercast.features.history import AttributeKind, Frames, History, Reads, attributes_of, table_frame, unique_ids
 from aftercast.operations.clocks import timestamp_us
 
@@ -37,9 +37,9 @@ class CustomerHistory:
 
     spec: FleetSpec
     customer_ids: npt.NDArray[np.str_]
-    customers: Records
-    purchases: Records
-    contacts: Records
+    customers: EventTable
+    purchases: EventTable
+    contacts: EventTable
     devices: History
     attributes: Mapping[str, AttributeKind]
 
@@ -53,13 +53,11 @@ class CustomerHistory:
         return CustomerHistory(
             spec=spec,
             customer_ids=ids,
-            customers=records_from(customers, ids, owner="customer_id", event="available_at"),
-            purchases=records_from(
+            customers=event_table(customers, ids, owner="customer_id", event="available_at"),
+            purchases=event_table(
                 table_frame(frames, "purchases"), ids, owner="customer_id", event="event_time", columns=["amount"]
             ),
-            contacts=records_from(
-                contacts, ids, owner="customer_id", event="event_time", key="contact_id", moving=True
-            ),
+            contacts=event_table(contacts, ids, owner="customer_id", event="event_time", key="contact_id", moving=True),
             devices=History.from_frames(spec, {name: frames[name] for name in SERVICE_TABLES if name in frames}),
             attributes=attributes_of(customers, "customers"),
         )

@@ -12,11 +12,16 @@ from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from aftercast.data.fleet import FleetSpec
 from aftercast.features import views
 from aftercast.features.cohort import cohort_features
-from aftercast.features.examples import Grain
-from aftercast.features.history import AttributeKind
+from aftercast.features.context import Context, CustomerContext, DeviceContext
+from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.examples import Examples, Grain
+from aftercast.features.history import AttributeKind, History
 from aftercast.features.scope import Feature, Scope
 from aftercast.features.view import FeatureView
 from aftercast.operations.errors import SettingsError
@@ -36,7 +41,17 @@ def views_of(grain: Grain) -> tuple[FeatureView[Any], ...]:
 
 def declared(view: FeatureView[Any], scope: Scope) -> list[Feature]:
     """Columns of one view, each carrying the view's name."""
-    return [replace(feature, view=view.name) for feature in view.features(scope)]
+    return [replace(feature, view=view.name) for feature, _ in view.columns(_without_data(view.grain, scope))]
+
+
+def _without_data(grain: Grain, scope: Scope) -> Context:
+    """Return a context of no examples, of a history without records that has the attributes of the scope."""
+    dtypes = {name: "float64" if kind == "number" else "str" for name, kind in scope.attributes.items()}
+    facts = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
+    nobody, offsets = Examples.of([], [], grain), np.zeros(1, dtype=np.int64)
+    if grain == "device_id":
+        return DeviceContext(nobody, scope, offsets, History.from_frames(scope.spec, {"devices": facts}))
+    return CustomerContext(nobody, scope, offsets, CustomerHistory.from_frames(scope.spec, {"customers": facts}))
 
 
 def feature_dictionary(

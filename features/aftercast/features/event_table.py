@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.features.windows.arrays import Ints, Visible
+from aftercast.data.arrays import Ints, Mask, Positions
+from aftercast.features.windows.arrays import Visible
 from aftercast.operations.clocks import NEVER, to_us
 
 Column = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Records:
+class EventTable:
     """Rows of one table in compressed rows by owner, sorted by event, key and availability.
 
     Attributes
@@ -68,7 +68,7 @@ class Records:
         until[:-1][same] = self.available_us[1:][same]
         return until
 
-    def take(self, mask: Mask) -> Records:
+    def take(self, mask: Mask) -> EventTable:
         """Return the rows where mask is true, shape (n,)."""
         kept = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
         return replace(
@@ -80,12 +80,12 @@ class Records:
             columns={name: values[mask] for name, values in self.columns.items()},
         )
 
-    def known_at(self, moment_us: int) -> Records:
+    def known_at(self, moment_us: int) -> EventTable:
         """Return the rows with ``available_at`` at or before the moment."""
         return self.take(self.available_us <= moment_us)
 
 
-def records_from(
+def event_table(
     frame: pd.DataFrame,
     owners: npt.NDArray[np.str_],
     *,
@@ -94,7 +94,7 @@ def records_from(
     key: str | None = None,
     moving: bool = False,
     columns: Sequence[str] | None = None,
-) -> Records:
+) -> EventTable:
     """Build the records of a contract frame; rows of owners that are not listed, or without event, are left out.
 
     Parameters
@@ -116,17 +116,17 @@ def records_from(
     offsets = np.searchsorted(code[order], np.arange(len(owners) + 1)).astype(np.int64)
     names = [c for c in frame.columns if c not in (owner, "available_at")] if columns is None else columns
     values = {name: column_values(frame[name])[order] for name in names}
-    return Records(offsets, event_us[order], available_us[order], rank[order], moving, values)
+    return EventTable(offsets, event_us[order], available_us[order], rank[order], moving, values)
 
 
-def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> Positions:
     """Position of each id among the owners, -1 where it is missing or none of them, shape (n,)."""
     codes, distinct = pd.factorize(ids)
     found = pd.Index(owners.astype(object)).get_indexer(pd.Index(np.asarray(distinct, dtype=object)))
     return np.append(found, -1)[codes]
 
 
-def _ordered(kept: npt.NDArray[np.intp], *keys: npt.NDArray[Any]) -> npt.NDArray[np.intp] | slice:
+def _ordered(kept: Positions, *keys: npt.NDArray[Any]) -> Positions | slice:
     """Positions sorted by the keys, first key first; rows that are all kept and in order already are one slice."""
     whole = len(kept) == len(keys[0])
     chosen = [key if whole else key[kept] for key in keys]

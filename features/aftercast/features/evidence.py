@@ -12,10 +12,11 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CUSTOMER_TABLES, CustomerHistory
 from aftercast.features.examples import Examples
 from aftercast.features.history import DEVICE_TABLES, History
+from aftercast.features.views import age, faults, repairs, silence
 from aftercast.features.windows.events import known_version
 from aftercast.operations.clocks import HOUR_US, NEVER, from_us, parse_duration_us
 
-LIFE_COUNTS: Final = ("faults_count_life", "failures_count_life", "repairs_count_life")
+EVER: Final = (faults.EVER, age.EVER, repairs.EVER)
 
 
 def evidence_class(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.str_]:
@@ -25,8 +26,8 @@ def evidence_class(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.st
     had a fault, failure or work order, else "cohort".
     """
     stale_hours = parse_duration_us(spec.features.stale_after) / HOUR_US
-    fresh = features["telemetry_age_hours"].to_numpy() <= stale_hours
-    known = features[list(LIFE_COUNTS)].to_numpy().sum(axis=1) > 0
+    fresh = features[silence.AGE].to_numpy() <= stale_hours
+    known = features[list(EVER)].to_numpy().sum(axis=1) > 0
     return np.where(fresh, "telemetry", np.where(known, "history", "cohort"))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aftercast.data.arrays import Ints, Mask
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.event_table import Records
+from aftercast.features.event_table import EventTable
 from aftercast.features.history import History
-from aftercast.features.windows.arrays import Ints
 from aftercast.features.windows.events import known_version
 from aftercast.operations.clocks import from_us
 from aftercast.operations.errors import InputError
@@ -74,7 +74,7 @@ class Examples:
         """Frame of the ids and the cutoffs as UTC times."""
         return pd.DataFrame({self.grain: pd.Series(self.ids, dtype="str"), "cutoff": from_us(self.cutoff_us)})
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Examples:
+    def take(self, rows: Mask) -> Examples:
         """Return the examples where rows is true, shape (n,)."""
         return Examples(self.ids[rows], self.cutoff_us[rows], self.grain)
 
@@ -116,7 +116,7 @@ def customer_examples(history: CustomerHistory, cutoffs_us: npt.ArrayLike) -> Ex
 
 
 def _at_risk(
-    facts: Records, ids: npt.NDArray[np.str_], cutoffs_us: npt.ArrayLike, *, start: str, end: str, grain: Grain
+    facts: EventTable, ids: npt.NDArray[np.str_], cutoffs_us: npt.ArrayLike, *, start: str, end: str, grain: Grain
 ) -> Examples:
     cutoffs = np.unique(np.asarray(cutoffs_us, dtype=np.int64))
     rows, grid = len(ids) * len(cutoffs), np.tile(cutoffs, len(ids))

@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from aftercast.data.arrays import Ints, Mask
 from aftercast.data.fleet import FleetSpec
-from aftercast.features.event_table import Records
+from aftercast.features.event_table import EventTable
 from aftercast.features.history import History
-from aftercast.features.windows.arrays import Ints, Visible, select
+from aftercast.features.windows.arrays import Visible, select
 from aftercast.operations.clocks import NEVER
 
-Mask = npt.NDArray[np.bool_]
 RENEWING: Final = ("corrective", "preventive", "proactive")
 NOT_RENEWED: Final = ("no_fault_found", "customer_education")
 
@@ -23,13 +23,13 @@ def is_in(values: npt.NDArray[np.object_], names: tuple[str, ...]) -> Mask:
     return np.asarray(np.isin(values.astype(np.str_), names), dtype=bool)
 
 
-def failure_mask(repairs: Records) -> Mask:
+def failure_mask(repairs: EventTable) -> Mask:
     """Where a work order stands for a failure: corrective, and not found to be no fault."""
     kinds, outcomes = repairs.columns["kind"], repairs.columns["outcome"]
     return is_in(kinds, ("corrective",)) & ~is_in(outcomes, ("no_fault_found",))
 
 
-def failure_records(spec: FleetSpec, failures: Records, repairs: Records) -> tuple[Records, Mask]:
+def failure_records(spec: FleetSpec, failures: EventTable, repairs: EventTable) -> tuple[EventTable, Mask]:
     """Table that holds the failures of a fleet, and which of its rows are failures (``spec.failures_from``)."""
     if spec.failures_from == "failures":
         return failures, np.ones(len(failures.event_us), dtype=bool)

@@ -13,7 +13,7 @@ import pandas as pd
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.kinds import KINDS
-from aftercast.features.event_table import Records, records_from
+from aftercast.features.event_table import EventTable, event_table
 from aftercast.operations.clocks import timestamp_us
 
 AttributeKind = Literal["number", "category"]
@@ -23,6 +23,10 @@ DEVICE_TABLES: Final = ("devices", "telemetry", "faults", "failures", "repairs")
 
 class Reads(Protocol):
     """What a store must answer for history to be loaded from it."""
+
+    def version(self) -> int:
+        """Newest published version."""
+        ...
 
     def read(
         self,
@@ -58,11 +62,11 @@ class History:
 
     spec: FleetSpec
     device_ids: npt.NDArray[np.str_]
-    devices: Records
-    telemetry: Records
-    faults: Records
-    failures: Records
-    repairs: Records
+    devices: EventTable
+    telemetry: EventTable
+    faults: EventTable
+    failures: EventTable
+    repairs: EventTable
     attributes: Mapping[str, AttributeKind]
 
     @staticmethod
@@ -80,13 +84,13 @@ class History:
         return History(
             spec=spec,
             device_ids=ids,
-            devices=records_from(devices, ids, owner=owner, event="available_at"),
+            devices=event_table(devices, ids, owner=owner, event="available_at"),
             telemetry=_telemetry(spec, table_frame(frames, "telemetry"), ids),
-            faults=records_from(table_frame(frames, "faults"), ids, owner=owner, event="event_time", key="code"),
-            failures=records_from(
+            faults=event_table(table_frame(frames, "faults"), ids, owner=owner, event="event_time", key="code"),
+            failures=event_table(
                 table_frame(frames, "failures"), ids, owner=owner, event="event_time", key="component"
             ),
-            repairs=records_from(
+            repairs=event_table(
                 table_frame(frames, "repairs"), ids, owner=owner, event="opened_at", key="work_order_id", moving=True
             ),
             attributes=attributes_of(devices, "devices"),
@@ -146,10 +150,10 @@ def unique_ids(ids: pd.Series) -> npt.NDArray[np.str_]:
     return np.unique(ids.astype(object).to_numpy(dtype=object).astype(np.str_))
 
 
-def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> Records:
+def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> EventTable:
     absent = {name: np.nan for name in spec.sensor_names if name not in frame.columns}
     frame = frame.assign(**absent)
-    return records_from(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
+    return event_table(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
 
 
 def attributes_of(frame: pd.DataFrame, table: str) -> dict[str, AttributeKind]:

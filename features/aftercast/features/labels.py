@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from aftercast.features.event_table import Records
+from aftercast.data.arrays import Ints, Mask, Positions
+from aftercast.features.event_table import EventTable
 from aftercast.features.examples import Examples
-from aftercast.features.failure_events import Mask, failure_records, is_in
+from aftercast.features.failure_events import failure_records, is_in
 from aftercast.features.outcome import Outcome, final_versions, last_fact, load_outcome
-from aftercast.features.windows.arrays import Ints
 from aftercast.features.windows.events import next_event
 from aftercast.operations.clocks import NEVER, parse_duration_us, timestamp_us
 from aftercast.operations.errors import LookAheadError
@@ -46,7 +45,7 @@ class Labels:
     components: tuple[str, ...]
     valid: Mask
 
-    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Labels:
+    def take(self, rows: Mask | Positions) -> Labels:
         """Return the labels of the chosen rows."""
         return Labels(self.time_to_event_us[rows], self.follow_up_us[rows], self.components, self.valid[rows])
 
@@ -78,10 +77,11 @@ def failure_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.T
     repairs = final_versions(history.repairs)
     records, failed = failure_records(spec, final_versions(history.failures), repairs)
     treated = is_in(repairs.columns["kind"], ("proactive",))
+    unnamed = np.asarray(pd.isna(repairs.columns["component"]), dtype=bool)
     events, ends = [], []
     for component in spec.component_names:
         own = is_in(records.columns["component"], (component,))
-        visits = treated & is_in(repairs.columns["component"], (component, "None"))
+        visits = treated & (is_in(repairs.columns["component"], (component,)) | unnamed)
         events.append(_next(records, failed & own, offsets, examples))
         ends.append(np.minimum(end, _next(repairs, visits, offsets, examples)))
     return _labels(examples, events, ends, spec.component_names)
@@ -138,7 +138,7 @@ def _require_observed(examples: Examples, observed_until: pd.Timestamp) -> None:
         )
 
 
-def _next(records: Records, mask: Mask, offsets: Ints, examples: Examples) -> Ints:
+def _next(records: EventTable, mask: Mask, offsets: Ints, examples: Examples) -> Ints:
     chosen = records.take(mask)
     return np.asarray(next_event(chosen.offsets, chosen.event_us, offsets, examples.cutoff_us), dtype=np.int64)
 

@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.event_table import Records
+from aftercast.features.event_table import EventTable
 from aftercast.features.history import Frames, History, Reads
 from aftercast.features.windows.arrays import Ints
 from aftercast.operations.clocks import NEVER
 
-OUTCOME_TABLES: Final = ("devices", "failures", "repairs", "customers", "purchases", "contacts")
+DEVICE_OUTCOMES: Final = ("devices", "failures", "repairs")
+CUSTOMER_OUTCOMES: Final = ("customers", "purchases", "contacts")
 
 
-@dataclass(frozen=True)
 class Outcome:
-    """What is known about events as of one moment, later corrections included.
+    """What is known about events as of one moment, later corrections included; only the last version of a fact counts.
 
-    Attributes
+    What labels of one kind need is loaded when they are asked for.
+
+    Parameters
     ----------
     devices, customers
-        Records as they were known when the outcome was loaded; only the last version of a fact counts.
+        Make the histories as they were known at the moment.
     """
 
-    spec: FleetSpec
-    devices: History
-    customers: CustomerHistory
+    def __init__(
+        self, spec: FleetSpec, devices: Callable[[], History], customers: Callable[[], CustomerHistory]
+    ) -> None:
+        self.spec = spec
+        self._devices = devices
+        self._customers = customers
+
+    @cached_property
+    def devices(self) -> History:
+        """Devices, failures and repairs."""
+        return self._devices()
+
+    @cached_property
+    def customers(self) -> CustomerHistory:
+        """Customers and purchases."""
+        return self._customers()
+
+    def known_at(self, moment: pd.Timestamp) -> Outcome:
+        """Outcome without rows that became available after a moment."""
+        return Outcome(self.spec, lambda: self.devices.known_at(moment), lambda: self.customers.known_at(moment))
 
     @staticmethod
     def from_frames(spec: FleetSpec, frames: Frames, *, known_at: pd.Timestamp | None = None) -> Outcome:
         """Outcome of contract frames by table name, without rows that became available after ``known_at``."""
-        outcome = Outcome(spec, History.from_frames(spec, frames), CustomerHistory.from_frames(spec, frames))
-        if known_at is None:
-            return outcome
-        return Outcome(spec, outcome.devices.known_at(known_at), outcome.customers.known_at(known_at))
+        outcome = Outcome(
+            spec, lambda: History.from_frames(spec, frames), lambda: CustomerHistory.from_frames(spec, frames)
+        )
+        return outcome if known_at is None else outcome.known_at(known_at)
 
 
 def load_outcome(
@@ -47,19 +67,29 @@ def load_outcome(
 
     Parameters
     ----------
+    version
+        The newest by default, as it is when this is called.
     known_at
         For labels that train a model at time T give T: a failure reported after T was no label then.
     """
-    frames = {table: store.read(table, version=version, known_at=known_at) for table in OUTCOME_TABLES}
-    return Outcome.from_frames(spec, frames)
+    version = store.version() if version is None else version
+
+    def frames(tables: tuple[str, ...]) -> Frames:
+        return {table: store.read(table, version=version, known_at=known_at) for table in tables}
+
+    return Outcome(
+        spec,
+        lambda: History.from_frames(spec, frames(DEVICE_OUTCOMES)),
+        lambda: CustomerHistory.from_frames(spec, frames(CUSTOMER_OUTCOMES)),
+    )
 
 
-def final_versions(records: Records) -> Records:
+def final_versions(records: EventTable) -> EventTable:
     """Last version of each fact."""
     return records.take(records.visible.until == NEVER)
 
 
-def last_fact(records: Records, column: str) -> Ints:
+def last_fact(records: EventTable, column: str) -> Ints:
     """Time in the last version of each owner's standing facts, NEVER where there is none, shape (owners,)."""
     values = pd.Series(records.columns[column], dtype="int64").groupby(records.owner).last()
     return values.reindex(range(len(records.offsets) - 1), fill_value=NEVER).to_numpy()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.data.arrays import Floats, Ints, Mask, Positions
 from aftercast.features.customer_history import CustomerHistory
-from aftercast.features.event_table import Records
-from aftercast.features.windows.arrays import Floats, Ints, Visible
+from aftercast.features.event_table import EventTable
+from aftercast.features.windows.arrays import Visible
 from aftercast.operations.clocks import NEVER
-
-Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,9 @@ class Ownership:
     device: Ints
     since: Ints
     until: Ints
-    row: Rows
+    row: Positions
 
-    def records(self, records: Records, mask: npt.NDArray[np.bool_]) -> tuple[Visible, Rows]:
+    def records(self, records: EventTable, mask: Mask) -> tuple[Visible, Positions]:
         """Versions of device records where mask is true, by owning customer in event order, and their rows."""
         chosen = np.flatnonzero(mask)
         left = pd.DataFrame({"device": records.owner[chosen], "record": chosen})
@@ -54,12 +52,14 @@ class Ownership:
         )
 
     def devices(self, event: Ints) -> Visible:
-        """Owned devices as records whose event is the given time of each version, shape (m,); NEVER leaves one out."""
+        """Owned devices as records: each happens at the time given for its version, shape (m,), or never (NEVER)."""
         version = np.flatnonzero(event != NEVER)
         since = np.maximum(self.since[version], event[version])
         return self._sorted(version, event[version], since, self.until[version], version)[0]
 
-    def _sorted(self, version: Rows, event: Ints, since: Ints, until: Ints, rows: Rows) -> tuple[Visible, Rows]:
+    def _sorted(
+        self, version: Positions, event: Ints, since: Ints, until: Ints, rows: Positions
+    ) -> tuple[Visible, Positions]:
         customer = self.customer[version]
         order = np.lexsort((since, rows, event, customer))
         offsets = np.searchsorted(customer[order], np.arange(self.customers + 1)).astype(np.int64)

@@ -1,16 +1,17 @@
-"""What a feature view is: declared columns and the function that computes them from the history at the cutoffs."""
+"""What a feature view is: columns, each with its values from the history at the cutoffs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from aftercast.features.context import Context, Values
 from aftercast.features.examples import Grain
-from aftercast.features.scope import Feature, Scope
+from aftercast.features.scope import Feature
 
 ContextT = TypeVar("ContextT", bound=Context)
+Columns = Iterator[tuple[Feature, Values]]
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class FeatureView(Generic[ContextT]):
         Topic, the name of its file.
     grain
         One row per (grain, cutoff).
-    features
-        Columns for a scope; the same scope gives the same columns whatever the data.
-    compute
-        Columns by name, each of shape (n,), for the examples of a context. What is computed for a row may depend only
-        on what was visible at its cutoff.
+    columns
+        Columns in their order, each with its values, shape (n,), for the examples of a context. The same scope gives
+        the same columns whatever the data, so that a context without any data tells which there are. What is computed
+        for a row may depend only on what was visible at its cutoff.
     """
 
     name: str
     grain: Grain
-    features: Callable[[Scope], list[Feature]]
-    compute: Callable[[ContextT], dict[str, Values]]
+    columns: Callable[[ContextT], Columns]
+
+    def compute(self, context: ContextT) -> dict[str, Values]:
+        """Values by column name."""
+        return {feature.name: values for feature, values in self.columns(context)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import Source, get_source, ingest
+from aftercast.data.ingest import NEW, Source, get_source, ingest
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
 from aftercast.models.registry.metadata import spec_hash
 from aftercast.operations.errors import InputError
@@ -62,9 +62,10 @@ def _completed(workspace: Workspace, source: Source, path: Path) -> FleetSpec:
     """
     fleet = workspace.fleet
     fresh = not fleet.sensors and not fleet.components and not workspace.store.tables()
-    if not fresh and not _may_be_completed(source, fleet):
+    if not fresh and all(getattr(fleet, name) for name in source.sections):
         return fleet
-    draft = _draft(source, path, fleet, fresh).model_dump(exclude_none=True)
+    begun = NEW if fresh and not fleet.columns else fleet
+    draft = source.draft(path, begun).model_dump(exclude_none=True)
     written = fleet.model_dump(exclude_none=True)
     if fresh:
         default = FleetSpec(name="").model_dump(exclude_none=True)
@@ -87,15 +88,3 @@ def _confirmed(draft: FleetSpec, before: FleetSpec, report: Mapping[str, Any]) -
         if set(tables) & stored.keys() and not any(stored.get(name, 0) for name in tables)
     ]
     return draft.model_copy(update={section: getattr(before, section) for section in refused})
-
-
-def _may_be_completed(source: Source, fleet: FleetSpec) -> bool:
-    """Whether a source may have what the fleet spec lacks; not every publisher's layout has fault codes."""
-    asked = SECTIONS if source.draft_for is not None else ("sensors", "components")
-    return not all(getattr(fleet, name) for name in asked)
-
-
-def _draft(source: Source, path: Path, fleet: FleetSpec, fresh: bool) -> FleetSpec:
-    if source.draft_for is None or (fresh and not fleet.columns):
-        return source.draft(path)
-    return source.draft_for(path, fleet)

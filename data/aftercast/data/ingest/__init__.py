@@ -14,12 +14,13 @@ from aftercast.data.ingest.records import (
 )
 from aftercast.data.ingest.reports import ImportReport, TableReport
 from aftercast.data.ingest.sources.registry import SOURCES, get_source
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.data.ingest.validation.parsing import as_stored
 from aftercast.data.ingest.vocabulary import find_unlisted, said
 
 __all__ = [
     "IMPOSSIBLE",
+    "NEW",
     "SOURCES",
     "UNREADABLE",
     "Batch",

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.arrays import Mask
 from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
@@ -22,6 +21,7 @@ from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, v
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.layout import kind_of
 from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import Selection
 from aftercast.operations.database.imports import record_import_finish, record_import_start
@@ -71,9 +71,9 @@ def ingest(
             if progress is not None:
                 progress(batch.table, len(batch.frame))
         running.finish(origin)
-        before = writer.base.version
-    report.version = store.version()
-    report.published = report.version > before
+    # Asked of the writer: another import may publish as soon as this one lets go of the store.
+    report.published = writer.published is not None
+    report.version = writer.published or writer.base.version
     record_import_finish(store.database, report.import_id, report.version, report.to_dict())
     return report
 
@@ -136,21 +136,23 @@ class _Import:
                 self._known[column] |= set(checked.frame[column])
         for column in checked.frame.columns:
             if checked.table.open and not checked.table.has(column) and not column.startswith("_"):
-                self._kinds[checked.table.name].setdefault(column, _kind(checked.frame[column]))
+                self._kinds[checked.table.name].setdefault(column, kind_of(checked.frame[column]))
 
     def _store(self, table: Table) -> None:
         frame = pd.concat(self._waiting.pop(table.name), ignore_index=True)
         if len(frame) == 0:
             return
         verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted))
-        if verdict.conflicts.any():
-            self._refuse(_conflicts(table, frame, verdict.conflicts))
+        about = f"the same {', '.join(table.key)} and available_at with other values came before"
+        public = frame.drop(columns=[ORIGIN, NUMBER])
+        conflict = Breach(CONFLICT, verdict.conflicts, "", about)
+        self._refuse(quarantine_rows(table, public, conflict, frame[ORIGIN], frame[NUMBER]))
         report = self._report.table(table.name)
         kept = int(verdict.kept.sum())
         report.kept += kept
         report.corrected += int(verdict.corrects.sum())
         report.duplicate += len(frame) - kept - int(verdict.conflicts.sum())
-        self._writer.append(table.name, frame[verdict.kept].drop(columns=[ORIGIN, NUMBER]))
+        self._writer.append(table.name, public[verdict.kept])
 
     def _refuse(self, refused: pd.DataFrame) -> None:
         if len(refused) == 0:
@@ -172,19 +174,3 @@ class _Import:
         new = refused[~np.isin(hash_rows(refused, key), hash_rows(stored, key))]
         moment = pd.Series(self._started_at, index=new.index)
         self._writer.append(QUARANTINE.name, new.assign(import_id=self._report.import_id, available_at=moment))
-
-
-def _kind(values: pd.Series) -> Kind:
-    if pd.api.types.is_bool_dtype(values.dtype):
-        return "bool"
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return "float"
-    return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
-
-
-def _conflicts(table: Table, frame: pd.DataFrame, rows: Mask) -> pd.DataFrame:
-    key = ", ".join(table.key)
-    about = f"the same {key} and available_at with other values came before"
-    public = frame.drop(columns=[ORIGIN, NUMBER])
-    breach = Breach(CONFLICT, rows, "", about)
-    return quarantine_rows(table, public, breach, frame[ORIGIN], frame[NUMBER])

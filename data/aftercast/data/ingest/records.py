@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.arrays import Ints
-from aftercast.data.contract import TABLES, Kind, Table
+from aftercast.data.contract import TABLES, Kind
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.deduplication import CONFLICT, resolve
@@ -202,9 +202,5 @@ def with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def typed_columns(table: str, columns: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
     """Columns of the contract as the store will have them, one row per record; unreadable cells are missing."""
-    raw, contract = _frame(columns, rows), TABLES[table]
-    return pd.DataFrame({name: parse_cells(raw[name], _kind(contract, name)).values for name in columns})
-
-
-def _kind(table: Table, name: str) -> Kind:
-    return next(column.kind for column in table.columns if column.name == name)
+    raw, kinds = _frame(columns, rows), {column.name: column.kind for column in TABLES[table].columns}
+    return pd.DataFrame({name: parse_cells(raw[name], kinds[name]).values for name in columns})

@@ -41,7 +41,7 @@ class ImportReport:
     Attributes
     ----------
     version
-        Newest store version after it.
+        Store version that it left.
     published
         Whether this import published it; False where it brought nothing new.
     notices

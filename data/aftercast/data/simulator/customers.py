@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aftercast.data.arrays import Floats
 from aftercast.data.simulator.config import COMPONENTS, REGIONS, Run
-from aftercast.data.simulator.fleet import Device, Floats, generator
+from aftercast.data.simulator.fleet import Device, generator
 from aftercast.data.simulator.texts import Topic, write_text
 from aftercast.data.simulator.write import Row
 from aftercast.operations.clocks import DAY_US, HOUR_US

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from aftercast.data.arrays import Floats, Ints
 from aftercast.data.fleet import ChurnSettings, Component, Costs, FaultCode, FleetSpec, Sensor
 from aftercast.data.simulator.config import COMPONENTS, MODELS, REGIONS, FleetConfig
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def generator(seed: int, stream: int, index: int) -> np.random.Generator:

@@ -19,8 +19,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from aftercast.data.arrays import Floats, Ints
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
-from aftercast.data.simulator.fleet import Device, Floats, Ints, generator
+from aftercast.data.simulator.fleet import Device, generator
 
 FAILURE, PREVENTIVE, TREATED, HOLDOUT = 0, 1, 2, 3
 HORIZON_DAYS = (1, 7, 30)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from aftercast.data.arrays import Floats, Ints
 from aftercast.data.simulator.config import FleetConfig
-from aftercast.data.simulator.fleet import Device, Floats, Ints, generator
+from aftercast.data.simulator.fleet import Device, generator
 from aftercast.operations.clocks import HOUR_US
 
 

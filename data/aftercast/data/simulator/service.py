@@ -6,8 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
+from aftercast.data.arrays import Floats
 from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
-from aftercast.data.simulator.fleet import Device, Floats, generator
+from aftercast.data.simulator.fleet import Device, generator
 from aftercast.data.simulator.hazards import FAILURE, HOLDOUT, PREVENTIVE, DevicePath
 from aftercast.data.simulator.write import Row
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER

@@ -111,10 +111,10 @@ def _delivered(device: Device, path: DevicePath, run: Run) -> pa.Table:
     return telemetry_table(device.name, event[seen], available[seen], values[seen])
 
 
-def _first_day(start: str, days: int) -> pd.Timestamp:
+def _first_day(start: str, days: int, now: pd.Timestamp) -> pd.Timestamp:
     """Start of a period that is over by now: the one asked for, or so many years before it."""
     first = parse_time(start)
-    while first + pd.Timedelta(days=days) > pd.Timestamp.now("UTC"):
+    while first + pd.Timedelta(days=days) > now:
         first -= pd.DateOffset(years=1)
     return first
 
@@ -126,6 +126,7 @@ def simulate(
     days: int,
     seed: int,
     config: FleetConfig | None = None,
+    now: pd.Timestamp | None = None,
     progress: Progress | None = None,
 ) -> SimulationSummary:
     """Simulate a fleet hour by hour and write it to a folder.
@@ -138,12 +139,15 @@ def simulate(
         Size of the fleet and length of the period. It starts at ``config.start``, 00:00 UTC; where it would end in the
         future, as many years earlier as it takes: imports refuse what has not happened yet.
     seed
-        The same seed, days and config make the same files; device k does not depend on the number of devices.
+        The same seed, days, config and start make the same files; device k does not depend on the number of devices.
+    now
+        When it is (UTC), the present by default; the start depends on it only where the period is not over.
     progress
         Called with a message and the devices done so far.
     """
     began, chosen = time.monotonic(), FleetConfig() if config is None else config
-    run = Run(days, timestamp_us(_first_day(chosen.start, days)), seed, chosen)
+    first = _first_day(chosen.start, days, pd.Timestamp.now("UTC") if now is None else now)
+    run = Run(days, timestamp_us(first), seed, chosen)
     customers = customers_of(devices, seed)
     with Tables(folder / "tables") as tables, Growing(folder / "truth") as truth:
         tables.append("stock", rows_table("stock", stock(run)))

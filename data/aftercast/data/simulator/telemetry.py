@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.data.simulator.fleet import Device, Floats, generator
+from aftercast.data.arrays import Floats
+from aftercast.data.simulator.fleet import Device, generator
 
 LEVEL = np.array([55.0, 4.0, 6.0, 8.0])
 LOAD = np.array([4.0, 0.4, 1.0, 0.3])

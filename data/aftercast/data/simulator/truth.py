@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from aftercast.data.arrays import Floats
 from aftercast.data.simulator.config import COMPONENTS
 from aftercast.data.simulator.customers import CustomerLife
-from aftercast.data.simulator.fleet import Device, Floats
+from aftercast.data.simulator.fleet import Device
 from aftercast.data.simulator.hazards import DevicePath
 from aftercast.data.simulator.write import TIME, Row
 from aftercast.operations.clocks import DAY_US

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aftercast.data.arrays import Floats, Ints
 from aftercast.data.contract import TABLES
 from aftercast.data.kinds import KINDS
 from aftercast.data.simulator.config import SENSORS
-from aftercast.data.simulator.fleet import Floats, Ints
 
 TIME = KINDS["time"].arrow
 Row = dict[str, Any]

@@ -15,7 +15,7 @@ from aftercast.data.store.history import Store
 from aftercast.data.store.layout import stored_table
 from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import history_of
-from aftercast.operations.database.store_versions import TableState, newest_version
+from aftercast.operations.database.store_versions import newest_version
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,13 @@ def find_damage(store: Store) -> Iterator[TableDamage]:
     Of each file only the end is read, where parquet says how many rows it has.
     """
     for name, state in sorted(newest_version(store.database).tables.items()):
-        reason = _damage(store, name, state)
-        if reason is not None:
-            yield TableDamage(name, reason)
+        try:
+            rows = history_of(store.address, stored_table(name)).scan(state.delta).count_rows()
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            yield TableDamage(name, f"cannot be read ({type(error).__name__})")
+        else:
+            if rows != state.rows:
+                yield TableDamage(name, f"has {rows:,} rows instead of {state.rows:,}")
 
 
 def unpublished_tables(store: Store) -> list[str]:
@@ -73,11 +77,3 @@ def find_early(store: Store, now: pd.Timestamp) -> Iterator[EarlyRows]:
         rows = history_of(store.address, stored_table(name)).scan(tables[name].delta).count_rows(filter=late)
         if rows > 0:
             yield EarlyRows(name, rows)
-
-
-def _damage(store: Store, name: str, state: TableState) -> str | None:
-    try:
-        rows = history_of(store.address, stored_table(name)).scan(state.delta).count_rows()
-    except (DeltaError, OSError, pa.ArrowException) as error:
-        return f"cannot be read ({type(error).__name__})"
-    return None if rows == state.rows else f"has {rows:,} rows instead of {state.rows:,}"

@@ -114,10 +114,12 @@ class DeltaHistory:
 
     def scan(self, version: int) -> ds.Dataset:
         """Files of a version, as a data set that skips files and row groups by statistics."""
-        table = _opened(self.address, version, self._commit(version))
+        if not self._local:  # nobody waits for a slow object store but who reads from it
+            return _opened(self.address, version, None).to_pyarrow_dataset()
+        with _OPENING:
+            table = _opened(self.address, version, self._commit(version))
         # The library's own reader takes a thread for every file that is read at once, and keeps it.
-        files = pafs.SubTreeFileSystem(self.address, pafs.LocalFileSystem()) if self._local else None
-        return table.to_pyarrow_dataset(filesystem=files)
+        return table.to_pyarrow_dataset(filesystem=pafs.SubTreeFileSystem(self.address, pafs.LocalFileSystem()))
 
     @property
     def _local(self) -> bool:
@@ -125,8 +127,6 @@ class DeltaHistory:
 
     def _commit(self, version: int) -> tuple[int, int] | None:
         """Which file made a version: another one where a copy of the store was put in its place."""
-        if not self._local:
-            return None
         try:
             found = Path(self.address, "_delta_log", f"{version:020}.json").stat()
         except OSError:
@@ -135,16 +135,11 @@ class DeltaHistory:
 
 
 _OPENING: Final = Lock()
-"""Whoever opens a table reads many files of its log at once, each on a thread that stays; so one opens at a time."""
-
-
-def _opened(address: str, version: int, commit: tuple[int, int] | None) -> DeltaTable:
-    with _OPENING:
-        return _open(address, version, commit)
+"""Whoever opens a table reads many files of its log at once, each local one on a thread that stays."""
 
 
 @lru_cache(maxsize=MOST_OPEN)
-def _open(address: str, version: int, _commit: tuple[int, int] | None) -> DeltaTable:
+def _opened(address: str, version: int, _commit: tuple[int, int] | None) -> DeltaTable:
     return DeltaTable(address, version=version)
 
 

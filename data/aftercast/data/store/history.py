@@ -164,7 +164,7 @@ class Store:
             yield writer
             if writer.changed:
                 writer.compact()
-                self._publish(writer)
+                writer.published = self._publish(writer)
 
     def _published(self, version: int | None) -> Published:
         found = newest_version(self.database) if version is None else find_version(self.database, version)
@@ -175,7 +175,7 @@ class Store:
             )
         return found
 
-    def _publish(self, writer: StoreWriter) -> None:
+    def _publish(self, writer: StoreWriter) -> int:
         version = Published(
             version=writer.base.version + 1,
             published_at=pd.Timestamp.now("UTC"),
@@ -185,6 +185,7 @@ class Store:
             device_buckets=self.device_buckets,
         )
         publish(self.database, version)
+        return version.version
 
     def _discard_unpublished(self, base: Published) -> None:
         """Take tables that a dead writer left ahead back to what was published (or to empty)."""

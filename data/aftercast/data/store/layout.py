@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from aftercast.data.arrays import Ints, Positions
 from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.kinds import KINDS
 from aftercast.data.store.hashing import hash_rows
@@ -53,7 +54,7 @@ def open_kinds(schema: pa.Schema, table: Table) -> dict[str, Kind]:
     return {name: _kind_of(schema.field(name).type) for name in names}
 
 
-def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def row_hashes(frame: pd.DataFrame) -> Ints:
     """Identity of every row (all public columns, available_at included), shape (n,)."""
     names = [str(name) for name in frame.columns if not str(name).startswith("_")]
     return hash_rows(frame, names).view(np.int64)
@@ -69,24 +70,19 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         kind = KINDS[column.kind].arrow
         values = frame.get(column.name)
         arrays[column.name] = pa.nulls(len(frame), kind) if values is None else _array(values, kind)
-    for name in _open_columns(table, frame):
-        arrays[name] = _array(frame[name], _open_type(frame[name]))
+    for name in map(str, frame.columns):
+        if not table.has(name) and not name.startswith("_") and not bool(frame[name].isna().all()):
+            arrays[name] = _array(frame[name], KINDS[kind_of(frame[name])].arrow)
     return pa.table(arrays)
 
 
-def _open_columns(table: Table, frame: pd.DataFrame) -> list[str]:
-    names = [str(name) for name in frame.columns if not table.has(str(name)) and not str(name).startswith("_")]
-    return [name for name in names if not bool(frame[name].isna().all())]
-
-
-def _open_type(values: pd.Series) -> pa.DataType:
+def kind_of(values: pd.Series) -> Kind:
+    """Kind in which a typed column that the contract does not list is stored."""
     if pd.api.types.is_bool_dtype(values.dtype):
-        return pa.bool_()
+        return "bool"
     if pd.api.types.is_numeric_dtype(values.dtype):
-        return pa.float64()
-    if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return KINDS["time"].arrow
-    return pa.string()
+        return "float"
+    return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
 
 
 def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
@@ -126,26 +122,8 @@ def _kind_of(stored: pa.DataType) -> Kind:
     return "int" if pa.types.is_integer(stored) else "text"
 
 
-def sort_order(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
-    """Positions that sort a frame by columns, missing last, stable; None where it is sorted already."""
-    ranks = [_ranks(frame[name]) for name in names]
-    if _is_sorted(ranks):
-        return None
-    return np.lexsort(ranks[::-1])
-
-
-def _ranks(values: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return pd.DatetimeIndex(values).as_unit("us").asi8
-    codes, _ = pd.factorize(values, sort=True, use_na_sentinel=True)
-    return np.where(codes < 0, np.iinfo(np.int64).max, codes).astype(np.int64)
-
-
-def _is_sorted(ranks: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> bool:
-    length = len(ranks[0])
-    tied = np.ones(max(length - 1, 0), dtype=bool)
-    for rank in ranks:
-        if bool((tied & (rank[1:] < rank[:-1])).any()):
-            return False
-        tied &= rank[1:] == rank[:-1]
-    return True
+def sort_order(data: pa.Table, table: Table) -> Positions | None:
+    """Positions that sort rows by key, then ``available_at``, missing last, stable; None where they are sorted."""
+    keys = [(name, "ascending") for name in (*table.key, "available_at")]
+    positions: Positions = pc.sort_indices(data, sort_keys=keys).to_numpy().astype(np.intp)
+    return None if bool((np.diff(positions) > 0).all()) else positions

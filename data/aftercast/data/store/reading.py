@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 
 import numpy as np
 import numpy.typing as npt
@@ -62,15 +64,14 @@ def read_table(
 def read_frame(files: ds.Dataset, table: Table, wanted: Selection, device_buckets: int) -> pd.DataFrame:
     """Return selected rows sorted by key, then available_at, then arrival; a RangeIndex."""
     names = _names(files.schema, table, wanted.columns)
-    order = [*table.key, "available_at"]
     by_bucket = wanted.bucket is not None and table.name != BUCKETED and table.has("device_id")
-    needed = list(dict.fromkeys([*names, *order, *(["device_id"] if by_bucket else [])]))
+    needed = list(dict.fromkeys([*names, *table.key, "available_at", *(["device_id"] if by_bucket else [])]))
     present = [name for name in needed if name in files.schema.names]
     data = files.to_table(columns=present, filter=_row_filter(table, wanted, device_buckets), use_threads=False)
     if by_bucket:
         data = data.filter(pa.array(bucket_of(data["device_id"].to_pandas(), device_buckets) == wanted.bucket))
     frame = to_frame(table, data)
-    positions = sort_order(frame, order) if wanted.ordered else None
+    positions = sort_order(data, table) if wanted.ordered else None
     if positions is not None:
         frame = frame.take(positions).reset_index(drop=True)
     return _with_columns(frame, names, table)
@@ -115,12 +116,7 @@ def _row_filter(table: Table, wanted: Selection, device_buckets: int) -> pc.Expr
         parts += _device_filter(table, wanted.device_ids, device_buckets)
     if wanted.customer_ids is not None and table.has("customer_id"):
         parts.append(pc.field("customer_id").isin(pa.array(sorted(set(wanted.customer_ids)), pa.string())))
-    if not parts:
-        return None
-    combined = parts[0]
-    for part in parts[1:]:
-        combined &= part
-    return combined
+    return reduce(and_, parts) if parts else None
 
 
 def _device_filter(

@@ -33,6 +33,11 @@ class StoreWriter:
         Where the tables lie.
     base
         The published version this writer adds to.
+
+    Attributes
+    ----------
+    published
+        The version it published, set at its clean end; None where it had nothing to publish.
     """
 
     def __init__(self, address: str, device_buckets: int, base: Published, import_id: str) -> None:
@@ -40,6 +45,7 @@ class StoreWriter:
         self.device_buckets = device_buckets
         self.import_id = import_id
         self.base = base
+        self.published: int | None = None
         self.states: dict[str, TableState] = dict(base.tables)
         self._events_until: pd.Timestamp | None = None
         self._declared_until: pd.Timestamp | None = None
@@ -75,7 +81,7 @@ class StoreWriter:
         files = history_of(self.address, table)
         if files.latest() is None:
             files.create(base_schema(table))
-        version = files.append(self._arrow(table, self._sorted(table, frame)))
+        version = files.append(self._arrow(table, frame))
         before = self.states[name].rows if name in self.states else 0
         self.states[name] = TableState(version, before + len(frame))
         self._observe(table, frame)
@@ -101,17 +107,14 @@ class StoreWriter:
         table = stored_table(name)
         return open_kinds(history_of(self.address, table).scan(state.delta).schema, table)
 
-    def _sorted(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-        positions = sort_order(frame, [*table.key, "available_at"])
-        return frame if positions is None else frame.take(positions)
-
     def _arrow(self, table: Table, frame: pd.DataFrame) -> pa.Table:
         data = to_arrow(table, frame)
         data = data.append_column(ROW, pa.array(row_hashes(frame)))
         data = data.append_column(IMPORT, pa.array([self.import_id] * len(frame), pa.string()))
         if table.name == BUCKETED:
             data = data.append_column(BUCKET, pa.array(bucket_of(frame["device_id"], self.device_buckets)))
-        return data
+        positions = sort_order(data, table)
+        return data if positions is None else data.take(positions)
 
     def _observe(self, table: Table, frame: pd.DataFrame) -> None:
         if table.event_time is None or table.name == QUARANTINE.name:

@@ -68,9 +68,10 @@ def _owners(known: Frames, asked: Examples, table: str) -> tuple[str, list[str]]
 
 
 def _standing(frame: pd.DataFrame, table: str, available: pd.Timestamp) -> pd.DataFrame:
-    """Last version of each owner with every fact changed that is no id and no start."""
-    last = frame.sort_values("available_at", kind="stable").groupby(f"{table[:-1]}_id").tail(1)
-    kept = {f"{table[:-1]}_id", "customer_id", "available_at"}
+    """Last version of each owner with every fact changed but the ids."""
+    (owner,) = TABLES[table].key
+    last = frame.sort_values("available_at", kind="stable").groupby(owner).tail(1)
+    kept = {owner, "customer_id", "available_at"}
     changed = {str(name): _other(last[name], available) for name in last.columns if name not in kept}
     return last.assign(**changed, available_at=available)
 

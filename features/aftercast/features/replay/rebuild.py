@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
@@ -32,7 +31,6 @@ ABOUT: Final = {
     INCLUSIVE: "changes with {table} that happen at the cutoff but are known, or happen, a microsecond after it",
     FUTURE: "changes with {table} that happen or become known after the cutoff",
 }
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from aftercast.features.context import DeviceContext, Values
+from aftercast.data.arrays import Ints
+from aftercast.features.context import DeviceContext
 from aftercast.features.failure_events import failures_of, renewals_of
-from aftercast.features.scope import Feature, Scope, number
-from aftercast.features.view import FeatureView
-from aftercast.features.windows.arrays import Ints
+from aftercast.features.scope import number
+from aftercast.features.view import Columns, FeatureView
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
-
-def _features(scope: Scope) -> list[Feature]:
-    found = [number("device_age_days", "d", "time since installation")]
-    for component in scope.spec.component_names:
-        about = f"time since {component} was last renewed by a repair or a failure, else since installation"
-        found.append(number(f"{component}_age_hours", "h", about))
-        found.append(number(f"{component}_failures_life", "failures", f"failures of {component} so far"))
-    found.append(number("failures_count_life", "failures", "failures of any component so far"))
-    return found
+EVER: Final = "failures_count_life"
 
 
-def _compute(context: DeviceContext) -> dict[str, Values]:
+def _columns(context: DeviceContext) -> Columns:
     history = context.history
     installed = context.fact(history.devices, "installed_at", NEVER)
-    found: dict[str, Values] = {"device_age_days": context.age(installed, DAY_US)}
+    yield number("device_age_days", "d", "time since installation"), context.age(installed, DAY_US)
     for component in history.spec.components:
-        renewed = _renewed(context, component.name) if component.repairable else installed
+        name = component.name
+        renewed = _renewed(context, name) if component.repairable else installed
         since = np.where(renewed == NEVER, installed, renewed)
-        found[f"{component.name}_age_hours"] = context.age(since, HOUR_US)
-        found[f"{component.name}_failures_life"] = context.count(failures_of(history, component.name))
-    found["failures_count_life"] = context.count(failures_of(history))
-    return found
+        about = f"time since {name} was last renewed by a repair or a failure, else since installation"
+        yield number(f"{name}_age_hours", "h", about), context.age(since, HOUR_US)
+        failures = context.count(failures_of(history, name))
+        yield number(f"{name}_failures_life", "failures", f"failures of {name} so far"), failures
+    yield number(EVER, "failures", "failures of any component so far"), context.count(failures_of(history))
 
 
 def _renewed(context: DeviceContext, component: str) -> Ints:
@@ -44,4 +40,4 @@ def _renewed(context: DeviceContext, component: str) -> Ints:
     return np.where(latest == np.iinfo(np.int64).min, NEVER, latest)
 
 
-VIEW = FeatureView[DeviceContext]("age", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("age", "device_id", _columns)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aftercast.features.context import CustomerContext, Values, values_of, where
+from aftercast.features.context import CustomerContext, values_of, where
 from aftercast.features.failure_events import is_in
-from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
-from aftercast.features.view import FeatureView
+from aftercast.features.scope import CUSTOMER_WINDOWS, label, number
+from aftercast.features.view import Columns, FeatureView
 from aftercast.features.windows.events import last_value
 from aftercast.operations.clocks import DAY_US
 
@@ -14,31 +14,24 @@ SCORES = {"csat": "", "nps": ""}
 WAITS = {"first_response_minutes": "min", "resolution_hours": "h"}
 
 
-def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope
-    found = []
-    for name in map(label, CUSTOMER_WINDOWS):
-        found += [number(f"{kind}_count_{name}", "contacts", f"contacts of kind {kind} in {name}") for kind in KINDS]
-        found += [
-            number(f"{quantity}_mean_{name}", unit, f"mean {quantity} of contacts in {name}; missing where never given")
-            for quantity, unit in {**SCORES, **WAITS}.items()
-        ]
-    found += [number(f"{score}_last", "", f"last {score} given; missing when there was none") for score in SCORES]
-    found.append(number("complaint_age_days", "d", "time since the last complaint; missing when there was none"))
-    return found
-
-
-def _compute(context: CustomerContext) -> dict[str, Values]:
+def _columns(context: CustomerContext) -> Columns:
     contacts = context.history.contacts
     kinds = {kind: where(contacts, is_in(contacts.columns["kind"], (kind,))) for kind in KINDS}
     cells = {quantity: values_of(contacts, quantity) for quantity in (*SCORES, *WAITS)}
-    found: dict[str, Values] = {}
     for window in CUSTOMER_WINDOWS:
-        found |= {f"{kind}_count_{label(window)}": context.count(kinds[kind], window) for kind in KINDS}
-        for quantity, values in cells.items():
-            found[f"{quantity}_mean_{label(window)}"] = context.statistics(values, window).mean
-    found |= {f"{score}_last": last_value(cells[score], context.offsets, context.cutoffs) for score in SCORES}
-    found["complaint_age_days"] = context.since_last(kinds["complaint"], DAY_US)
-    return found
+        name = label(window)
+        for kind in KINDS:
+            about = f"contacts of kind {kind} in {name}"
+            yield number(f"{kind}_count_{name}", "contacts", about), context.count(kinds[kind], window)
+        for quantity, unit in {**SCORES, **WAITS}.items():
+            about = f"mean {quantity} of contacts in {name}; missing where never given"
+            mean = context.statistics(cells[quantity], window).mean
+            yield number(f"{quantity}_mean_{name}", unit, about), mean
+    for score in SCORES:
+        last = last_value(cells[score], context.offsets, context.cutoffs)
+        yield number(f"{score}_last", "", f"last {score} given; missing when there was none"), last
+    age = context.since_last(kinds["complaint"], DAY_US)
+    yield number("complaint_age_days", "d", "time since the last complaint; missing when there was none"), age
 
 
-VIEW = FeatureView[CustomerContext]("customer_contacts", "customer_id", _features, _compute)
+VIEW = FeatureView[CustomerContext]("customer_contacts", "customer_id", _columns)

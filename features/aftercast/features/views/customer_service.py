@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.context import CustomerContext, Values
+from aftercast.features.context import CustomerContext
 from aftercast.features.failure_events import failure_records, is_in
 from aftercast.features.ownership import Ownership, closing_days, ownership
-from aftercast.features.scope import CUSTOMER_WINDOWS, Feature, Scope, label, number
-from aftercast.features.view import FeatureView
+from aftercast.features.scope import CUSTOMER_WINDOWS, label, number
+from aftercast.features.view import Columns, FeatureView
 from aftercast.features.windows.arrays import Cells, Visible, make_cells
 from aftercast.operations.clocks import DAY_US
 
@@ -20,33 +20,24 @@ COUNTED = {
 }
 
 
-def _features(scope: Scope) -> list[Feature]:  # noqa: ARG001 - every view takes the scope
-    found = [
-        number("devices_count", "devices", "devices owned and in the field"),
-        number("out_of_warranty_share", "", "share of the owned devices out of warranty; missing without devices"),
-        number("repeat_repair_30d", "", "1 where two or more corrective work orders were opened in the last 30 days"),
-    ]
-    for name in map(label, CUSTOMER_WINDOWS):
-        found += [number(f"{what}_count_{name}", "events", f"{about} in {name}") for what, about in COUNTED.items()]
-        about = f"mean time to close work orders opened in {name}; missing without closed ones"
-        found.append(number(f"closing_mean_{name}", "d", about))
-    return found
-
-
-def _compute(context: CustomerContext) -> dict[str, Values]:
+def _columns(context: CustomerContext) -> Columns:
     owned = ownership(context.history)
     items, closing = _items(context, owned)
-    found: dict[str, Values] = {}
-    for window in CUSTOMER_WINDOWS:
-        found |= {f"{what}_count_{label(window)}": context.count(items[what], window) for what in COUNTED}
-        found[f"closing_mean_{label(window)}"] = context.statistics(closing, window).mean
-    found["repeat_repair_30d"] = np.where(context.count(items["corrective"], REPEAT_US) >= 2, 1.0, 0.0)
     facts = context.history.devices.devices.columns
     devices = context.count(owned.devices(facts["installed_at"][owned.row]))
     expired = context.count(owned.devices(facts["warranty_until"][owned.row]))
-    found["devices_count"] = devices
-    found["out_of_warranty_share"] = expired / np.where(devices > 0.0, devices, np.nan)
-    return found
+    yield number("devices_count", "devices", "devices owned and in the field"), devices
+    about = "share of the owned devices out of warranty; missing without devices"
+    yield number("out_of_warranty_share", "", about), expired / np.where(devices > 0.0, devices, np.nan)
+    about = "1 where two or more corrective work orders were opened in the last 30 days"
+    repeated = np.where(context.count(items["corrective"], REPEAT_US) >= 2, 1.0, 0.0)
+    yield number("repeat_repair_30d", "", about), repeated
+    for window in CUSTOMER_WINDOWS:
+        name = label(window)
+        for what, about in COUNTED.items():
+            yield number(f"{what}_count_{name}", "events", f"{about} in {name}"), context.count(items[what], window)
+        about = f"mean time to close work orders opened in {name}; missing without closed ones"
+        yield number(f"closing_mean_{name}", "d", about), context.statistics(closing, window).mean
 
 
 def _items(context: CustomerContext, owned: Ownership) -> tuple[dict[str, Visible], Cells]:
@@ -65,4 +56,4 @@ def _items(context: CustomerContext, owned: Ownership) -> tuple[dict[str, Visibl
     return items, closing
 
 
-VIEW = FeatureView[CustomerContext]("customer_service", "customer_id", _features, _compute)
+VIEW = FeatureView[CustomerContext]("customer_service", "customer_id", _columns)

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.context import DeviceContext, Values
-from aftercast.features.scope import Feature, Scope, label, number
-from aftercast.features.view import FeatureView
-from aftercast.features.windows.arrays import Floats
-from aftercast.features.windows.state import Statistics
+from aftercast.features.context import DeviceContext
+from aftercast.features.scope import label, number
+from aftercast.features.view import Columns, FeatureView
 
 
-def _features(scope: Scope) -> list[Feature]:
-    long = label(scope.windows[-1])
-    return [
-        number(
-            f"{sensor}_deviation_{label(window)}",
-            f"std over {long}",
-            f"(mean in {label(window)} - mean in {long}) / std in {long}; missing without spread or readings",
-        )
-        for sensor in scope.levels
-        for window in scope.windows[:-1]
-    ]
-
-
-def _compute(context: DeviceContext) -> dict[str, Values]:
+def _columns(context: DeviceContext) -> Columns:
     *shorter, longest = context.scope.windows
-    return {
-        f"{sensor}_deviation_{label(window)}": _deviation(
-            context.shared_windows(sensor, window), context.shared_windows(sensor, longest)
-        )
-        for sensor in context.scope.levels
-        for window in shorter
-    }
+    long = label(longest)
+    for sensor in context.scope.levels:
+        past = context.shared_windows(sensor, longest)
+        spread = np.where(past.std > 0.0, past.std, np.nan)
+        for window in shorter:
+            name = label(window)
+            about = f"(mean in {name} - mean in {long}) / std in {long}; missing without spread or readings"
+            recent = context.shared_windows(sensor, window)
+            yield number(f"{sensor}_deviation_{name}", f"std over {long}", about), (recent.mean - past.mean) / spread
 
 
-def _deviation(recent: Statistics, past: Statistics) -> Floats:
-    spread = np.where(past.std > 0.0, past.std, np.nan)
-    return np.asarray((recent.mean - past.mean) / spread)
-
-
-VIEW = FeatureView[DeviceContext]("deviation", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("deviation", "device_id", _columns)

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.context import DeviceContext, Values
-from aftercast.features.scope import Feature, Scope, number
-from aftercast.features.view import FeatureView
+from aftercast.features.context import DeviceContext
+from aftercast.features.scope import number
+from aftercast.features.view import Columns, FeatureView
 from aftercast.features.windows.events import median_gap
 from aftercast.operations.clocks import DAY_US
 
 GAPS = 5
 
 
-def _features(_: Scope) -> list[Feature]:
+def _columns(context: DeviceContext) -> Columns:
     many = f"the last {GAPS} gaps between visits"
-    return [
-        number("visit_gap_days", "d", f"median of {many}; missing with fewer than two visits"),
-        number("visit_due_days", "d", f"time to the next visit in steps of the median of {many}; missing like it"),
-    ]
-
-
-def _compute(context: DeviceContext) -> dict[str, Values]:
     visits = context.history.repairs.visible
     gap = median_gap(visits, context.offsets, context.cutoffs, GAPS) / DAY_US
-    since = context.since_last(visits, DAY_US)
-    return {"visit_gap_days": gap, "visit_due_days": gap - np.mod(since, gap)}
+    yield number("visit_gap_days", "d", f"median of {many}; missing with fewer than two visits"), gap
+    about = f"time to the next visit in steps of the median of {many}; missing like it"
+    yield number("visit_due_days", "d", about), gap - np.mod(context.since_last(visits, DAY_US), gap)
 
 
-VIEW = FeatureView[DeviceContext]("rhythm", "device_id", _features, _compute)
+VIEW = FeatureView[DeviceContext]("rhythm", "device_id", _columns)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from aftercast.data.arrays import Floats, Ints, Mask
 from aftercast.operations.clocks import NEVER
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+__all__ = ["Cells", "Floats", "Ints", "Mask", "Visible", "compiled", "make_cells", "select"]
+
 compiled: Final[Any] = njit(cache=True, nogil=True, fastmath=False)
 
 
@@ -91,7 +92,7 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
     )
 
 
-def select(visible: Visible, mask: npt.NDArray[np.bool_]) -> Visible:
+def select(visible: Visible, mask: Mask) -> Visible:
     """Return the versions where mask is true, shape (m,)."""
     offsets = _kept_offsets(visible.offsets, mask)
     return Visible(offsets, visible.event[mask], visible.since[mask], visible.until[mask])
@@ -111,12 +112,12 @@ def _read_only(values: Floats) -> Floats:
     return view
 
 
-def _kept_offsets(offsets: Ints, mask: npt.NDArray[np.bool_]) -> Ints:
+def _kept_offsets(offsets: Ints, mask: Mask) -> Ints:
     kept = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
     return np.asarray(kept[offsets], dtype=np.int64)
 
 
-def _any_per_owner(offsets: Ints, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _any_per_owner(offsets: Ints, mask: Mask) -> Mask:
     return np.diff(_kept_offsets(offsets, mask)) > 0
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, Floats, Ints, compiled
+from aftercast.data.arrays import Floats, Ints
+from aftercast.features.windows.arrays import CLEAN, SLOW, Cells, compiled
 from aftercast.features.windows.state import (
     DECAYED,
     INCREASE,
@@ -107,9 +108,9 @@ def _window_statistics(
     force_slow: bool,
     out: Statistics,
 ) -> None:
-    records, columns = _longest(cells.offsets), _longest(cut_offsets)
+    records, rows = _longest(cells.offsets), _longest(cut_offsets)
     known = Known(np.empty(records, np.int64), np.empty(records, np.int64))
-    places = Places(np.empty(columns, np.int64), np.empty(columns, np.int64), np.empty(columns, np.int64))
+    places = Places(np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int64))
     prefix, suffix = _unset_sums(records, wanted), _unset_sums(records, wanted)
     for owner in range(len(cells.offsets) - 1):
         first, last = cut_offsets[owner], cut_offsets[owner + 1]
@@ -126,9 +127,9 @@ def _window_statistics(
                 _fill_known(event, cells.since[begin:end], window, known)
             _find(cells, owner, cutoffs[first:last], window, known, places)
             _read(event, value, first, last, wanted, np.exp2(-window / half_life), places, prefix, suffix, out)
-        for column in range(first, last):
-            if places.top[column - first] < 0:
-                _gather(cells, owner, cutoffs[column], window, half_life, wanted, out, column)
+        for row in range(first, last):
+            if places.top[row - first] < 0:
+                _gather(cells, owner, cutoffs[row], window, half_life, wanted, out, row)
 
 
 @compiled
@@ -345,14 +346,14 @@ def _read_level(
     out: Statistics,
 ) -> None:
     nothing = first_level(0.0)
-    for column in range(first, last):
-        k = column - first
+    for row in range(first, last):
+        k = row - first
         if places.top[k] < 0:
             continue
         left, right, i, j = _sides(event, value, places, k)
         a = Level(suffix[i, 0], suffix[i, 1], suffix[i, 2], suffix[i, 3]) if left.records > 0 else nothing
         b = Level(prefix[j, 0], prefix[j, 1], prefix[j, 2], prefix[j, 3]) if right.records > 0 else nothing
-        put_level(out, column, left, right, a, b)
+        put_level(out, row, left, right, a, b)
 
 
 @compiled
@@ -367,8 +368,8 @@ def _read_trend(
     out: Floats,
 ) -> None:
     nothing = Trend(0.0, 0.0, 0.0)
-    for column in range(first, last):
-        k = column - first
+    for row in range(first, last):
+        k = row - first
         if places.top[k] < 0:
             continue
         left, right, i, j = _sides(event, value, places, k)
@@ -377,7 +378,7 @@ def _read_trend(
             a, total = Trend(suffix.trend[i, 0], suffix.trend[i, 1], suffix.trend[i, 2]), suffix.level[i, 0]
         if right.records > 0:
             b, other = Trend(prefix.trend[j, 0], prefix.trend[j, 1], prefix.trend[j, 2]), prefix.level[j, 0]
-        out[column] = slope(left, right, a, b, total, other)
+        out[row] = slope(left, right, a, b, total, other)
 
 
 @compiled
@@ -393,14 +394,14 @@ def _read_decayed(
     out: Floats,
 ) -> None:
     nothing = Decayed(0.0, 0.0)
-    for column in range(first, last):
-        k = column - first
+    for row in range(first, last):
+        k = row - first
         if places.top[k] < 0:
             continue
         left, right, i, j = _sides(event, value, places, k)
         a = Decayed(suffix[i, 0], suffix[i, 1]) if left.records > 0 else nothing
         b = Decayed(prefix[j, 0], prefix[j, 1]) if right.records > 0 else nothing
-        out[column] = decayed_mean(left, right, a, b, fade)
+        out[row] = decayed_mean(left, right, a, b, fade)
 
 
 @compiled
@@ -414,14 +415,14 @@ def _read_increase(
     suffix: Floats,
     out: Floats,
 ) -> None:
-    for column in range(first, last):
-        k = column - first
+    for row in range(first, last):
+        k = row - first
         if places.top[k] < 0:
             continue
         left, right, i, j = _sides(event, value, places, k)
         a = suffix[i, 0] if left.records > 0 else 0.0
         b = prefix[j, 0] if right.records > 0 else 0.0
-        out[column] = whole_increase(left, right, a, b)
+        out[row] = whole_increase(left, right, a, b)
 
 
 @compiled
@@ -433,7 +434,7 @@ def _gather(
     half_life: float,
     wanted: int,
     out: Statistics,
-    column: int,
+    row: int,
 ) -> None:
     """Do the operations of the blocks over the versions visible at the cutoff, in the same order."""
     begin, end = cells.all_offsets[owner], cells.all_offsets[owner + 1]
@@ -445,13 +446,13 @@ def _gather(
     left, a, c, e, g = _add_up(cells, middle - 1, low - 1, -1, cutoff, edge - window, half_life)
     right, b, d, f, h = _add_up(cells, middle, high, 1, cutoff, edge, half_life)
     if wanted & LEVEL:
-        put_level(out, column, left, right, a, b)
+        put_level(out, row, left, right, a, b)
     if wanted & TREND:
-        out.trend[column] = slope(left, right, c, d, a.total, b.total)
+        out.trend[row] = slope(left, right, c, d, a.total, b.total)
     if wanted & DECAYED:
-        out.decayed[column] = decayed_mean(left, right, e, f, np.exp2(-window / half_life))
+        out.decayed[row] = decayed_mean(left, right, e, f, np.exp2(-window / half_life))
     if wanted & INCREASE:
-        out.increase[column] = whole_increase(left, right, g, h)
+        out.increase[row] = whole_increase(left, right, g, h)
 
 
 @compiled

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.windows.arrays import Floats, Ints, compiled
+from aftercast.data.arrays import Floats, Ints
+from aftercast.features.windows.arrays import compiled
 
 
 @compiled

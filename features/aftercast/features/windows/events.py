@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.features.windows.arrays import Cells, Floats, Ints, Visible, compiled
+from aftercast.data.arrays import Floats, Ints
+from aftercast.features.windows.arrays import Cells, Visible, compiled
 from aftercast.operations.clocks import NEVER
 
 
@@ -16,13 +17,13 @@ def count_events(items: Visible, cut_offsets: Ints, cutoffs: Ints, window: int) 
         begin, end = items.offsets[owner], items.offsets[owner + 1]
         clean = _is_clean(items, begin, end)
         low, high = begin, begin
-        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
-            cutoff = cutoffs[column]
+        for row in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[row]
             while low < end and items.event[low] <= cutoff - window:
                 low += 1
             while high < end and items.event[high] <= cutoff:
                 high += 1
-            out[column] = high - low if clean else _count_visible(items, low, high, cutoff)
+            out[row] = high - low if clean else _count_visible(items, low, high, cutoff)
     return out
 
 
@@ -50,15 +51,15 @@ def last_event(items: Visible, cut_offsets: Ints, cutoffs: Ints) -> Ints:
     for owner in range(len(items.offsets) - 1):
         begin, end = items.offsets[owner], items.offsets[owner + 1]
         high = begin
-        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
-            cutoff = cutoffs[column]
+        for row in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[row]
             while high < end and items.event[high] <= cutoff:
                 high += 1
             i = high - 1
             while i >= begin and not items.since[i] <= cutoff < items.until[i]:
                 i -= 1
             if i >= begin:
-                out[column] = i
+                out[row] = i
     return out
 
 
@@ -81,11 +82,11 @@ def known_version(offsets: Ints, available: Ints, cut_offsets: Ints, cutoffs: In
     for owner in range(len(offsets) - 1):
         begin, end = offsets[owner], offsets[owner + 1]
         high = begin
-        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
-            while high < end and available[high] <= cutoffs[column]:
+        for row in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            while high < end and available[high] <= cutoffs[row]:
                 high += 1
             if high > begin:
-                out[column] = high - 1
+                out[row] = high - 1
     return out
 
 
@@ -96,11 +97,11 @@ def next_event(offsets: Ints, event: Ints, cut_offsets: Ints, cutoffs: Ints) -> 
     for owner in range(len(offsets) - 1):
         begin, end = offsets[owner], offsets[owner + 1]
         high = begin
-        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
-            while high < end and event[high] <= cutoffs[column]:
+        for row in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            while high < end and event[high] <= cutoffs[row]:
                 high += 1
             if high < end:
-                out[column] = event[high]
+                out[row] = event[high]
     return out
 
 
@@ -115,8 +116,8 @@ def median_gap(items: Visible, cut_offsets: Ints, cutoffs: Ints, most: int) -> F
     for owner in range(len(items.offsets) - 1):
         begin, end = items.offsets[owner], items.offsets[owner + 1]
         high = begin
-        for column in range(cut_offsets[owner], cut_offsets[owner + 1]):
-            cutoff = cutoffs[column]
+        for row in range(cut_offsets[owner], cut_offsets[owner + 1]):
+            cutoff = cutoffs[row]
             while high < end and items.event[high] <= cutoff:
                 high += 1
             found, later, i = 0, NEVER, high - 1
@@ -128,5 +129,5 @@ def median_gap(items: Visible, cut_offsets: Ints, cutoffs: Ints, most: int) -> F
                     later = items.event[i]
                 i -= 1
             if found > 0:
-                out[column] = np.median(gaps[:found])
+                out[row] = np.median(gaps[:found])
     return out

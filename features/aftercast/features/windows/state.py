@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from aftercast.features.windows.arrays import Floats, compiled
+from aftercast.data.arrays import Floats
+from aftercast.features.windows.arrays import compiled
 from aftercast.operations.clocks import HOUR_US
 
 LEVEL: Final = 1  # records, mean, std, low, high
@@ -121,10 +122,10 @@ def grow_decayed(decayed: Decayed, weight: float, distance: float) -> Decayed:
 
 
 @compiled
-def put_level(out: Statistics, column: int, left: Side, right: Side, a: Level, b: Level) -> None:
+def put_level(out: Statistics, row: int, left: Side, right: Side, a: Level, b: Level) -> None:
     """Write count, mean, std and extremes of a window whose stretches have the levels a and b."""
     n, m = left.records, right.records
-    out.records[column] = n + m
+    out.records[row] = n + m
     if n > 0 and m > 0:
         share = m / (n + m)
         apart = _mean_apart(left, right, a.total, b.total)
@@ -138,9 +139,9 @@ def put_level(out: Statistics, column: int, left: Side, right: Side, a: Level, b
         mean, squares, low, high = right.anchor + b.total / m, _squares(b, m), b.low, b.high
     else:
         mean, squares, low, high = np.nan, np.nan, np.nan, np.nan
-    out.mean[column], out.low[column], out.high[column] = mean, low, high
+    out.mean[row], out.low[row], out.high[row] = mean, low, high
     squares = 0.0 if squares < 0.0 else squares
-    out.std[column] = np.sqrt(squares / (n + m - 1)) if n + m > 1 else np.nan
+    out.std[row] = np.sqrt(squares / (n + m - 1)) if n + m > 1 else np.nan
 
 
 @compiled

@@ -81,7 +81,7 @@ def window_starts_of(
 
 def known_at(outcome: Outcome, moment: pd.Timestamp) -> Outcome:
     """Outcome as it was known at a moment."""
-    return Outcome(outcome.spec, outcome.devices.known_at(moment), outcome.customers.known_at(moment))
+    return outcome.known_at(moment)
 
 
 def moment_of(cutoff_us: int) -> pd.Timestamp:

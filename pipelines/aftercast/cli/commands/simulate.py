@@ -14,7 +14,7 @@ PANEL = "Set up"
 def simulate(
     devices: Annotated[int, typer.Option(min=1, help="How many devices.")] = 200,
     days: Annotated[int, typer.Option(min=1, help="How many days.")] = 240,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same fleet; its days are all over by today.")] = 7,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -24,7 +24,7 @@ import pandas as pd
 from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.reading import read_chunks, read_file, utc, whole_numbers
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
@@ -55,7 +55,7 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the 
         yield Batch("telemetry", frame, telemetry.name, int(chunk.index[0]) + 1, until)
 
 
-def draft(path: Path) -> FleetSpec:
+def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
     """Fleet spec of the set: four sensors, four components that are replaced, five error codes."""
     folder = _folder(path)
     _file(folder, "PdM_machines")

@@ -29,7 +29,7 @@ from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Rule, Se
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.days import Piece, read_days
 from aftercast.data.ingest.sources.reading import is_readable, read_chunks, whole_numbers
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
@@ -96,14 +96,18 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
             yield Batch("telemetry", _telemetry(piece.rows, date, spec), piece.file.name, first_row, date)
 
 
-def draft(path: Path) -> FleetSpec:
+def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
     """Fleet spec with every raw SMART attribute the first or last file has, one component, the publisher's rules."""
     files = _files(path)
-    present = sorted({name for file in (files[0], files[-1]) for name in _attributes(file)}, key=_number)
+    found = {name for file in (files[0], files[-1]) for name in _attributes(file)}
+    present = sorted(found, key=lambda name: int(name.split("_")[1]))
     return FleetSpec(
         name="backblaze",
         horizons=("24h", "72h", "7d"),
-        sensors=tuple(_sensor(name) for name in present),
+        sensors=tuple(
+            Sensor(name=name, unit=UNITS.get(name, ""), low=0.0, high=LARGEST_RAW, cumulative=name == POWER_ON_HOURS)
+            for name in present
+        ),
         components=(Component(name=COMPONENT, repairable=False),),
         rules=tuple(Rule(sensor=name, above=0) for name in WATCHED if name in present),
         features=FeatureSettings(windows=("24h", "72h", "168h"), event_windows=("168h",)),
@@ -114,14 +118,6 @@ def _attributes(file: Path) -> list[str]:
     """Raw SMART attributes that are ever present in the first rows of a file."""
     first = next(read_chunks(file, required=REQUIRED, typed=True, text=IDS))
     return [str(name) for name in first.columns if _RAW.fullmatch(str(name)) and bool(first[name].notna().any())]
-
-
-def _number(name: str) -> int:
-    return int(name.split("_")[1])
-
-
-def _sensor(name: str) -> Sensor:
-    return Sensor(name=name, unit=UNITS.get(name, ""), low=0.0, high=LARGEST_RAW, cumulative=name == POWER_ON_HOURS)
 
 
 def _files(path: Path) -> list[Path]:

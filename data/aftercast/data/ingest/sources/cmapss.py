@@ -23,7 +23,7 @@ import pandas as pd
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Sensor
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.reading import whole_numbers
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
@@ -41,7 +41,7 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
             yield from _one_file(file, part=found[1], subset=found[2], spec=spec)
 
 
-def draft(path: Path) -> FleetSpec:
+def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
     """Fleet spec of the set: 24 columns, one component that is not repaired, horizons in cycles as days."""
     _files(path)
     return FleetSpec(

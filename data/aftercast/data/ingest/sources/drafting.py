@@ -23,11 +23,9 @@ FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
 
 Files = Mapping[str, Sequence[Path]]
-NEW: Final = FleetSpec(name="")
-"""A spec of which nothing was written yet."""
 
 
-def draft_spec(name: str, files: Files, begun: FleetSpec = NEW) -> FleetSpec:
+def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     """Return a first fleet spec; a person looks it over before relying on its ranges.
 
     Parameters
@@ -39,13 +37,14 @@ def draft_spec(name: str, files: Files, begun: FleetSpec = NEW) -> FleetSpec:
     failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
     found = failures or repaired
     codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
+    leaving_is_unsaid = "purchases" in files and "left_at" not in tables.look("customers").columns
     return FleetSpec(
         name=name,
         failures_from="repairs" if repaired and "failures" not in files else "failures",
         sensors=begun.sensors or _sensors(tables),
         components=begun.components or tuple(Component(name=text) for text in sorted(found)),
         fault_codes=begun.fault_codes or tuple(FaultCode(code=code) for code in codes),
-        churn=ChurnSettings(rule="inactivity") if _leaves_unsaid(tables) else ChurnSettings(),
+        churn=ChurnSettings(rule="inactivity" if leaving_is_unsaid else "left_at"),
     )
 
 
@@ -67,11 +66,6 @@ class _Tables:
         frames = [next(read_chunks(file, typed=True, text=as_written)) for file in files]
         found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         return found.rename(columns={name: here for here, name in there.items()})
-
-
-def _leaves_unsaid(tables: _Tables) -> bool:
-    """Whether only purchases could tell that a customer left."""
-    return "purchases" in tables.files and "left_at" not in tables.look("customers").columns
 
 
 def _values(tables: _Tables, table: str, column: str) -> list[str]:

@@ -5,9 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Protocol
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
+
+NEW: Final = FleetSpec(name="")
+"""A spec of which nothing was written yet."""
+
+
+class Draft(Protocol):
+    """Fleet spec for the data at a path, found by looking at it; raises InputError as reading does."""
+
+    def __call__(self, path: Path, begun: FleetSpec = NEW, /) -> FleetSpec:
+        """Draft a spec.
+
+        Parameters
+        ----------
+        begun
+            What is written already: its names of columns are followed, and sections it has filled are taken from it.
+            Layouts that leave nothing to choose ignore it.
+        """
 
 
 @dataclass(frozen=True)
@@ -24,14 +42,13 @@ class Source:
         Batches in the order the contract's tables depend on each other, in chunks of bounded size. Raises InputError
         for what cannot be read as this layout.
     draft
-        Fleet spec for the data at a path, found by looking at it. Raises InputError as ``read`` does.
-    draft_for
-        Fleet spec for the data at a path, as an addition to one that is begun: follows its names of columns, and looks
-        only for the sections it leaves empty. None where the layout leaves nothing to add; ``draft`` does then.
+        Drafts the fleet spec.
+    sections
+        Sections of the fleet spec that an import drafts where they are empty.
     """
 
     name: str
     about: str
     read: Callable[[Path, FleetSpec], Iterator[Batch]]
-    draft: Callable[[Path], FleetSpec]
-    draft_for: Callable[[Path, FleetSpec], FleetSpec] | None = None
+    draft: Draft
+    sections: tuple[str, ...] = ("sensors", "components")

@@ -22,37 +22,35 @@ import pandas as pd
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.sources.drafting import NEW, draft_spec
+from aftercast.data.ingest.sources.drafting import draft_spec
 from aftercast.data.ingest.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import suggestion
 
 LONG: Final = ("sensor", "value")
+SECTIONS: Final = ("sensors", "components", "fault_codes")
 
 
 def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
     """Every table found, in the contract's order, its files by name."""
     for table, files in find_tables(path).items():
         for file in files:
+            origin = str(file.relative_to(path)) if path.is_dir() else file.name
             for chunk in read_chunks(file):
                 frame = _long_to_wide(_renamed(chunk, table, file, spec), table)
-                yield Batch(table, frame, _shown(file, path), int(chunk.index[0]) + 1)
+                yield Batch(table, frame, origin, int(chunk.index[0]) + 1)
 
 
-def draft(path: Path) -> FleetSpec:
+def draft(path: Path, begun: FleetSpec = NEW, /) -> FleetSpec:
     """Fleet spec drafted from a look at devices, telemetry, failures, repairs and faults."""
-    if not {"devices", "customers"} & find_tables(path).keys():
+    tables, folder = find_tables(path), path.resolve() if path.is_dir() else path.resolve().parent
+    if begun is NEW and not {"devices", "customers"} & tables.keys():  # else they may have come before
         raise InputError(
-            f"'{_folder_of(path).name}' has neither devices nor customers.",
+            f"'{folder.name}' has neither devices nor customers.",
             "Add devices.csv with device_id, device_model, installed_at.",
         )
-    return draft_for(path, NEW)
-
-
-def draft_for(path: Path, begun: FleetSpec) -> FleetSpec:
-    """Fleet spec drafted for one that is begun; devices and customers may have come before."""
-    return draft_spec(_folder_of(path).name, find_tables(path), begun)
+    return draft_spec(folder.name, tables, begun)
 
 
 def find_tables(path: Path) -> dict[str, list[Path]]:
@@ -106,14 +104,6 @@ def _table_of(path: Path) -> str:
     return name.lower() if name.lower() in TABLES else name
 
 
-def _folder_of(path: Path) -> Path:
-    return path.resolve() if path.is_dir() else path.resolve().parent
-
-
-def _shown(file: Path, root: Path) -> str:
-    return str(file.relative_to(root)) if root.is_dir() else file.name
-
-
 def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd.DataFrame:
     """Columns under the contract's names, as the fleet spec maps them."""
     mapping = spec.columns.get(table, {})
@@ -135,4 +125,4 @@ def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
 
 
-SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, draft_for)
+SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, SECTIONS)
