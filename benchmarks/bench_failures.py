@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.failures import azure, drives, shift, truth
 from benchmarks.harness import RESULTS, machine
 
-from aftercast.operations.settings import quiet_libraries, real_data_folder
+from aftercast.operations.environment import quiet_libraries, real_data_folder
 
 PARTS: Final = ("azure", "drives", "truth", "shift")
 SIMULATED: Final = {"truth", "shift"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from aftercast.operations.settings import default_workspace
+from aftercast.operations.environment import default_workspace
 
 if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help does not need
     import pandas as pd

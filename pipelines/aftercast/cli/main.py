@@ -39,8 +39,8 @@ from aftercast.cli.commands import (
     train,
     tune,
 )
+from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import AftercastError
-from aftercast.operations.settings import quiet_libraries
 
 USER_ERROR = 2
 INTERRUPTED = 130

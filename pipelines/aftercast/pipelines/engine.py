@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aftercast.data.workspace import Workspace
+from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import SettingsError
-from aftercast.operations.settings import quiet_libraries
 
 STARTUP_S: Final = 120
 
