@@ -46,6 +46,9 @@ ENV PATH="/opt/aftercast/bin:/usr/local/bin:/usr/bin:/bin" \
     HOME="/tmp" \
     NUMBA_CACHE_DIR="/tmp/numba" \
     MPLCONFIGDIR="/tmp/matplotlib" \
+    MALLOC_ARENA_MAX="2" \
+    MALLOC_TRIM_THRESHOLD_="131072" \
+    ARROW_DEFAULT_MEMORY_POOL="system" \
     AFTERCAST_WORKSPACE="/workspace" \
     AFTERCAST_SERVING__HOST="0.0.0.0"
 WORKDIR /workspace

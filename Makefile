@@ -5,11 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # A core for each test worker; the numerical libraries keep to one thread each inside tests.
 WORKERS ?= 2
-SUITE := -q -n $(WORKERS) --dist worksteal -m "not statistical"
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SPREAD := -q -n $(WORKERS) --dist worksteal --durations=25
+GATE := $(SPREAD) -m "not slow"
+# Every property is tried with more examples there, too.
+SLOW := $(SPREAD) -m "slow or hypothesis" --hypothesis-profile=slow
 # Used only where the machine has no OpenMP runtime of its own, see $(READY).
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib/openmp$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help demo test lint types contracts unit wheel test-statistical bench audit format lock clean
+.PHONY: help demo test test-slow lint types contracts licences doctests unit wheel bench audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -27,7 +31,10 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## simulate a fleet, train, backtest, list risks, answer one HTTP request (three to four minutes on two cores)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
 
-test: lint types contracts wheel ## everything a change must pass; the tests run against the built wheel
+test: lint types contracts licences doctests wheel ## everything a change must pass; the tests run against the built wheel
+
+test-slow: $(READY) ## what a change must pass before a release: kills, soak, statistics, containers, more examples (ARGS="-k name")
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(SLOW) $(ARGS)
 
 lint: $(READY) ## style and formatting
 	$(BIN)/ruff check .
@@ -39,14 +46,14 @@ types: $(READY) ## strict static types, tests included
 contracts: $(READY) ## who may import whom
 	$(BIN)/lint-imports
 
-unit: $(READY) ## all tests but the statistical ones, against the checkout (ARGS="-k name" for some)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SUITE) $(ARGS)
+doctests: $(READY) ## the examples in docstrings
+	$(PYTEST) -q --doctest-modules $$(grep -rl --include=*.py '>>> ' data features models pipelines serving)
+
+unit: $(READY) ## all tests but the slow ones, against the checkout (ARGS="-k name" for some)
+	$(PYTEST) $(GATE) $(ARGS)
 
 wheel: $(READY) ## the same tests against the built wheel, installed into an empty environment
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(SUITE) $(ARGS)
-
-test-statistical: $(READY) ## slow checks against simulated truth
-	$(BIN)/python -m pytest -m statistical $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/check_wheel.py $(GATE) $(ARGS)
 
 bench: $(READY) ## list the benchmarks
 	@$(BIN)/python -m benchmarks
@@ -54,10 +61,16 @@ bench: $(READY) ## list the benchmarks
 bench-%: $(READY)
 	$(BIN)/python -m benchmarks $* $(ARGS)
 
-audit: $(READY) ## hashes, versions, wheels and licences of the dependencies; known vulnerabilities where pip-audit is installed
-	$(BIN)/python scripts/audit_dependencies.py
-	@if command -v pip-audit >/dev/null; then pip-audit --require-hashes --disable-pip -r deploy/serve.lock; \
-	else echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it fetches them, so it is no part of the lock)."; fi
+licences: $(READY) ## what the image ships may be shipped: a list in pyproject.toml
+	$(BIN)/pip-licenses --summary --packages $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' deploy/serve.lock)
+
+audit: licences ## licences of what the image ships; known vulnerabilities where pip-audit is installed
+	@if ! command -v pip-audit >/dev/null; then \
+	  echo "Not looked for: known vulnerabilities. pip-audit is not on the path (it asks a service, so it is no part of the lock)."; \
+	elif ! pip-audit --strict --require-hashes --disable-pip -r deploy/serve.lock; then \
+	  echo "Where pip-audit could not connect, or 'not found on PyPI' stands above, its service was not reached: try again with a network that reaches pypi.org, or with the index in PIP_INDEX_URL unset. Nothing is known of vulnerabilities until then."; \
+	  exit 1; \
+	fi
 
 format: $(READY) ## put code into the project's format
 	$(BIN)/ruff check --fix .
@@ -71,4 +84,4 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock, and what
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements.lock -o deploy/build.lock
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) demo-workspace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo-workspace .test-fleets build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

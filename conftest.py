@@ -11,8 +11,10 @@ import pytest
 from aftercast.operations.environment import demand_services, quiet_libraries, real_data_folder
 
 quiet_libraries()
-hypothesis.settings.register_profile("aftercast", deadline=None)  # how long an example takes says nothing here
-hypothesis.settings.load_profile("aftercast")
+# How long an example takes says nothing here. `make test-slow` loads the second profile.
+hypothesis.settings.register_profile("gate", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=400)
+hypothesis.settings.load_profile("gate")
 
 
 @pytest.fixture(scope="session")

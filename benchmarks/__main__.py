@@ -35,12 +35,13 @@ def main(words: list[str]) -> int:
         for name in names():
             print(f"make bench-{name:<15} {about(name)}")
         return 0
-    if words[0] not in names():
-        near = difflib.get_close_matches(words[0], names(), n=1, cutoff=0.3)
-        print(f"There is no benchmark '{words[0]}'; did you mean '{(near or names())[0]}'?", file=sys.stderr)
+    name = words[0].replace("_", "-")
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.3)
+        print(f"There is no benchmark '{name}'; did you mean '{(near or names())[0]}'?", file=sys.stderr)
         return 2
-    sys.argv = [f"bench_{words[0]}", *words[1:]]
-    module_of(words[0]).main()
+    sys.argv = [f"bench_{name}", *words[1:]]
+    module_of(name).main()
     return 0
 
 

@@ -26,16 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import get_source, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.examples import Examples
-from aftercast.models.kinds.anomaly import AnomalySettings, fit_anomaly_view, impossible_readings
 from aftercast.models.kinds.anomaly.episodes import MONTH_US, episode_starts
 from aftercast.models.kinds.anomaly.fleet import telemetry_rows
-from aftercast.models.kinds.anomaly.settings import Comparison
+from aftercast.models.kinds.anomaly.ignored import impossible_readings
+from aftercast.models.kinds.anomaly.settings import AnomalySettings, Comparison
 from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
+from aftercast.models.kinds.anomaly.view import fit_anomaly_view
 from aftercast.operations.clocks import DAY_US, timestamp_us, to_us
 from aftercast.operations.environment import real_data_folder
 

@@ -35,7 +35,7 @@ ENTRY: Final = json.dumps(
         "model_version": "3",
         "run_id": "0d6f6f1b1c7a4f5c9a5f1f3c7f0f2a11",
         "answer_sha256": hashlib.sha256(b"answer").hexdigest(),
-        "records": [{"id": "D0017", "probability": 0.0312, "component": "pump", "evidence": "telemetry"}],
+        "answers": [{"id": "D0017", "probability": 0.0312, "component": "pump", "evidence": "telemetry"}],
     }
 ).encode()
 CHUNK: Final = 1 << 20

@@ -26,14 +26,14 @@ from scipy.stats import mannwhitneyu
 
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import create_workspace
-from aftercast.operations.database.keys import KEY_PREFIX, create_key, revoke_key
+from aftercast.operations.database.keys import KEY_PREFIX, create_key, is_key, revoke_key
 from aftercast.operations.environment import quiet_libraries
 
 NOBODY: Final = "id nobody has"
 
 
 def _invented(key_id: str) -> str:
-    return f"{KEY_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
+    return f"{KEY_PREFIX}{key_id}_{secrets.token_hex(32)}"
 
 
 def kinds(working: str, revoked: str) -> dict[str, Callable[[], str]]:
@@ -53,6 +53,8 @@ def measure(port: int, sent: dict[str, Callable[[], str]], count: int) -> dict[s
     took: dict[str, list[float]] = {name: [] for name in sent}
     for name in order:
         key = sent[name]()
+        if not is_key(key):
+            raise RuntimeError("a text that is no key is refused before anything is looked up")
         began = time.perf_counter_ns()
         line.request("GET", "/v1/model", headers={"X-API-Key": key})
         answered = line.getresponse()

@@ -25,8 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import get_source, ingest
 from aftercast.data.simulator import FleetConfig, simulate
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.examples import Examples

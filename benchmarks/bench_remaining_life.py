@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.ingest.sources.cmapss import EPOCH, NAMES, draft, read
-from aftercast.models.kinds.remaining_life import RemainingLifeSettings, train_and_check
+from aftercast.models.aliases import Floats
 from aftercast.models.kinds.remaining_life.baseline import BASELINES
 from aftercast.models.kinds.remaining_life.evaluation import (
     CAUTIOUS,
@@ -39,9 +39,9 @@ from aftercast.models.kinds.remaining_life.evaluation import (
     measure_point,
 )
 from aftercast.models.kinds.remaining_life.folds import remaining
-from aftercast.models.kinds.remaining_life.model import read_training, row_weights
+from aftercast.models.kinds.remaining_life.model import read_training, row_weights, train_and_check
+from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats
 from aftercast.operations.environment import real_data_folder
 
 SETTINGS: Final = RemainingLifeSettings()

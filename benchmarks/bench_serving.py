@@ -24,8 +24,8 @@ from benchmarks.harness import RESULTS, machine
 from benchmarks.operation.load import load_process
 from benchmarks.operation.processes import Part, answers, free_port, on_cores, service
 from benchmarks.serving.floors import PATH
-from benchmarks.serving.material import DEVICES, HORIZON, Material, make_material
-from benchmarks.serving.questions import HOURS, Question, all_questions
+from benchmarks.serving.material import HORIZON, Material, make_material
+from benchmarks.serving.questions import Question, all_questions
 from benchmarks.serving.rivals import bento_environment, bento_serve, mlflow_serve, model_files
 from benchmarks.serving.runs import Row, Runner, Server
 from benchmarks.serving.tables import AGREE, Goal, goals, show, show_goals
@@ -70,26 +70,17 @@ def run(
 ) -> tuple[list[Row], Goal, list[str]]:
     """Rows of every question at every concurrency, whether all is on record, and what has to be said about them."""
     material = make_material(fleet)
-    most_records = material.workspace.settings.serving.max_records
-    wanted = [each for each in all_questions(material, most_records) if only in each.what]
+    wanted = [each for each in all_questions(material) if only in each.what]
     (ours, theirs), (before, _) = cores(), _entries(material)
     with ExitStack() as stack:
         servers, notes = stack.enter_context(_serving(material, scratch, ours))
         reference = material.probabilities(f"http://127.0.0.1:{servers['aftercast'].port}")
         runner = Runner(stack.enter_context(load_process(theirs)), servers, reference)
         rows = measure(runner, [each for each in wanted if each.server in servers], connections, seconds)
-    notes.append(_limits(most_records))
     notes.append(
         f"Servers on core {sorted(ours)}, load on core {sorted(theirs)}." if ours else "No cores were set apart."
     )
     return rows, _audited(before, _entries(material), runner.answered), notes
-
-
-def _limits(most_records: int) -> str:
-    return (
-        f"One call brings at most {most_records:,} records (serving.max_records); all with 30 days would be "
-        f"{DEVICES * HOURS:,}. Calls that bring so many take seconds of the core each and are asked few at a time."
-    )
 
 
 def measure(runner: Runner, wanted: Sequence[Question], connections: Sequence[int], seconds: float) -> list[Row]:

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, promote
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
@@ -125,7 +126,7 @@ def change(workspace: Workspace, versions: Sequence[Version], seconds: float, ev
         if time.monotonic() >= end:
             return
         if number % 2 == 0:
-            promote(workspace, versions[(number // 2 + 1) % 2], better_than_base=True)
+            promote(workspace, versions[(number // 2 + 1) % 2], Gate(passed=True, why="asked for."))
         else:
             save_snapshot(load_snapshot(path), path)
         print(f"{(time.monotonic() - began) / 60:.0f} of {seconds / 60:.0f} minutes", flush=True)

@@ -23,8 +23,7 @@ import pyarrow.parquet as pq
 from benchmarks.harness import Contestant, Row, measure, report
 
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.store import Store
 from aftercast.operations.database.engine import open_database
 

@@ -1,4 +1,4 @@
-"""The fleet every integration test may read, made once for a test session; and a real server on any workspace."""
+"""The fleet every integration test may read, one copy for a test session; and a real server on any workspace."""
 
 from __future__ import annotations
 
@@ -14,20 +14,14 @@ import httpx
 import pytest
 import uvicorn
 from filelock import FileLock
+from tests.fleet import WORKSPACE, kept_fleet
 
-from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.simulator import simulate
-from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.registry.versions import Version, promote
+from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.models.registry.relocation import follow_move
 from aftercast.operations.database.keys import create_key
-from aftercast.pipelines.ingest import run_ingest
-from aftercast.pipelines.score import run_score
-from aftercast.pipelines.train import run_train
 from aftercast.serving.app import create_app
-from aftercast.serving.http_protocol import BoundedHead
+from aftercast.serving.http_protocol import WithoutTrailers
 
-DEVICES, DAYS, SEED = 60, 150, 5
-READY = "ready"
 PATIENCE_S = 60.0
 
 Listening = Callable[[Workspace], AbstractContextManager[str]]
@@ -35,16 +29,17 @@ Listening = Callable[[Workspace], AbstractContextManager[str]]
 
 @pytest.fixture(scope="session")
 def fleet_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """Folder of the fleet's workspace, built by the first worker that needs it; to be read, not changed."""
+    """Folder of the fleet's workspace, copied by the first worker that needs it; to be read, not changed."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
-    folder = shared / "fleet-workspace"
-    with FileLock(shared / "fleet-workspace.lock"):
-        if not (folder / READY).exists():
+    folder, ready = shared / "fleet", shared / "fleet.ready"
+    with FileLock(shared / "fleet.lock"):
+        if not ready.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            build_fleet(folder)
-            (folder / READY).touch()
-    return folder
+            shutil.copytree(kept_fleet(), folder)
+            follow_move(open_workspace(folder / WORKSPACE))
+            ready.touch()
+    return folder / WORKSPACE
 
 
 @pytest.fixture(scope="session")
@@ -80,38 +75,11 @@ def copy_database(source: Path, target: Path) -> None:
         old.backup(new)
 
 
-def build_fleet(folder: Path) -> Workspace:
-    """Make the workspace by the same functions the commands call."""
-    tables = folder.parent / f"{folder.name}-simulated"
-    simulate(tables, devices=DEVICES, days=DAYS, seed=SEED)
-    create_workspace(folder, quick(load_fleet(tables / "fleet.toml")))
-    workspace = open_workspace(folder)
-    run_ingest(workspace, "tables", tables / "tables")
-    run_train(workspace, "failure")
-    churn = run_train(workspace, "churn").result
-    # Two dozen customers are too few to beat the base rate every time; these tests are of the chain, not of skill.
-    promote(workspace, Version("churn", churn["version"], churn["run_id"], False, ""), better_than_base=True)
-    run_score(workspace)
-    return workspace
-
-
-def quick(fleet: FleetSpec) -> FleetSpec:
-    """Fewer horizons and cutoffs, so that training takes seconds, and few failures asked: some 40 customers do."""
-    training = fleet.training.model_copy(update={"minimum_failures": 3, "cutoff_every": "48h"})
-    return fleet.model_copy(
-        update={
-            "horizons": ("24h", "7d", "30d"),
-            "churn": fleet.churn.model_copy(update={"horizons": ("30d", "60d")}),
-            "training": training,
-        }
-    )
-
-
 @contextmanager
 def _listening(workspace: Workspace) -> Iterator[str]:
     app = create_app(workspace, check_every_s=0.2)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, http=BoundedHead, log_level="warning", access_log=False, ws="none"
+        app, host="127.0.0.1", port=0, http=WithoutTrailers, log_level="warning", access_log=False, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="service under test")

@@ -97,5 +97,11 @@ def _judged(trained: Trained, component: int, seen: tuple[Floats, Mask, Mask]) -
     known, event = _second(later.labels, component, later.left_us)
     threshold = best_f1_threshold(event[known], hazard[known])
     probability, known, event = seen
-    found = row_metrics(event[known], probability[known], probability[known] >= threshold)
+    found = row_metrics(event[known], probability[known])
+    flagged = probability[known] >= threshold
+    found |= {"precision": _mean(event[known][flagged]), "recall": _mean(flagged[event[known]])}
     return {"failures": int(event[known].sum()), "threshold": threshold, **found}
+
+
+def _mean(values: Mask) -> float | None:
+    return float(values.mean()) if len(values) > 0 else None

@@ -15,8 +15,9 @@ from benchmarks.failures.tables import OURS, cell, measured, models, show
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.judge.report import BacktestReport
+from aftercast.models.kind import BacktestRequest
+from aftercast.models.kinds import hazard_kind
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
 
 Mask = npt.NDArray[np.bool_]
 HORIZONS: Final = ("7d", "14d", "30d")
@@ -68,7 +69,7 @@ def _test(workspace: Workspace, period: Period, horizon: str) -> BacktestReport:
         retrain="once",
         draws=period.draws,
     )
-    return run_backtest(workspace, asked)
+    return hazard_kind("failure").backtest(workspace, asked, None)
 
 
 def _period(report: BacktestReport) -> str:

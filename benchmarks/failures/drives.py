@@ -8,7 +8,8 @@ from typing import Any, Final
 from benchmarks.failures.place import imported
 from benchmarks.failures.tables import OURS, cell, measured, models, show
 
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.models.kind import BacktestRequest
+from aftercast.models.kinds import hazard_kind
 
 BUDGETS: Final = ("1%", "0.1%")
 
@@ -26,7 +27,7 @@ def run(path: Path, first: str, last: str, draws: int) -> dict[str, Any]:
         draws=draws,
     )
     with imported("backblaze", path) as workspace:
-        report = run_backtest(workspace, asked)
+        report = hazard_kind("failure").backtest(workspace, asked, None)
     rows = []
     for model in models(list(report.results)):
         found = report.results[model]["all"]

@@ -12,11 +12,11 @@ from benchmarks.failures.tables import OURS, measured, show
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.models.kind import BacktestRequest
+from aftercast.models.kinds import hazard_kind
 from aftercast.pipelines.ingest import run_ingest
 
 HORIZON: Final = "7d"
@@ -83,4 +83,4 @@ def _tested(workspace: Workspace, until: pd.Timestamp, *, shift: bool) -> dict[s
         retrain="once",
         shift=shift,
     )
-    return dict(run_backtest(workspace, asked).results[OURS]["all"])
+    return dict(hazard_kind("failure").backtest(workspace, asked, None).results[OURS]["all"])

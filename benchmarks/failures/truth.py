@@ -15,9 +15,11 @@ from benchmarks.failures.taught import Taught
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.judge.bootstrap import Sorted, draw_weights, interval, row_draws, share
-from aftercast.models.judge.metrics.rows import expected_calibration_error, row_metrics
-from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+from aftercast.models.judge.bootstrap import draw_weights, interval, share
+from aftercast.models.judge.metrics import row_draws, row_metrics
+from aftercast.models.judge.metrics.rows import Sorted, expected_calibration_error
+from aftercast.models.kinds import hazard_kind
+from aftercast.pipelines.backtest import BacktestRequest
 from aftercast.pipelines.ingest import run_ingest
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +101,7 @@ def _rows(workspace: Workspace, horizon: str, truth: pd.DataFrame) -> pd.DataFra
         retrain="once",
         draws=0,
     )
-    forecasts = run_backtest(workspace, asked).forecasts
+    forecasts = hazard_kind("failure").backtest(workspace, asked, None).forecasts
     assert forecasts is not None
     frame = forecasts.frame().astype({"component": "str"})
     frame = frame[frame["known"] & (frame["component"] != "all")]
@@ -118,13 +120,13 @@ def _judged(
     rows: pd.DataFrame, owner: npt.NDArray[np.int64], weights: Floats, model_of: pd.Series[str]
 ) -> dict[str, Any]:
     event, p = rows["event"].to_numpy(bool), rows["probability"].to_numpy(np.float64)
-    found: dict[str, Any] = dict(row_metrics(event, p, None))
+    found: dict[str, Any] = dict(row_metrics(event, p))
     drawn = row_draws(Sorted.of(owner, event, p), weights)
     cohort = rows["id"].map(model_of).to_numpy(str)
     by_cohort = [expected_calibration_error(event[cohort == name], p[cohort == name]) for name in np.unique(cohort)]
     ahead = (rows["failed_at"] - rows["cutoff"]).dt.total_seconds().to_numpy(np.float64) / 3600
     return found | {
-        "ece_interval": interval("ece", found["ece"], drawn["ece"]),
+        "ece_interval": interval(found["ece"], drawn["ece"]),
         "worst_cohort_ece": max(by_cohort),
         "c_index": concordance(p, event, ahead),
     }
@@ -142,7 +144,7 @@ def _differences(
         ratio = float(each.mean() / errors[TRUTH].mean())
         found[name]["brier_ratio"] = ratio
         drawn = share(weights, (owner, each), (owner, errors[TRUTH]))
-        found[name]["brier_ratio_interval"] = None if name == TRUTH else interval("brier", ratio, drawn)
+        found[name]["brier_ratio_interval"] = None if name == TRUTH else interval(ratio, drawn)
 
 
 def concordance(probability: Floats, event: Mask, ahead: Floats) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, promote
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
@@ -58,7 +58,8 @@ def make_fleet(
 def _train_churn(workspace: Workspace) -> None:
     made = run_train(workspace, "churn").result
     # Few customers cannot beat the base rate every time; what is measured here is operation, not skill.
-    promote(workspace, Version("churn", made["version"], made["run_id"], False, ""), better_than_base=True)
+    version = Version("churn", made["version"], made["run_id"], champion=False, decision="", until=made["until"])
+    promote(workspace, version, Gate(passed=True, why="asked for."))
 
 
 def _copy_first(workspace: Workspace, device_id: str) -> None:

@@ -75,7 +75,6 @@ class Mix:
             self._batch: 10,
             self._device: 8,
             self._with_records: 4,
-            self._as_of: 3,
             self._list: 3,
             self._brings: 4,
             self._unknown: 4,
@@ -104,12 +103,8 @@ class Mix:
         device = {"device_id": chance.choice(self._ids), "telemetry": self._telemetry(24, chance)}
         return self._ask("records in the call", [device], chance)
 
-    def _as_of(self, chance: random.Random) -> Call:
-        moment = self._cutoff - pd.Timedelta(days=chance.randrange(1, 4))
-        return self._ask("as of", [{"device_id": self._ids[0]}], chance, as_of=moment.isoformat())
-
     def _list(self, _chance: random.Random) -> Call:
-        return Call("risk list", 200, "GET", "/v1/risk-list?top=20", headers=self._key)
+        return Call("risk list", 201, "POST", "/v1/risk-lists", {"top": 20}, headers=self._key)
 
     def _brings(self, chance: random.Random) -> Call:
         rows = [{"device_id": chance.choice(self._ids), **row} for row in self._telemetry(5, chance)]

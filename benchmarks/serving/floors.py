@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
 
-from aftercast.serving.wire.risk import FailureRiskRequest
+from aftercast.serving.wire.questions import DeviceRiskRequest
 
 HOST: Final = "127.0.0.1"
 SMALL: Final = b'{"probability":0.5}'
@@ -38,7 +38,7 @@ def validating(size: int) -> FastAPI:
     body = SMALL + b" " * (size - len(SMALL))
 
     @app.post(PATH)
-    async def answer(_asked: FailureRiskRequest) -> Response:
+    async def answer(_asked: DeviceRiskRequest) -> Response:
         return Response(body, media_type="application/json")
 
     return app

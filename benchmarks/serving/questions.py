@@ -57,14 +57,8 @@ class Question:
     most_connections: int = 1_000
 
 
-def all_questions(material: Material, most_records: int) -> list[Question]:
-    """Every question, floors first.
-
-    Parameters
-    ----------
-    most_records
-        The service's limit of records in one call.
-    """
+def all_questions(material: Material) -> list[Question]:
+    """Every question, floors first."""
     single = _always(_by_id(material, [[each] for each in material.ids], 3))
     floors = [
         Question("floor: raw socket, reads nothing", "raw", 1, single, b"probability"),
@@ -75,7 +69,7 @@ def all_questions(material: Material, most_records: int) -> list[Question]:
         *floors,
         *(_stored(material, count, drivers) for count in (1, DEVICES) for drivers in (0, 3)),
         *(_fresh(material, count) for count in (1, DEVICES)),
-        *_live(material, most_records),
+        *_live(material),
         *_rivals(material),
     ]
 
@@ -100,15 +94,9 @@ def _fresh(material: Material, count: int) -> Question:
     return Question(what, "aftercast", count, requests, _all_of(count), fresh=True)
 
 
-def _live(material: Material, most_records: int) -> list[Question]:
-    """As many devices with thirty days as a call may have, and as many hours as a call about all may have."""
-    several, hours = most_records // HOURS, most_records // DEVICES
-    whole = material.with_telemetry(HOURS)
-    return [
-        _sending(material, [[each] for each in whole[:20]], HOURS, "30 days"),
-        _sending(material, [whole[:several]], HOURS, "30 days", most_connections=8),
-        _sending(material, [list(material.ids)], hours, f"{hours} hours", most_connections=1),
-    ]
+def _live(material: Material) -> list[Question]:
+    """One device with thirty days of telemetry a call."""
+    return [_sending(material, [[each] for each in material.with_telemetry(HOURS)[:20]], HOURS, "30 days")]
 
 
 def _sending(

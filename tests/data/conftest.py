@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ImportReport, ingest
+from aftercast.data.ingest import Batch, ImportReport, ingest
 from aftercast.data.store import Store
 from aftercast.operations.database.engine import open_database
 

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ImportReport
+from aftercast.data.ingest import Batch, ImportReport
 from aftercast.data.status import describe
 from aftercast.data.store import Store
 from aftercast.operations.database.imports import list_imports

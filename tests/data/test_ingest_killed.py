@@ -20,11 +20,10 @@ import signal
 import sys
 from pathlib import Path
 import pandas as pd
-from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.importer import ingest
-from aftercast.operations.database.engine import open_database
 from aftercast.data.store import Store
+from aftercast.operations.database.engine import open_database
 
 folder, last_call, delay_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 store = Store(str(folder / "store"), open_database("sqlite:///records.db", folder), 4)
@@ -57,7 +56,6 @@ ingest(store, batches(), FleetSpec(name="test"), origin="child", rows_at_once=48
 sys.setprofile(None)
 print(calls)
 """
-KILLS = 12
 WHOLE = 0
 """As the call to die at: none."""
 
@@ -82,9 +80,9 @@ def assert_whole(store: Store, expected: dict[str, pd.DataFrame]) -> None:
     assert store.quarantine()["reason"].tolist() == ["unknown_device"]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_an_import_killed_at_any_moment_is_invisible_and_can_be_repeated(
-    tmp_path: Path, make_store: Callable[[str], Store]
+    kills: int, tmp_path: Path, make_store: Callable[[str], Store]
 ) -> None:
     """Half die at a call, half within 20 ms after it, each in another part of the run; the next goes on there."""
     undisturbed = run(tmp_path / "clean")
@@ -95,9 +93,9 @@ def test_an_import_killed_at_any_moment_is_invisible_and_can_be_repeated(
 
     chance = random.Random(11)
     folders = 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         store = make_store(f"killed-{folders}")
-        last_call = 1 + int(calls * (kill + chance.random()) / KILLS)
+        last_call = 1 + int(calls * (kill + chance.random()) / kills)
         delay_s = chance.uniform(0.001, 0.02) if kill % 2 else 0.0
         ended = run(tmp_path / f"killed-{folders}", last_call, delay_s)
         assert ended.returncode in ({-signal.SIGALRM, 0} if delay_s else {-signal.SIGKILL}), ended.stderr

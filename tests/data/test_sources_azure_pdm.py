@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest import Batch
 from aftercast.data.ingest.sources.azure_pdm import draft, read
 from aftercast.operations.errors import InputError
 

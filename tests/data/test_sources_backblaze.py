@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import ingest
 from aftercast.data.ingest.sources.backblaze import draft, read
 from aftercast.data.ingest.sources.days import read_days
 from aftercast.data.store import Store

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import SOURCES, get_source
+from aftercast.data.ingest import SOURCES, get_source, ingest
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError
 

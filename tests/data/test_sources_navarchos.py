@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import ingest
 from aftercast.data.ingest.sources.navarchos import COLUMNS, draft, read
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError

@@ -71,20 +71,51 @@ def test_plain_text_under_a_gzip_name_is_refused_as_damaged(tmp_path: Path) -> N
 
 def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_bytes("id,name\n1,Müller\n".encode("latin-1"))
-    with pytest.raises(InputError, match="not a comma-separated UTF-8 file: byte"):
+    with pytest.raises(InputError, match="not a comma-separated UTF-8 file: row 1 is not"):
         read_file(tmp_path / "n.csv")
 
 
-def test_one_longer_row_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "n.csv").write_text("id,value\n1,2\n3,4,5\n")
-    with pytest.raises(InputError, match="Expected 2 fields in line 3, saw 3"):
+def test_a_header_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_bytes("id,Größe\n1,2\n".encode("latin-1"))
+    with pytest.raises(InputError, match="not a comma-separated UTF-8 file: its header is not"):
         read_file(tmp_path / "n.csv")
 
 
-def test_rows_all_longer_than_the_header_are_refused_and_not_shifted(tmp_path: Path) -> None:
-    (tmp_path / "n.csv").write_text("id,value\n1,2,3\n4,5,6\n")
-    with pytest.raises(InputError, match="more cells than its header"):
-        read_file(tmp_path / "n.csv")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,value\n1,2\n3,4,5\n", "1 of the 2 rows read so far .* first row 2: 3 cells instead of 2"),
+        ("id,value\n1,2\n3\n4,5\n", "1 of the 3 rows read so far .* first row 2: 1 cells instead of 2"),
+        ("id,value\n1,2,3\n4,5,6\n", "2 of the 2 rows read so far .* first row 1: 3 cells instead of 2"),
+        ('id,value\n"1\n2",3\n4\n', "1 of the 2 rows read so far .* first row 2: 1 cells instead of 2"),
+    ],
+)
+@pytest.mark.parametrize("typed", [False, True])
+def test_rows_with_more_or_fewer_cells_than_the_header_are_refused(
+    tmp_path: Path, text: str, said: str, typed: bool
+) -> None:
+    (tmp_path / "n.csv").write_text(text)
+    with pytest.raises(InputError, match=said):
+        list(read_chunks(tmp_path / "n.csv", typed=typed))
+
+
+@pytest.mark.parametrize("end", ['2,"open\n3,4\n', '2,"open', '2,"a ""b"" c\n'])
+def test_a_quotation_mark_that_is_never_closed_is_refused(tmp_path: Path, end: str) -> None:
+    (tmp_path / "n.csv").write_text(f"id,text\n1,x\n{end}")
+    with pytest.raises(InputError, match="ends within a quotation mark, after 2 rows"):
+        list(read_chunks(tmp_path / "n.csv"))
+
+
+def test_text_may_hold_quotation_marks_commas_and_lines(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text('id,text\n1,5" pipe\n2,"a, ""b""\nc"\n')
+    (read,) = read_chunks(tmp_path / "n.csv")
+    assert read["text"].tolist() == ['5" pipe', 'a, "b"\nc']
+
+
+def test_a_column_that_is_text_in_one_chunk_is_no_error_in_another(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("id,value\n1,2\n3,\n5,x\n7,8\n")
+    chunks = list(read_chunks(tmp_path / "n.csv", typed=True, rows_at_once=2))
+    assert [chunk["value"].dropna().tolist() for chunk in chunks] == [[2.0], ["x", "8"]]
 
 
 def test_a_gzipped_csv_reads_as_the_plain_one(tmp_path: Path) -> None:

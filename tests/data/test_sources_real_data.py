@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.importer import ImportReport, ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import ImportReport, get_source, ingest
 from aftercast.data.store import Store
 
 pytestmark = pytest.mark.real_data

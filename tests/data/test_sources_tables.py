@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import ingest
 from aftercast.data.ingest.sources.tables import draft, draft_for, find_tables, read
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError

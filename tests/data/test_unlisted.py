@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from aftercast.data.fleet import Component, FaultCode, FleetSpec
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ImportReport, ingest
-from aftercast.data.ingest.vocabulary import find_unlisted
+from aftercast.data.ingest import Batch, ImportReport, find_unlisted, ingest
 from aftercast.data.store import Store
 
 MakeBatch = Callable[..., Batch]

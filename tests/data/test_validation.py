@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aftercast.data.contract import Kind
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.validation.checks import all_checks
+from aftercast.data.ingest import Batch
+from aftercast.data.ingest.validation.checks import CHECKS
 from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.data.ingest.validation.validate import Checked, validate
 from aftercast.operations.errors import InputError
@@ -95,7 +96,7 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_good_row_goes_on(
 
 def test_every_check_is_shown_by_a_refused_row() -> None:
     shown = {reason for *_, reason, _ in REFUSED} | {"impossible_value"}
-    assert {item.REASON for item in all_checks()} <= shown
+    assert {check.__name__ for check in CHECKS} <= shown
 
 
 @pytest.mark.parametrize("value", [-0.001, 300.001, np.inf, -np.inf])
@@ -257,14 +258,14 @@ def test_times_with_their_zone_become_utc(text: str, utc: str) -> None:
         (["2024-02-01"], "date", [pd.Timestamp("2024-02-01")]),
     ],
 )
-def test_cells_are_read_as_written(values: list[Any], kind: str, expected: list[Any]) -> None:
+def test_cells_are_read_as_written(values: list[Any], kind: Kind, expected: list[Any]) -> None:
     parsed = parse_cells(pd.Series(values), kind)
     assert not parsed.unparsable.any()
     assert [None if pd.isna(value) else value for value in parsed.values] == expected
 
 
 @pytest.mark.parametrize(("value", "kind"), [("maybe", "bool"), ("3.5", "int"), ("1. Feb", "date"), ("x", "float")])
-def test_cells_that_cannot_be_read_are_marked(value: str, kind: str) -> None:
+def test_cells_that_cannot_be_read_are_marked(value: str, kind: Kind) -> None:
     assert parse_cells(pd.Series([value]), kind).unparsable.tolist() == [True]
 
 

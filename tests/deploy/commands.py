@@ -12,8 +12,11 @@ from typer.main import get_command
 
 from aftercast.cli.main import app
 
-CALL = re.compile(r"(?:^|[`;&(]|\$ |run --rm(?: --no-deps)? \w+ )\s*aftercast ([a-z][^`#|;&\n]*)", re.MULTILINE)
-"""A call in a document: at the start of a line, in backticks, or after another command."""
+CALL = re.compile(
+    r"(?:^|[`;&(]|\$ |run --rm(?: --no-deps| --volume \S+)* |exec -T \w+ )\s*aftercast ([a-z][^`#|;&>\n]*)",
+    re.MULTILINE,
+)
+"""A call in a document: at the start of a line, in backticks, or after another command, as that of a container."""
 
 
 def understand(words: Sequence[str], command: Any = None) -> None:

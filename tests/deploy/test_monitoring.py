@@ -1,4 +1,4 @@
-"""Prometheus asks for figures that the service has, with the key it is given, and the guide knows each alert."""
+"""Prometheus asks for metrics that the service has, with the key it is given, and the guide knows each alert."""
 
 from __future__ import annotations
 

@@ -12,13 +12,15 @@ from tests.deploy.container import ROOT
 from tests.deploy.named import DEFAULTS, settings_of
 
 FOLDER = ROOT / "deploy" / "systemd"
+HARDENING = FOLDER / "aftercast-.service.d" / "hardening.conf"
+"""Lines of every unit, as systemd reads them into each whose name begins so."""
 UNITS = sorted(FOLDER.glob("*.service"))
 TIMERS = sorted(FOLDER.glob("*.timer"))
 
 
 def unit_values(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in path.read_text().splitlines():
+    for line in [*path.read_text().splitlines(), *HARDENING.read_text().splitlines()]:
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(name, []).append(value)
@@ -48,6 +50,7 @@ def test_systemd_finds_nothing_wrong_with_a_unit(path: Path, tmp_path: Path) -> 
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not on this machine")
+    shutil.copytree(HARDENING.parent, tmp_path / HARDENING.parent.name)
     for unit in (*UNITS, *TIMERS):
         text = unit.read_text().replace("/opt/aftercast/bin/aftercast", "/bin/true")
         (tmp_path / unit.name).write_text(text)

@@ -47,8 +47,6 @@ finally:
     print(steps, file=sys.stderr)
 """
 """A command that dies at one of its steps: files opened to write, moved or removed, folders, statements of SQL."""
-IMPORTS, TRAININGS = 5, 3
-"""How many are killed; a training takes longer."""
 
 
 def run(last_step: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -69,8 +67,8 @@ def last_steps(steps: int, seed: int, kills: int) -> list[int]:
     return [1 + int(steps * (part + chance.random()) / kills) for part in range(kills)]
 
 
-@pytest.mark.slow
-def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_an_import_killed_anywhere_is_invisible_and_then_whole(kills: int, tmp_path: Path) -> None:
     simulated = tmp_path / "simulated"
     simulate(simulated, devices=30, days=60, seed=5)
     fleet = load_fleet(simulated / "fleet.toml")
@@ -81,7 +79,7 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
     words = ("import", "tables", str(simulated / "tables"), "-w")
     steps = steps_of(*words, str(counted.folder))
     killed = create_workspace(tmp_path / "killed", fleet)
-    for last_step in last_steps(steps, seed=1, kills=IMPORTS):
+    for last_step in last_steps(steps, seed=1, kills=kills):
         published = open_workspace(killed.folder).store.version() == 1
         ended = run(last_step, *words, str(killed.folder))
         assert published or ended.returncode == -signal.SIGKILL, ended.stderr
@@ -94,13 +92,13 @@ def test_an_import_killed_anywhere_is_invisible_and_then_whole(tmp_path: Path) -
     assert store.read("telemetry").equals(whole.store.read("telemetry"))
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.timeout(900)
-def test_a_training_killed_anywhere_never_leaves_half_a_champion(own_fleet: Workspace) -> None:
+def test_a_training_killed_anywhere_never_leaves_half_a_champion(kills: int, own_fleet: Workspace) -> None:
     place = str(own_fleet.folder)
     steps = steps_of("train", "failure", "--seed", "1", "-w", place)
     ended = []
-    for last_step in last_steps(steps, seed=2, kills=TRAININGS):
+    for last_step in last_steps(steps, seed=2, kills=kills):
         ended.append(run(last_step, "train", "failure", "--seed", "2", "-w", place).returncode)
         assert load_champion(own_fleet, "failure").version  # whichever it is, it loads whole
     assert ended[0] == -signal.SIGKILL

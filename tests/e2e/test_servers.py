@@ -18,6 +18,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+from tests.fleet import TABLES
 
 from aftercast.data.workspace import FLEET_FILE, Workspace
 from aftercast.operations.environment import LIBRARY_DEFAULTS
@@ -114,7 +115,7 @@ def test_import_train_score_and_list_run_against_servers(
 
     subprocess.run([*COMMAND, "init", str(tmp_path / "fleet")], check=True, stdout=subprocess.DEVNULL)
     shutil.copy(fleet_workspace.path(FLEET_FILE), tmp_path / "fleet" / FLEET_FILE)
-    tables = fleet_workspace.folder.parent / f"{fleet_workspace.folder.name}-simulated" / "tables"
+    tables = fleet_workspace.folder.parent / TABLES / "tables"
     run("import", "tables", str(tables))
     run("train", "failure")
     scored = json.loads(run("score", "--json"))["runs"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import socket
@@ -12,25 +13,27 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aftercast.cli.main import run
+
 COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 PATIENCE_S = 90.0
 
 
-def aftercast(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, check=False, timeout=240)
-
-
 def worked(*words: str | Path) -> str:
-    done = aftercast(*words)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """What a command prints that ends well, run in this process."""
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(printed), pytest.raises(SystemExit) as ended:
+        run([str(word) for word in words])
+    assert not ended.value.code
+    printed.seek(0)
+    return printed.read()
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,6 @@ def ask(base: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.slow
 def test_the_service_gives_the_probability_of_the_list_to_the_last_digit(fleet: Path) -> None:
     rows = listed(fleet, "--horizon", "7d")["rows"]
     key = json.loads(worked("keys", "create", "--name", "e2e", "--json", "-w", fleet))["key"]
@@ -96,7 +98,6 @@ def test_the_service_gives_the_probability_of_the_list_to_the_last_digit(fleet: 
     assert [result["sentence"].rstrip(".") for result in results] == [row["sentence"] for row in chosen]
 
 
-@pytest.mark.slow
 def test_every_form_of_the_list_has_the_same_devices_in_the_same_order(fleet: Path, tmp_path: Path) -> None:
     whole = listed(fleet)
     order = [row["device_id"] for row in whole["rows"]]
@@ -109,7 +110,6 @@ def test_every_form_of_the_list_has_the_same_devices_in_the_same_order(fleet: Pa
     assert listed(fleet)["list_id"] == whole["list_id"]
 
 
-@pytest.mark.slow
 def test_the_same_commands_again_change_nothing(fleet: Path) -> None:
     before = json.loads(worked("status", "--json", "-w", fleet))
     again = json.loads(worked("import", "tables", fleet / "simulated" / "tables", "--json", "-w", fleet))
@@ -121,7 +121,6 @@ def test_the_same_commands_again_change_nothing(fleet: Path) -> None:
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
 
 
-@pytest.mark.slow
 def test_a_backtest_writes_a_report_beside_its_baselines(fleet: Path, tmp_path: Path) -> None:
     status = json.loads(worked("status", "--json", "-w", fleet))
     end = status["observed_until"][:10]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from aftercast.models.kinds.remaining_life.trajectories import (
     read_trajectories,
 )
 from aftercast.models.kinds.remaining_life.trajectories.statistics import Sums
+from aftercast.models.registry.saved_json import load_json, save_json
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 SETTINGS = ("altitude", "speed")
@@ -123,10 +126,11 @@ def test_window_statistics_equal_the_slow_way(values: list[float], span: int, se
         assert base[row, 0] == pytest.approx(column[young, 0].mean(), abs=1e-8)
 
 
-def test_a_recipe_survives_json() -> None:
+def test_a_recipe_survives_json(tmp_path: Path) -> None:
     table = frame(regimes=2)
     recipe = recipe_of(table)
-    again = Recipe.from_dict(recipe.to_dict())
+    save_json(recipe, tmp_path / "recipe.json", 1)
+    again = load_json(Recipe, tmp_path / "recipe.json", 1, what="recipe")
     assert again.names == recipe.names
     pd.testing.assert_frame_equal(again.build(read(table)), recipe.build(read(table)), check_exact=True)
 

@@ -12,27 +12,18 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy.stats import poisson
-from typer.testing import CliRunner
 
-from aftercast.cli.main import app
 from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Sensor
-from aftercast.data.workspace import Workspace
 from aftercast.features.build import build_device_features
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import History
-from aftercast.models.kinds.anomaly import (
-    AlarmRate,
-    AnomalySettings,
-    AnomalyView,
-    fit_anomaly_view,
-    impossible_readings,
-    load_anomaly_view,
-    save_anomaly_view,
-)
-from aftercast.models.kinds.anomaly.episodes import alarm_rate, episode_starts
-from aftercast.models.kinds.anomaly.fleet import judge_fleet
+from aftercast.models.kinds.anomaly.episodes import AlarmRate, alarm_rate, episode_starts
+from aftercast.models.kinds.anomaly.ignored import impossible_readings
 from aftercast.models.kinds.anomaly.kernels import NORMAL, group_middle, own_past
+from aftercast.models.kinds.anomaly.persistence import load_anomaly_view, save_anomaly_view
+from aftercast.models.kinds.anomaly.settings import AnomalySettings
 from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
+from aftercast.models.kinds.anomaly.view import AnomalyView, fit_anomaly_view
 from aftercast.operations.clocks import DAY_US, HOUR_US, from_us
 from aftercast.operations.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
 
@@ -374,7 +365,7 @@ def test_answer_holds_no_probability(view: AnomalyView, calm: Fleet) -> None:
     scored = view.score(calm.features, calm.examples)
     assert list(scored.columns) == [
         *("device_id", "cutoff", "state", "anomaly_score", "alarm_from"),
-        *("unusual_since", "silent_since", "deviations", "notices"),
+        *("unusual_since", "last_report", "silent_since", "deviations", "notices"),
     ]
     assert scored["anomaly_score"].max() > 1
 
@@ -476,45 +467,3 @@ def test_group_middle_equals_the_slow_way() -> None:
             assert here == pytest.approx(np.median(present))
             found = NORMAL * np.median(np.abs(present - np.median(present)))
             assert scale[group == number] == pytest.approx(found)
-
-
-# --- the whole fleet of a store ---------------------------------------------------------------------------------------
-
-
-def test_fleet_of_a_store_is_judged_at_its_latest_cutoff(fleet_workspace: Workspace) -> None:
-    found = judge_fleet(fleet_workspace.store, fleet_workspace.fleet, alarms_per_device_month=0.3)
-    assert sum(found.count(state) for state in ("unusual", "dark", "not judged", "usual")) == len(found.scored)
-    assert found.scored["device_id"].is_unique
-    content = found.to_dict(top=3)
-    assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert len(content["shown"]) == 3
-    assert content["alarms_per_device_month"]["reference_at_most"] <= 0.3
-    assert not {name for row in content["shown"] for name in row if "prob" in name or "risk" in name}
-
-
-def test_fleet_is_not_judged_beyond_its_data(fleet_workspace: Workspace) -> None:
-    with pytest.raises(InputError, match="later than the data"):
-        judge_fleet(
-            fleet_workspace.store,
-            fleet_workspace.fleet,
-            cutoff=pd.Timestamp("2030-01-01", tz="UTC"),
-            alarms_per_device_month=0.3,
-        )
-    with pytest.raises(NotEnoughDataError, match="no telemetry before"):
-        judge_fleet(
-            fleet_workspace.store,
-            fleet_workspace.fleet,
-            cutoff=pd.Timestamp("2020-01-01", tz="UTC"),
-            alarms_per_device_month=0.3,
-        )
-
-
-def test_command_prints_table_and_json(fleet_workspace: Workspace) -> None:
-    words = ["anomalies", "--rate", "0.3", "--top", "2", "--workspace", str(fleet_workspace.folder)]
-    table = CliRunner().invoke(app, words)
-    assert table.exit_code == 0
-    assert "A score is no probability." in table.stdout
-    content = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert len(content["shown"]) == 2
-    assert content["shown"][0]["device_id"] in table.stdout
-    assert "Example: aftercast anomalies" in CliRunner().invoke(app, ["anomalies", "--help"]).stdout

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.versions import load_champion
 from aftercast.models.scoring.scoring import judge

@@ -11,8 +11,7 @@ import pytest
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
 from aftercast.models.examples.consent import refusals

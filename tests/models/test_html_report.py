@@ -13,13 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import Component, FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.judge.assessment import judge
+from aftercast.models.fit.training import train_model
+from aftercast.models.hazard import HazardSettings
+from aftercast.models.judge.assessment import assess
+from aftercast.models.judge.comparison import compare
 from aftercast.models.judge.evaluation import Truth
-from aftercast.models.judge.forecasts import Forecasts
+from aftercast.models.judge.forecasts import Forecasts, read_forecasts
 from aftercast.models.judge.html_report import look_up, number, page
+from aftercast.models.judge.metrics import METRICS, table_of
+from aftercast.models.judge.metrics.rows import Draw
+from aftercast.models.judge.metrics.table import RowMetric
 from aftercast.models.judge.report import BacktestReport
 from aftercast.operations.clocks import DAY_US, NEVER, parse_time
 
@@ -94,7 +100,8 @@ def report_of(draws: int, *, events: bool = True, **changed: Any) -> BacktestRep
         "folds": [{"train_until": start.isoformat()}],
         "draws": draws,
     }
-    return BacktestReport(**known | changed, **judge(forecasts, FleetSpec(name="s"), features, draws=draws))
+    found = assess(forecasts, FleetSpec(name="s"), features, draws=draws)
+    return BacktestReport(**known | changed, **found, forecasts=forecasts)
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +228,42 @@ def test_the_report_writes_page_and_forecasts(tmp_path: Path, report: BacktestRe
 )
 def test_numbers_are_written_for_people(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_metric_added_to_the_table_is_everywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_world: Any
+) -> None:
+    """One entry: in report, page, terminal, comparison, and what a training logs."""
+
+    def drawn(draw: Draw) -> float:
+        return float(draw.weight @ (draw.rows.probability - draw.rows.event) / draw.weight.sum())
+
+    def bias(event: Any, probability: Any) -> float:
+        return float(probability.mean() - event.mean())
+
+    monkeypatch.setitem(METRICS, "bias", RowMetric("bias", "forecast too high", "lower", compute=bias, drawn=drawn))
+    made = report_of(20)
+    own = made.results["aftercast"]["pump"]
+    assert own["intervals"]["bias"][0] < own["bias"] < own["intervals"]["bias"][1]
+    assert {"bias"} <= made.pooled["aftercast"].keys() & made.slices["age"]["1 to 2 years"].keys()
+    shown = Page(page(made.to_dict())).cells["/results/aftercast/all/bias"][0]
+    assert shown == number(made.results["aftercast"]["all"]["bias"])
+    assert "forecast too" in made.text(width=400)
+    made.write_forecasts(tmp_path / "f.parquet")
+    sides = (read_forecasts(tmp_path / "f.parquet", name) for name in ("aftercast", "base_rate"))
+    found = next(each for each in compare(*sides, draws=20).differences["all"] if each.metric == "bias")
+    assert found.interval is not None
+    assert "forecast too high" in table_of({"aftercast": own})[0]
+    world = make_world(devices=30, days=40)
+    trained = train_model(
+        "failure",
+        world.features,
+        world.examples,
+        world.labels,
+        FleetSpec(name="w", components=(Component(name="pump"), Component(name="fan"))),
+        horizons_us=(DAY_US,),
+        until=pd.Timestamp(40 * DAY_US, unit="us", tz="UTC"),
+        settings=HazardSettings(rounds=2, fallback_rounds=2, members=1, workers=1),
+        baselines_on_all=False,
+    )
+    assert "bias" in trained.flat_metrics()["aftercast"]

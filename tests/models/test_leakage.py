@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from aftercast.cli.main import app
 from aftercast.data.fleet import Component, FleetSpec, load_fleet
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import get_source, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features import views
@@ -27,6 +26,7 @@ from aftercast.models.examples.cases import Kind, build_cases, horizons_of
 from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard import HazardSettings
+from aftercast.models.kind import Gate
 from aftercast.models.leakage import lint_columns
 from aftercast.models.leakage.gate import lint_store, standing_features, too_good
 from aftercast.models.registry.versions import champion_version, client, newest_version, promote
@@ -94,7 +94,7 @@ def test_a_training_with_a_leak_is_kept_but_not_promoted(own_fleet: Workspace, p
         "failures_count_ahead"
     }
     with pytest.raises(LookAheadError, match="failures_count_ahead"):
-        promote(own_fleet, found, better_than_base=True)
+        promote(own_fleet, found, Gate(passed=True, why="asked for."))
 
 
 def test_a_clean_training_logs_its_report(fleet_workspace: Workspace) -> None:

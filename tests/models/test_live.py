@@ -14,7 +14,7 @@ from aftercast.data.workspace import Workspace
 from aftercast.features.history import DEVICE_TABLES
 from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.models.scoring.what_if import live_rows
+from aftercast.models.scoring.what_if import rows_of_devices
 
 DAY = pd.Timedelta(days=1)
 
@@ -68,14 +68,16 @@ def test_records_sent_along_make_the_row_of_the_batch_to_the_bit(
     since = fleet.cutoff - behind_days * DAY
     behind = Behind(fleet_workspace.store, devices, since)
     sent = _sent(fleet_workspace, devices, since)
-    row = live_rows(behind, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=sent)
+    row = rows_of_devices(behind, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=sent)
     _same(row, fleet.of(devices))
 
 
 def test_records_missing_from_the_call_are_missing_in_the_row(fleet_workspace: Workspace, fleet: Snapshot) -> None:
     devices = [str(each) for each in fleet.ids[:6]]
     since = fleet.cutoff - 3 * DAY
-    row = live_rows(Behind(fleet_workspace.store, devices, since), fleet_workspace.fleet, fleet, devices, fleet.cutoff)
+    row = rows_of_devices(
+        Behind(fleet_workspace.store, devices, since), fleet_workspace.fleet, fleet, devices, fleet.cutoff
+    )
     with pytest.raises(AssertionError):
         _same(row, fleet.of(devices))
 
@@ -83,7 +85,7 @@ def test_records_missing_from_the_call_are_missing_in_the_row(fleet_workspace: W
 def test_records_sent_again_count_once(fleet_workspace: Workspace, fleet: Snapshot) -> None:
     devices = [str(each) for each in fleet.ids[:4]]
     sent = _sent(fleet_workspace, devices, fleet.cutoff - 30 * DAY)
-    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=sent)
+    row = rows_of_devices(fleet_workspace.store, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=sent)
     _same(row, fleet.of(devices))
 
 
@@ -91,40 +93,15 @@ def test_nothing_known_after_the_cutoff_is_read(fleet_workspace: Workspace, flee
     devices, before = [str(each) for each in fleet.ids[:6]], fleet.cutoff - 5 * DAY
     then = take_snapshot(fleet_workspace.store, fleet_workspace.fleet, "failure", before)
     sent = _sent(fleet_workspace, devices, before - DAY)
-    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, then, devices, before, sent=sent)
+    row = rows_of_devices(fleet_workspace.store, fleet_workspace.fleet, then, devices, before, sent=sent)
     _same(row, then.of(devices))
 
 
 def test_a_device_without_facts_or_retired_has_no_row(fleet_workspace: Workspace, fleet: Snapshot) -> None:
     devices = fleet_workspace.store.read("devices", known_at=fleet.cutoff).drop_duplicates("device_id", keep="last")
     retired = str(devices.loc[devices["retired_at"] <= fleet.cutoff, "device_id"].iloc[0])
-    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, fleet, [retired, "nobody"], fleet.cutoff)
+    row = rows_of_devices(fleet_workspace.store, fleet_workspace.fleet, fleet, [retired, "nobody"], fleet.cutoff)
     assert len(row.ids) == 0
-
-
-def test_rows_made_each_alone_are_the_same_in_any_company(fleet_workspace: Workspace, fleet: Snapshot) -> None:
-    """Their cutoffs differ, and so do the rows they would otherwise lend each other for their cohorts."""
-    devices = [str(each) for each in fleet.ids[:6]]
-    before = take_snapshot(fleet_workspace.store, fleet_workspace.fleet, "failure", fleet.cutoff - 9 * DAY)
-    cutoffs = {each: fleet.cutoff - n * DAY for n, each in enumerate(devices)}
-
-    def rows(ids: list[str], *, each_alone: bool) -> Snapshot:
-        return live_rows(
-            fleet_workspace.store,
-            fleet_workspace.fleet,
-            before,
-            ids,
-            fleet.cutoff,
-            own_cutoffs=cutoffs,
-            each_alone=each_alone,
-        )
-
-    together = rows(devices, each_alone=True)
-    assert [pd.Timestamp(int(each), unit="us", tz="UTC") for each in together.cutoff_us] == list(cutoffs.values())
-    for each in devices:
-        _same(together.of([each]), rows([each], each_alone=False))
-    with pytest.raises(AssertionError):
-        _same(rows(devices, each_alone=False), together)
 
 
 def test_cells_of_one_instant_sent_apart_make_the_row_of_the_whole_in_any_order(
@@ -138,7 +115,7 @@ def test_cells_of_one_instant_sent_apart_make_the_row_of_the_whole_in_any_order(
     behind = Behind(fleet_workspace.store, devices, since)
     for ordered in (parts, parts[::-1]):
         apart = {**sent, "telemetry": pd.concat(ordered, ignore_index=True)}
-        row = live_rows(behind, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=apart)
+        row = rows_of_devices(behind, fleet_workspace.fleet, fleet, devices, fleet.cutoff, sent=apart)
         _same(row, fleet.of(devices))
 
 
@@ -146,14 +123,14 @@ def test_facts_sent_stand_before_stored_ones_of_the_same_instant(fleet_workspace
     device_id = str(fleet.ids[0])
     facts = fleet_workspace.store.read("devices", device_ids=[device_id], known_at=fleet.cutoff).iloc[[-1]]
     sent = {"devices": facts.assign(device_model="another")}
-    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, fleet, [device_id], fleet.cutoff, sent=sent)
+    row = rows_of_devices(fleet_workspace.store, fleet_workspace.fleet, fleet, [device_id], fleet.cutoff, sent=sent)
     assert list(row.device_model) == ["another"]
 
 
 def test_renewed_rows_take_the_place_of_the_older_ones(fleet_workspace: Workspace, fleet: Snapshot) -> None:
     before = take_snapshot(fleet_workspace.store, fleet_workspace.fleet, "failure", fleet.cutoff - 5 * DAY)
     everyone = [str(each) for each in fleet.ids]
-    row = live_rows(fleet_workspace.store, fleet_workspace.fleet, before, everyone, fleet.cutoff)
+    row = rows_of_devices(fleet_workspace.store, fleet_workspace.fleet, before, everyone, fleet.cutoff)
     renewed = before.renewed_by(row)
     assert set(renewed.ids) == set(before.ids) | set(fleet.ids)
     _same(renewed.of(everyone), fleet)

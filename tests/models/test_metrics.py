@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from aftercast.models.fit.thresholds import best_f1_threshold
-from aftercast.models.judge.metrics import budget_metrics, expected_calibration_error, failure_metrics, row_metrics
-from aftercast.models.judge.metrics.budgets import budget_flags
-from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.judge.metrics import alarm_metrics, budget_metrics, row_metrics
+from aftercast.models.judge.metrics.failures import Rows, visits
+from aftercast.models.judge.metrics.rows import expected_calibration_error
 from aftercast.operations.clocks import DAY_US, HOUR_US
 
 
@@ -32,7 +34,16 @@ def test_row_metrics_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(500)
     y = rng.random(500) < p
-    found = row_metrics(y, p, p >= 0.4)
+    n = len(p)
+    rows = Rows(
+        np.arange(n),
+        np.zeros(n, dtype=np.int64),
+        np.where(y, np.cumsum(y) - 1, -1),
+        np.ones(y.sum(), dtype=np.int64),
+        np.ones(n, dtype=bool),
+        DAY_US,
+    )
+    found = row_metrics(y, p) | alarm_metrics(rows, p >= 0.4)
     assert found["roc_auc"] == pytest.approx(roc_auc_score(y, p))
     assert found["pr_auc"] == pytest.approx(average_precision_score(y, p))
     assert found["precision"] == pytest.approx(precision_score(y, p >= 0.4))
@@ -41,10 +52,10 @@ def test_row_metrics_agree_with_scikit_learn() -> None:
 
 
 def test_without_events_what_is_undefined_is_none_and_never_zero() -> None:
-    found = row_metrics(np.zeros(4, dtype=bool), np.full(4, 0.1), np.zeros(4, dtype=bool))
-    assert [found[n] for n in ("roc_auc", "pr_auc", "precision", "recall")] == [None] * 4
+    found = row_metrics(np.zeros(4, dtype=bool), np.full(4, 0.1))
+    assert [found[n] for n in ("roc_auc", "pr_auc")] == [None, None]
     assert found["brier"] == pytest.approx(0.01)
-    assert set(row_metrics(np.zeros(0, dtype=bool), np.zeros(0), None).values()) == {None}
+    assert set(row_metrics(np.zeros(0, dtype=bool), np.zeros(0)).values()) == {None}
 
 
 def test_calibration_error_by_hand() -> None:
@@ -60,37 +71,42 @@ def test_equal_probabilities_share_a_bin() -> None:
 def test_lead_time_counts_from_the_first_flag_within_the_horizon() -> None:
     flagged = np.zeros(10, dtype=bool)
     flagged[[1, 4, 5]] = True
-    found = failure_metrics(_rows(), flagged)
+    found = alarm_metrics(_rows(), flagged)
     assert (found["failures"], found["found"], found["median_lead_time_hours"]) == (1, 1, 36.0)
     assert found["false_alarms_per_device_month"] == pytest.approx(1 / (10 / 30))
 
 
 def test_a_missed_failure_has_no_lead_time() -> None:
-    found = failure_metrics(_rows(), np.zeros(10, dtype=bool))
+    found = alarm_metrics(_rows(), np.zeros(10, dtype=bool))
     assert (found["recall_per_failure"], found["median_lead_time_hours"]) == (0.0, None)
 
 
-def test_a_budget_flags_the_riskiest_rounded_up_at_every_cutoff() -> None:
-    cutoffs = np.repeat([0, 1], 100)
-    p = np.tile(np.arange(100) / 100, 2)
-    flagged = budget_flags(cutoffs, p, 0.011)
-    assert np.flatnonzero(flagged).tolist() == [98, 99, 198, 199]
+def test_a_visit_answers_the_alarms_of_its_device_until_it_ends() -> None:
+    """Visits last three days or until the failure; the alarm at day 6 comes after the failure at day 5.5."""
+    rows = replace(_rows(), covers_us=3 * DAY_US)
+    flagged = np.isin(np.arange(10), [0, 1, 2, 4, 5, 6, 9])
+    assert np.flatnonzero(visits(rows, flagged)).tolist() == [0, 4, 6, 9]
 
 
-def test_ties_are_drawn_and_not_decided_by_the_order_of_devices() -> None:
-    draws = [budget_flags(np.zeros(50, dtype=np.int64), np.full(50, 0.5), 0.1, draw) for draw in range(200)]
-    assert {int(draw.sum()) for draw in draws} == {5}
-    assert np.mean(draws, axis=0) == pytest.approx(np.full(50, 0.1), abs=0.08)
+def test_a_budget_is_the_riskiest_rounded_up_at_every_cutoff() -> None:
+    """Of 100 devices at two cutoffs 1 % is one and 5 % are five; those that fail are the second riskiest."""
+    failure = np.where(np.tile(np.arange(100) == 98, 2), np.repeat([0, 1], 100), -1)
+    cutoff = np.repeat([0, DAY_US], 100)
+    owner = np.tile(np.arange(100), 2)
+    rows = Rows(owner, cutoff, failure, np.array([1, DAY_US + 1]), np.ones(200, dtype=bool), DAY_US)
+    found = budget_metrics(rows, np.tile(np.arange(100) / 100, 2))
+    assert [(found[name]["flagged"], found[name]["found"]) for name in ("1%", "5%")] == [(2, 0), (10, 2)]
+    assert found["5%"]["precision"] == pytest.approx(0.2)
 
 
-def test_a_constant_forecast_finds_failures_as_often_as_chance() -> None:
+def test_a_constant_forecast_finds_failures_exactly_as_often_as_chance() -> None:
     n = 400
     failure = np.full(n, -1)
     failure[:40] = np.arange(40)
     rows = Rows(
         np.arange(n), np.zeros(n, dtype=np.int64), failure, np.full(40, HOUR_US), np.ones(n, dtype=bool), DAY_US
     )
-    assert budget_metrics(rows, np.full(n, 0.1))["5%"]["recall_per_failure"] == pytest.approx(0.05, abs=0.03)
+    assert budget_metrics(rows, np.full(n, 0.1))["5%"]["recall_per_failure"] == pytest.approx(0.05, rel=1e-12)
 
 
 @pytest.mark.parametrize("p", [[0.0, 0.0, 1.0], [0.0, 0.01, 1.0]])

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.customer_history import load_customer_history

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 COMMAND = (sys.executable, "-m", "aftercast.cli.main")
 Backtested = Callable[..., dict[str, Any]]
 BASELINES = ("age", "base_rate", "logistic", "rule")

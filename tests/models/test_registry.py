@@ -6,6 +6,8 @@ import logging
 import shutil
 import sqlite3
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -17,10 +19,10 @@ import pytest
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.features.labels import Labels
-from aftercast.features.scope import Feature
 from aftercast.models.hazard import HazardModel
+from aftercast.models.kind import Gate, Training
 from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
-from aftercast.models.registry.runs import TrainingRecord, log_training
+from aftercast.models.registry.runs import log_training
 from aftercast.models.registry.versions import (
     KEY_TAG,
     Version,
@@ -30,13 +32,17 @@ from aftercast.models.registry.versions import (
     load_champion,
     load_version,
     promote,
+    promote_by_hand,
     register,
 )
+from aftercast.operations.audit.lines import AuditError
+from aftercast.operations.audit.reading import newest_entries
 from aftercast.operations.clocks import DAY_US, NEVER
 from aftercast.operations.errors import ModelMismatchError, NotFoundError
 
 ROWS = 400
 HORIZONS = (DAY_US, 7 * DAY_US)
+PASSED, FAILED = Gate(passed=True, why="better."), Gate(passed=False, why="worse than the base rate.")
 
 
 @pytest.fixture
@@ -60,8 +66,10 @@ def model(features: pd.DataFrame) -> HazardModel:
     return HazardModel.fit(features, labels, HORIZONS, ("pump",))
 
 
-def record(model: HazardModel, features: pd.DataFrame, key: str = "k1") -> TrainingRecord:
-    dictionary = [Feature("wear", "mm", "wear", "test"), Feature("device_model", "", "model", "test", "category")]
+Made = tuple[Training, Metadata]
+
+
+def record(model: HazardModel, features: pd.DataFrame, key: str = "k1") -> Made:
     metadata = Metadata(
         kind="failure",
         key=key,
@@ -75,22 +83,32 @@ def record(model: HazardModel, features: pd.DataFrame, key: str = "k1") -> Train
         libraries=library_versions(),
     )
     metrics = {"model": {"pr_auc": 0.5, "nothing": float("nan")}, "base_rate": {"pr_auc": 0.1, "zero": 0.0}}
-    return TrainingRecord(metadata, model, dictionary, metrics, {}, features, {"rows": ROWS})
+    training = Training(
+        model=model,
+        metrics=metrics,
+        gate=PASSED,
+        params={"rows": ROWS},
+        figures={},
+        asked=features,
+        answered=model.table(features),
+        texts={"feature_dictionary.json": "[]"},
+    )
+    return training, metadata
 
 
-def registered(workspace: Workspace, made: TrainingRecord) -> Version:
-    key = made.metadata.key
-    return register(workspace, "failure", log_training(workspace, made), key)
+def registered(workspace: Workspace, made: Made) -> Version:
+    metadata = made[1]
+    return register(workspace, "failure", log_training(workspace, *made), metadata.key, metadata.until)
 
 
 def test_a_champion_comes_back_predicting_to_the_bit(
     workspace: Workspace, model: HazardModel, features: pd.DataFrame
 ) -> None:
     made = record(model, features)
-    promote(workspace, registered(workspace, made), better_than_base=True)
+    promote(workspace, registered(workspace, made), PASSED)
     loaded = load_champion(workspace, "failure")
     np.testing.assert_array_equal(loaded.model.predict(features).probability, model.predict(features).probability)
-    assert loaded.metadata == made.metadata
+    assert loaded.metadata == made[1]
     assert (loaded.version, loaded.kind) == ("1", "failure")
 
 
@@ -118,7 +136,7 @@ def test_a_run_holds_parameters_metrics_of_all_models_and_the_features(
     run = client(workspace).get_run(registered(workspace, record(model, features)).run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"model.pr_auc": 0.5, "base_rate.pr_auc": 0.1, "base_rate.zero": 0.0}
-    assert run.data.params["data_version"] == "3"
+    assert (run.data.params["data_version"], run.data.params["rows"]) == ("3", str(ROWS))
     assert run.data.params["dictionary_hash"] == "d"
     assert "library.lightgbm" in run.data.params
     assert (Path(run.info.artifact_uri) / "feature_dictionary.json").is_file()
@@ -142,7 +160,7 @@ def test_a_run_that_was_killed_is_marked_and_done_anew(
     tracking = client(workspace)
     dead = tracking.create_run(tracking.create_experiment("aftercast-failure", workspace.mlflow_artifacts))
     tracking.set_tag(dead.info.run_id, KEY_TAG, "k1")
-    run_id = log_training(workspace, made)
+    run_id = log_training(workspace, *made)
     assert run_id != dead.info.run_id
     assert tracking.get_run(dead.info.run_id).info.status == "KILLED"
     assert tracking.get_run(run_id).info.status == "FINISHED"
@@ -160,13 +178,67 @@ def test_a_registered_version_is_not_champion_until_it_is_promoted(
 def test_a_model_worse_than_the_base_rate_leaves_the_champion_in_place(
     workspace: Workspace, model: HazardModel, features: pd.DataFrame
 ) -> None:
-    promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
-    worse = promote(workspace, registered(workspace, record(model, features, "k2")), better_than_base=False)
+    promote(workspace, registered(workspace, record(model, features)), PASSED)
+    worse = promote(
+        workspace,
+        registered(workspace, record(model, features, "k2")),
+        FAILED,
+    )
     assert worse.champion is False
     assert "worse than the base rate" in worse.decision
     assert load_champion(workspace, "failure").version == "1"
-    better = promote(workspace, registered(workspace, record(model, features, "k3")), better_than_base=True)
+    better = promote(workspace, registered(workspace, record(model, features, "k3")), PASSED)
     assert load_champion(workspace, "failure").version == better.version == "3"
+
+
+def test_of_promotions_at_once_the_model_trained_until_latest_is_champion(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    run_id = registered(workspace, record(model, features)).run_id
+    days = [f"2025-01-{day:02d}T00:00:00+00:00" for day in (3, 7, 2, 6, 4, 5)]
+    versions = [register(workspace, "failure", run_id, day, day) for day in days]
+    together = threading.Barrier(len(versions))
+
+    def promoted(version: Version) -> Version:
+        together.wait()
+        return promote(workspace, version, PASSED)
+
+    with ThreadPoolExecutor(len(versions)) as pool:
+        found = list(pool.map(promoted, versions))
+    champion = champion_version(workspace, "failure")
+    assert champion is not None
+    assert champion.until == max(days)
+    late = [each.until for each in found if not each.champion]
+    assert max(days) not in late
+    assert all("was trained until later" in each.decision for each in found if not each.champion)
+    told = [each["content"]["version"] for each in newest_entries(workspace.path("audit"), len(versions))]
+    assert told[0] == champion.version
+    assert len(told) == len(versions) - len(late)
+
+
+def test_a_promotion_that_the_audit_log_does_not_take_changes_nothing(
+    workspace: Workspace, model: HazardModel, features: pd.DataFrame
+) -> None:
+    promote(workspace, registered(workspace, record(model, features)), PASSED)
+    before = champion_version(workspace, "failure")
+    second = registered(workspace, record(model, features, "k2"))
+    audit = workspace.path("audit")
+    audit.rename(audit.with_name("kept"))
+    audit.write_text("no folder")
+    with pytest.raises(AuditError):
+        promote(open_workspace(workspace.folder), second, PASSED)
+    with pytest.raises(AuditError):
+        promote_by_hand(open_workspace(workspace.folder), "failure", second.version)
+    assert champion_version(workspace, "failure") == before
+    there = find_version(workspace, "failure", "k2")
+    assert there is not None
+    assert (there.champion, there.decision) == (False, "")
+    audit.unlink()
+    audit.with_name("kept").rename(audit)
+    promote(open_workspace(workspace.folder), second, PASSED)
+    (entry,) = newest_entries(audit, 1)
+    assert (entry["event"], entry["content"]["version"]) == ("model.champion", second.version)
+    assert entry["content"]["decision"] == "Champion: better."
 
 
 def test_asking_a_workspace_without_models_makes_no_tracking_database(workspace: Workspace) -> None:
@@ -205,7 +277,7 @@ def log_files(workspace: Workspace, run_id: str) -> list[str]:
 def test_a_workspace_that_was_moved_has_its_champion_and_keeps_new_runs_where_it_is_now(
     workspace: Workspace, model: HazardModel, features: pd.DataFrame
 ) -> None:
-    made = promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    made = promote(workspace, registered(workspace, record(model, features)), PASSED)
     moved = open_workspace(workspace.folder.rename(workspace.folder.with_name("moved")))
     loaded = load_champion(moved, "failure")
     np.testing.assert_array_equal(loaded.model.predict(features).probability, model.predict(features).probability)
@@ -217,7 +289,7 @@ def test_a_workspace_that_was_moved_has_its_champion_and_keeps_new_runs_where_it
 def test_a_copy_of_a_workspace_neither_reads_nor_writes_files_of_the_original(
     workspace: Workspace, model: HazardModel, features: pd.DataFrame
 ) -> None:
-    made = promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    made = promote(workspace, registered(workspace, record(model, features)), PASSED)
     copy = copied(workspace)
     before = sorted(workspace.path("mlflow-artifacts").rglob("*"))
     later = registered(copy, record(model, features, "k2"))
@@ -241,7 +313,7 @@ def test_artifacts_that_were_put_elsewhere_by_another_setting_stay_there(
 def test_a_copy_whose_database_cannot_be_written_says_so_and_is_read_as_it_is(
     workspace: Workspace, model: HazardModel, features: pd.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:
-    promote(workspace, registered(workspace, record(model, features)), better_than_base=True)
+    promote(workspace, registered(workspace, record(model, features)), PASSED)
     copy = copied(workspace)
     with closing(sqlite3.connect(copy.path("mlflow.db"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

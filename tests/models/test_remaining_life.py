@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aftercast.data.ingest.sources.cmapss import EPOCH, NAMES, draft, read
-from aftercast.models.kinds.remaining_life import (
+from aftercast.models.kinds.remaining_life.conformal import misses, widening
+from aftercast.models.kinds.remaining_life.distribution import answers, grid
+from aftercast.models.kinds.remaining_life.folds import unit_folds
+from aftercast.models.kinds.remaining_life.model import (
     RemainingLifeModel,
-    RemainingLifeSettings,
     Training,
     train_and_check,
     train_remaining_life,
 )
-from aftercast.models.kinds.remaining_life.conformal import misses, widening
-from aftercast.models.kinds.remaining_life.distribution import answers, grid
-from aftercast.models.kinds.remaining_life.folds import unit_folds
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost, covered
+from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
 from aftercast.operations.errors import InputError, ModelMismatchError, NotEnoughDataError, SettingsError
 

@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.kinds.remaining_life import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.baseline import age_only
 from aftercast.models.kinds.remaining_life.evaluation import Sample, rmse_difference
 from aftercast.models.kinds.remaining_life.from_store import Asked, FailedUnits, asked_of, failed_units, natural
 from aftercast.models.kinds.remaining_life.running import RunningUnits, running_units
+from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import read_trajectories
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.errors import InputError, NotEnoughDataError

@@ -34,7 +34,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def store(workspace: Workspace, risks: dict[str, float], cutoff: pd.Timestamp = CUTOFF, model: str = "1") -> bool:
     scores = [one(name, risk, cutoff, model) for name, risk in sorted(risks.items())]
     found = ScoreSet("failure", cutoff, model, 1, ("7d",), ("pump",))
-    return write_scores(workspace.database, found, [(s.entity_id, s.any_risk[-1], score_to_dict(s)) for s in scores])
+    return write_scores(workspace.database, found, [(s.entity_id, s.any_risk, score_to_dict(s)) for s in scores])
 
 
 def one(name: str, risk: float, cutoff: pd.Timestamp, model: str) -> Score:

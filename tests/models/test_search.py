@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FeatureSettings, FleetSpec
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.fit import tuning as module
 from aftercast.models.fit.settings_file import NAMES, described_settings, read_settings, write_settings

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from tests.models.conftest import World
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features.labels import Labels, load_outcome
 from aftercast.models.examples.cases import build_cases

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import Component, FaultCode, FleetSpec
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.words.precursors import signs_of
 from aftercast.operations.clocks import parse_time

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FeatureSettings, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.registry.versions import load_champion
 from aftercast.models.scoring.scoring import score_devices

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.examples.cases import build_cases
 from aftercast.models.registry.versions import Loaded, load_champion
@@ -54,7 +53,7 @@ def test_each_device_is_there_once_with_its_nearest_case_nearest_first() -> None
 
 def test_cases_ended_a_horizon_before_the_cutoff_and_lie_weeks_apart(found: list[SimilarCase]) -> None:
     assert len(found) == 8
-    assert len({case.device_id for case in found}) == 8
+    assert len({case.entity_id for case in found}) == 8
     assert [case.distance for case in found] == sorted(case.distance for case in found)
     for case in found:
         ago = NOW - case.cutoff
@@ -68,7 +67,7 @@ def test_the_distance_is_that_of_the_reasons_and_no_case_of_the_device_is_nearer
     store, case = fleet_workspace.store, found[0]
     weeks = np.array([timestamp_us(case.cutoff - pd.Timedelta(days=7 * back)) for back in range(6)])[::-1]
     cases = build_cases("failure", store, fleet_workspace.fleet, weeks, version=store.version(), known_at=NOW)
-    own = cases.take(cases.examples.ids == case.device_id)
+    own = cases.take(cases.examples.ids == case.entity_id)
     away = contributions(loaded.model, own.features) - contributions(loaded.model, row.features)
     distance = np.linalg.norm(away, axis=1)
     assert distance[-1] == pytest.approx(case.distance, rel=1e-12)
@@ -78,7 +77,7 @@ def test_the_distance_is_that_of_the_reasons_and_no_case_of_the_device_is_nearer
 def test_what_became_of_a_case_is_what_the_store_says(fleet_workspace: Workspace, found: list[SimilarCase]) -> None:
     failures = fleet_workspace.store.read("failures", known_at=NOW)
     for case in found:
-        own = failures[(failures["device_id"] == case.device_id) & (failures["event_time"] > case.cutoff)]
+        own = failures[(failures["device_id"] == case.entity_id) & (failures["event_time"] > case.cutoff)]
         if case.component is None or case.after_days is None:
             horizon = case.cutoff + pd.Timedelta(days=case.watched_days)
             assert own[own["event_time"] <= horizon].empty
@@ -143,5 +142,5 @@ def test_repairs_of_a_case_are_those_of_its_component_after_the_failure_as_known
     just_before = pair["available_at_repair"] - pd.Timedelta(microseconds=1)
     earlier = repairs_after(case, store, cutoff=just_before)
     assert [each.outcome for each in earlier] in ([], [None])
-    none = SimilarCase(case.device_id, "M", start, 0.0, 0.1, None, None, 30.0)
+    none = SimilarCase(case.entity_id, "M", start, 0.0, 0.1, None, None, 30.0)
     assert repairs_after(none, store, cutoff=NOW) == ()

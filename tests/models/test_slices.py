@@ -68,7 +68,7 @@ def test_a_slice_has_the_metrics_of_its_known_rows() -> None:
     assert list(found) == ["B", "A"]
     for name, each in found.items():
         chosen = (model == name) & known
-        told = row_metrics(event[chosen], p[chosen], None)
+        told = row_metrics(event[chosen], p[chosen])
         assert {key: each[key] for key in ("pr_auc", "roc_auc", "ece")} == {
             key: told[key] for key in ("pr_auc", "roc_auc", "ece")
         }
@@ -109,6 +109,6 @@ def test_calibrated_forecasts_lie_within_the_intervals_of_most_bins() -> None:
     tables = reliability(rows_of(owner, event), p, names, draw_weights(2_000, 200))
     bins = [each for table in tables.values() for each in table]
     assert len(bins) == 20
-    inside = [each["interval"][0] <= each["predicted"] <= each["interval"][1] for each in bins]  # type: ignore[index,operator]
+    inside = [each["interval"][0] <= each["predicted"] <= each["interval"][1] for each in bins]
     assert sum(inside) >= 16
-    assert sum(each["n"] for each in bins) == len(p)  # type: ignore[misc]
+    assert sum(each["n"] for each in bins) == len(p)

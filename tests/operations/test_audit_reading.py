@@ -17,7 +17,7 @@ def answer(kind: str, *ids: str) -> dict[str, Any]:
     records: list[dict[str, Any]] = [
         {"id": one, "probability": 0.25, "component": "pump", "evidence": [], "error": None} for one in ids
     ]
-    return {"request_id": "r1", "key_id": "1a2b", "kind": kind, "horizon": "7d", "records": records}
+    return {"request_id": "r1", "key_id": "1a2b", "kind": kind, "horizon": "7d", "answers": records}
 
 
 def sent_in(*ids: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def test_an_export_has_of_a_batch_only_the_part_of_its_device(folder: Path) -> None:
     entries = list(export(folder, device_id="D1"))
     assert [entry["seq"] for entry in entries] == [1, 4, 6]
-    assert [record["id"] for record in entries[0]["content"]["records"]] == ["D1"]
+    assert [record["id"] for record in entries[0]["content"]["answers"]] == ["D1"]
     assert entries[1]["content"]["ids"] == ["D1"]
     assert "rows" not in entries[1]["content"]
     assert entries[0]["content"]["horizon"] == "7d"

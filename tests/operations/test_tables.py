@@ -84,8 +84,8 @@ def scores_at(cutoff: pd.Timestamp) -> ScoreSet:
 
 def test_a_cutoff_in_another_zone_is_the_same_set_of_forecasts(engine: Engine) -> None:
     assert scores_at(NOON).set_id == scores_at(IN_CAIRO).set_id
-    assert write_scores(engine, scores_at(NOON), [("D1", 0.5, {"any": 0.5})])
-    assert not write_scores(engine, scores_at(IN_CAIRO), [("D1", 0.5, {"any": 0.5})])
+    assert write_scores(engine, scores_at(NOON), [("D1", [0.5], {"any": 0.5})])
+    assert not write_scores(engine, scores_at(IN_CAIRO), [("D1", [0.5], {"any": 0.5})])
     found = newest_scores(engine, "failure", IN_CAIRO)
     assert found is not None
     assert (found.cutoff, found.horizons, found.components, found.size) == (NOON, ("7d",), ("pump",), 1)

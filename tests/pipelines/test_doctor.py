@@ -286,10 +286,9 @@ def test_data_from_the_future_are_told(own_fleet: Workspace) -> None:
 
 
 def test_a_missing_library_is_named(own_fleet: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of the counter asks for a library that this project never installs."""
-    _set(own_fleet, "serving", rate_limit_address="redis://127.0.0.1:1")
-    monkeypatch.setitem(__import__("sys").modules, "redis", None)
-    assert _said(_lines(own_fleet), "libraries", "problem").mend == "Install redis."
+    _set(own_fleet, "tracing", address="http://127.0.0.1:1")
+    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.sdk", None)
+    assert _said(_lines(own_fleet), "libraries", "problem").mend == "Install aftercast[tracing]."
 
 
 @contextmanager

@@ -225,8 +225,7 @@ def test_a_disk_that_hangs_ends_the_check_and_not_the_examination(own_fleet: Wor
 @pytest.mark.parametrize(
     ("check", "name", "address", "level"),
     [
-        ("tracing", "tracing.address", "http://127.0.0.1:{port}", "warning"),
-        ("limits", "serving.rate_limit_address", "redis://:hunter2@127.0.0.1:{port}", "problem"),
+        ("tracing", "tracing.address", "http://aftercast:hunter2@127.0.0.1:{port}", "warning"),
     ],
 )
 def test_helpers_of_the_service_that_are_away_are_told(
@@ -244,7 +243,6 @@ def test_helpers_of_the_service_that_are_away_are_told(
     ("name", "value", "found", "mend"),
     [
         ("serving.rate_limit", "often", "'often' is not a rate limit", "600/minute"),
-        ("serving.rate_limit_address", "memcached://x", "not understood", "redis://HOST:PORT"),
     ],
 )
 def test_limits_that_are_not_understood_are_a_problem(

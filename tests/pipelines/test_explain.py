@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
 from aftercast.cli.main import run as aftercast
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import load_champion, promote, register
-from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import Score, answer
-from aftercast.models.words.explanation import Explanation, explain_device
+from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import NotFoundError
@@ -25,15 +26,16 @@ from aftercast.serving.model_holder import Champions
 
 @pytest.fixture(scope="module")
 def riskiest(fleet_workspace: Workspace) -> Score:
-    return max(stored_scores(fleet_workspace.database, "failure")[1], key=lambda score: score.any_risk[-1])
+    scores = cast("list[Score]", stored_forecasts(fleet_workspace.database, "failure")[1])
+    return max(scores, key=lambda score: score.any_risk[-1])
 
 
 @pytest.fixture(scope="module")
-def found(fleet_workspace: Workspace, riskiest: Score) -> Explanation:
-    return explain_device(fleet_workspace, riskiest.entity_id)
+def found(fleet_workspace: Workspace, riskiest: Score) -> HazardExplanation:
+    return explain(fleet_workspace, "failure", riskiest.entity_id)
 
 
-def test_it_says_what_the_stored_scores_say(found: Explanation, riskiest: Score) -> None:
+def test_it_says_what_the_stored_forecasts_say(found: HazardExplanation, riskiest: Score) -> None:
     said = answer(riskiest, "7d")
     assert found.answer == said
     ranked = sorted(said.components.values(), reverse=True)
@@ -45,7 +47,9 @@ def test_another_cutoff_and_horizon_are_explained_from_what_was_known_then(
     fleet_workspace: Workspace, riskiest: Score
 ) -> None:
     moment = riskiest.cutoff - pd.Timedelta(days=10)
-    earlier = explain_device(fleet_workspace, riskiest.entity_id, cutoff=moment, horizon="24h", components=1, cases=2)
+    earlier = explain(
+        fleet_workspace, "failure", riskiest.entity_id, cutoff=moment, horizon="24h", components=1, cases=2
+    )
     assert (earlier.answer.cutoff, earlier.answer.horizon) == (moment, "24h")
     assert len(earlier.components) == len(earlier.signs) == 1
     assert len(earlier.cases) == 2
@@ -55,18 +59,18 @@ def test_another_cutoff_and_horizon_are_explained_from_what_was_known_then(
 
 
 def test_a_machine_gets_the_same_as_json(
-    fleet_workspace: Workspace, found: Explanation, capsys: pytest.CaptureFixture[str]
+    fleet_workspace: Workspace, found: HazardExplanation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = printed(fleet_workspace, capsys, found.answer.entity_id, "--json")
     content: dict[str, Any] = json.loads(told)
     assert content["probability"] == found.answer.probability
-    assert [case["device_id"] for case in content["cases"]] == [case.device_id for case, _ in found.cases]
+    assert [case["entity_id"] for case in content["cases"]] == [case.entity_id for case, _ in found.cases]
     assert [part["sku"] for part in content["parts"]] == [part.sku for part in found.parts]
     assert parse_time(content["cutoff"]) == found.answer.cutoff
 
 
 def test_a_person_reads_why_and_what_became_of_cases_like_it(
-    fleet_workspace: Workspace, found: Explanation, capsys: pytest.CaptureFixture[str]
+    fleet_workspace: Workspace, found: HazardExplanation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = printed(fleet_workspace, capsys, found.answer.entity_id)
     assert found.answer.sentence in told
@@ -79,7 +83,7 @@ def test_a_person_reads_why_and_what_became_of_cases_like_it(
 
 def test_an_unknown_device_is_refused_with_the_reason(fleet_workspace: Workspace) -> None:
     with pytest.raises(NotFoundError, match="Device nobody cannot be explained: the device was not known at"):
-        explain_device(fleet_workspace, "nobody")
+        explain(fleet_workspace, "failure", "nobody")
 
 
 def test_a_device_not_yet_installed_is_refused_with_the_day(fleet_workspace: Workspace) -> None:
@@ -87,24 +91,24 @@ def test_a_device_not_yet_installed_is_refused_with_the_day(fleet_workspace: Wor
     late = devices.sort_values("installed_at").iloc[-1]
     before = late["installed_at"].normalize() - pd.Timedelta(days=1)
     with pytest.raises(NotFoundError, match=r"cannot be explained: the device (is installed|was not known)"):
-        explain_device(fleet_workspace, str(late["device_id"]), cutoff=before)
+        explain(fleet_workspace, "failure", str(late["device_id"]), cutoff=before)
 
 
 def printed(workspace: Workspace, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """What the command prints."""
     with pytest.raises(SystemExit) as ended:
-        aftercast(["explain", *words, "-w", str(workspace.folder)])
+        aftercast(["explain", "failure", *words, "-w", str(workspace.folder)])
     assert ended.value.code == 0
     return capsys.readouterr().out
 
 
 def test_a_device_whose_records_were_drained_is_explained_from_its_own_row_and_all_that_was_known_then(
-    own_fleet: Workspace, found: Explanation
+    own_fleet: Workspace, found: HazardExplanation
 ) -> None:
     device_id = found.answer.entity_id
     codes = {sign.code for signs in found.signs.values() for sign in signs}
     later = _drain_faults(own_fleet, device_id, codes)
-    after = explain_device(own_fleet, device_id, cases=2)
+    after = explain(own_fleet, "failure", device_id, cases=2)
     assert after.answer.cutoff == later
     faults = own_fleet.store.read("faults", known_at=later, device_ids=[device_id])
     recent = faults.loc[faults["event_time"] > later - pd.Timedelta(days=7), "code"].value_counts()
@@ -117,9 +121,9 @@ def test_a_device_whose_records_were_drained_is_explained_from_its_own_row_and_a
 def test_a_cutoff_asked_for_is_explained_from_what_was_known_then_after_a_drain_too(own_fleet: Workspace) -> None:
     before = load_snapshot(snapshot_path(own_fleet.folder, "failure"))
     device_id = str(before.ids[0])
-    plain = explain_device(own_fleet, device_id, cutoff=before.cutoff, cases=0)
+    plain = explain(own_fleet, "failure", device_id, cutoff=before.cutoff, cases=0)
     _drain_faults(own_fleet, device_id, {own_fleet.fleet.fault_codes[0].code})
-    again = explain_device(own_fleet, device_id, cutoff=before.cutoff, cases=0)
+    again = explain(own_fleet, "failure", device_id, cutoff=before.cutoff, cases=0)
     assert again.answer.cutoff == before.cutoff
     assert again.signs == plain.signs
     assert again.answer.probability == pytest.approx(plain.answer.probability)
@@ -131,13 +135,14 @@ def test_after_a_promotion_a_drained_device_is_explained_from_the_row_the_servic
 ) -> None:
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
     later = _drain_faults(own_fleet, device_id, {own_fleet.fleet.fault_codes[0].code})
-    second = register(own_fleet, "failure", load_champion(own_fleet, "failure").run_id, key="second")
-    promote(own_fleet, second, better_than_base=True)
+    first = load_champion(own_fleet, "failure")
+    second = register(own_fleet, "failure", first.run_id, "second", first.metadata.until)
+    promote(own_fleet, second, Gate(passed=True, why="asked for."))
     champions = Champions(own_fleet)
     champions.refresh()
     champions.refresh()
-    served = answer(champions.rows("failure", None).scores([device_id], 5)[device_id], "7d")
-    found = explain_device(own_fleet, device_id, cases=0).answer
+    served = answer(champions.rows("failure").scores([device_id], 5)[device_id], "7d")
+    found = explain(own_fleet, "failure", device_id, cases=0).answer
     assert (found.model_version, found.cutoff) == (second.version, later)
     assert found == served
 

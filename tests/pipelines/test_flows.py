@@ -18,6 +18,7 @@ from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import InputError, SettingsError
 from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.engine import run_flow
+from aftercast.pipelines.flows import score
 from aftercast.pipelines.ingest import run_ingest
 
 BEGAN = "2025-01-01T00:00:00Z"
@@ -238,4 +239,4 @@ def test_the_server_mode_needs_an_address(workspace: Workspace) -> None:
     )
     place = Workspace(workspace.folder, settings, workspace.fleet)
     with pytest.raises(SettingsError, match=r"prefect\.address"):
-        run_flow(place, "score_flow", dict, cutoff=None)
+        run_flow(place, score.run)

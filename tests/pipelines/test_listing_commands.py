@@ -17,8 +17,7 @@ from typer.testing import CliRunner, Result
 from aftercast.cli.main import app
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import create_workspace
 from aftercast.operations.errors import NotFoundError, SettingsError, WorkspaceError
 

@@ -1,4 +1,4 @@
-"""Remaining life from a workspace: trained once, champion by merit, safe when killed, lists that drop nobody."""
+"""Remaining life from a workspace: trained once, champion by merit, safe when killed, forecasts that drop nobody."""
 
 from __future__ import annotations
 
@@ -7,29 +7,39 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import ViewType
-from typer.testing import CliRunner, Result
+from tests.pipelines.units import BEGAN, DAY, FAILED, RUNNING, SPEC, add, filled, tables, timed
 
-from aftercast.cli.commands.remaining_life import remaining_life
-from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.workspace import Workspace, create_workspace, open_workspace
-from aftercast.models.kinds.remaining_life import RemainingLifeSettings
+from aftercast.cli.main import run as aftercast
+from aftercast.data.fleet import Sensor
+from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.forecast import DistributionForecast
+from aftercast.models.kind import BacktestRequest, Training, TrainingRequest
+from aftercast.models.kinds import kind_of
 from aftercast.models.kinds.remaining_life.assessment import Judged, honest_intervals, judge
 from aftercast.models.kinds.remaining_life.from_store import FailedUnits, asked_of, failed_units
-from aftercast.models.kinds.remaining_life.registered import KIND, About, keep, load_champion_life, record_of
+from aftercast.models.kinds.remaining_life.kind import LifeOptions
 from aftercast.models.kinds.remaining_life.running import running_units
-from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
-from aftercast.models.registry.metadata import library_versions, spec_hash
-from aftercast.models.registry.runs import log_plain
-from aftercast.models.registry.versions import KEY_TAG, champion_version, client, find_version, model_name, register
+from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
+from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.registry.runs import log_training
+from aftercast.models.registry.versions import (
+    KEY_TAG,
+    champion_version,
+    client,
+    find_version,
+    load_champion,
+    model_name,
+    promote,
+    register,
+)
+from aftercast.models.scoring.forecast_store import make_forecasts, stored_forecasts
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.errors import (
     InputError,
@@ -37,74 +47,18 @@ from aftercast.operations.errors import (
     ModelMismatchError,
     NotEnoughDataError,
     NotFoundError,
+    SettingsError,
 )
-from aftercast.pipelines.remaining_life import life_backtest, list_remaining_lives, run_life_training
+from aftercast.pipelines.backtest import run_backtest
+from aftercast.pipelines.runs import Done
+from aftercast.pipelines.score import run_score
+from aftercast.pipelines.train import run_train
 
-BEGAN: Final = parse_time("2025-01-01")
-DAY, SOON = pd.Timedelta(days=1), pd.Timedelta(microseconds=1)
-SETTINGS: Final = RemainingLifeSettings(
-    cap=50,
-    seeds=(0,),
-    every=1,
-    rounds=40,
-    learning_rate=0.1,
-    folds=3,
-    youngest=10,
-    recipe=RecipeSettings(baseline=10, recent=5, drifts=(5, 20), slopes=(20,)),
-)
-SPEC: Final = FleetSpec(
-    name="life",
-    sensors=tuple(Sensor(name=name) for name in ("setting_load", "heat", "flow", "hum")),
-    components=(Component(name="rotor", repairable=False),),
-)
+KIND: Final = "remaining-life"
+SOON: Final = pd.Timedelta(microseconds=1)
+OPTIONS: Final = LifeOptions(cap=50, folds=3, youngest=10, rounds=40, learning_rate=0.1)
+SETTINGS: Final = RemainingLifeSettings(cap=50, folds=3, youngest=10, rounds=40, learning_rate=0.1)
 NOISE: Final = SPEC.model_copy(update={"sensors": (Sensor(name="setting_load"), Sensor(name="hum"))})
-FAILED, RUNNING = 24, 6
-
-
-def tables() -> dict[str, pd.DataFrame]:
-    """Units run to failure, units still running of which one is too young, and one that never reported."""
-    rng = np.random.default_rng(3)
-    devices, telemetry, failures = [], [], []
-    for unit in range(FAILED + RUNNING):
-        name, life = f"U{unit}", int(rng.integers(45, 100))
-        seen = life if unit < FAILED else 4 if unit == FAILED else int(life * rng.uniform(0.4, 0.95))
-        wear = (np.arange(1, seen + 1) / life) ** 2
-        times = BEGAN + np.arange(1, seen + 1) * DAY
-        values = {
-            "setting_load": np.ones(seen),
-            "heat": 500 + 10 * wear + rng.normal(0, 1, seen),
-            "flow": 80 - 4 * wear + rng.normal(0, 0.4, seen),
-            "hum": rng.normal(0, 1, seen),
-        }
-        telemetry.append(pd.DataFrame({"device_id": name, "event_time": times, "available_at": times, **values}))
-        devices.append({"device_id": name, "device_model": "M", "installed_at": BEGAN, "available_at": BEGAN})
-        if unit < FAILED:
-            moment = times[-1] + DAY
-            failures.append({"device_id": name, "event_time": moment, "component": "rotor", "available_at": moment})
-    devices.append({"device_id": "U99", "device_model": "M", "installed_at": BEGAN, "available_at": BEGAN})
-    frames = {"devices": pd.DataFrame(devices), "failures": pd.DataFrame(failures), "telemetry": pd.concat(telemetry)}
-    return {name: timed(frame) for name, frame in frames.items()}
-
-
-def timed(frame: pd.DataFrame) -> pd.DataFrame:
-    times = [name for name in frame.columns if name.endswith(("_at", "_time"))]
-    return frame.assign(**{name: pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]") for name in times})
-
-
-def add(workspace: Workspace, frames: dict[str, pd.DataFrame]) -> None:
-    report = ingest(workspace.store, [Batch(n, f, n) for n, f in frames.items()], workspace.fleet, origin="test")
-    assert all(table.quarantined == {} for table in report.tables.values())
-
-
-def filled(folder: Path) -> Workspace:
-    """Workspace of two device buckets, which are soon read."""
-    create_workspace(folder, SPEC)
-    file = folder / "aftercast.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace("device_buckets = 8", "device_buckets = 2"))
-    workspace = open_workspace(folder)
-    assert workspace.store.device_buckets == 2
-    add(workspace, tables())
-    return workspace
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +90,11 @@ def own(tracking: Path, tmp_path: Path) -> Workspace:
 
 @pytest.fixture(scope="module")
 def trained(tracking: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Any]]:
-    """Filled and trained once; to be read only."""
+    """Filled, trained and scored once; to be read only."""
     made = tracked(filled(tmp_path_factory.mktemp("trained") / "fleet"), tracking)
-    return made, run_life_training(made, settings=SETTINGS).result
+    result = train(made).result
+    run_score(made)
+    return made, result
 
 
 @pytest.fixture(scope="module")
@@ -152,17 +108,44 @@ def judged(workspace: Workspace) -> tuple[FailedUnits, Judged]:
     return units, judge(units.frame, chosen)
 
 
-def about(result: dict[str, Any]) -> About:
+@pytest.fixture(scope="module")
+def training(workspace: Workspace) -> Training:
+    """What the kind makes for a training to keep."""
+    until = workspace.store.observed_until()
+    assert until is not None
+    asked = TrainingRequest(workspace.store, workspace.fleet, workspace.store.version(), until, 0, OPTIONS)
+    return kind_of(KIND).train(asked)
+
+
+def train(workspace: Workspace, *, until: pd.Timestamp | None = None, **options: Any) -> Done:
+    """Train with the options of the tests but for those named."""
+    return run_train(workspace, KIND, until=until, settings=OPTIONS.model_copy(update=options))
+
+
+def backtest(workspace: Workspace, until: pd.Timestamp | None = None) -> dict[str, Any]:
+    """Report of a backtest."""
+    asked = () if until is None else (until.isoformat(),)
+    return run_backtest(workspace, BacktestRequest(KIND, train_until=asked, settings=OPTIONS)).to_dict()
+
+
+def forecasts(workspace: Workspace, cutoff: pd.Timestamp | None = None) -> list[DistributionForecast]:
+    """Stored forecasts as a list gives them: most urgent first, those that cannot be judged last."""
+    found = cast("list[DistributionForecast]", stored_forecasts(workspace.database, KIND, cutoff)[1])
+    return sorted(found, key=lambda each: (not each.ranks, [-rank for rank in each.ranks], each.entity_id))
+
+
+def about(result: dict[str, Any]) -> Metadata:
     """What is written beside the model of a result."""
-    return About(
+    facts = {"component": result["component"], "units": result["units"], "longest_cycles": longest()}
+    return Metadata(
+        kind=KIND,
         key=result["key"],
         until=result["until"],
         data_version=result["data_version"],
-        component=result["component"],
-        units=result["units"],
-        longest_cycles=longest(),
+        seed=0,
         spec_hash=spec_hash(SPEC),
         libraries=library_versions(),
+        facts=facts,
     )
 
 
@@ -184,9 +167,12 @@ def runs_of(workspace: Workspace, key: str) -> list[str]:
     return sorted(run.info.status for run in found)
 
 
-def aftercast(*words: str) -> Result:
-    """Run a command of the sub-app."""
-    return CliRunner().invoke(remaining_life, list(words))
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command prints that has to end well."""
+    with pytest.raises(SystemExit) as ended:
+        aftercast(list(words))
+    assert ended.value.code == 0
+    return capsys.readouterr().out
 
 
 def versions(workspace: Workspace) -> int:
@@ -204,18 +190,18 @@ def test_a_training_is_kept_beside_its_baselines_and_becomes_champion(
     assert result["champion"] is True
     assert "better than the age baseline" in result["decision"]
     logged = client(workspace).get_run(result["run_id"])
-    assert logged.data.metrics["aftercast.rmse"] == pytest.approx(result["metrics"]["aftercast"]["rmse"][0])
+    assert logged.data.metrics["model.rmse"] == pytest.approx(result["metrics"]["aftercast"]["rmse"][0])
     assert logged.data.metrics["age_only.score"] == pytest.approx(result["metrics"]["age only"]["score"][0])
     assert logged.data.metrics["coverage.all"] == pytest.approx(result["intervals"]["all"]["coverage"][0])
     assert logged.data.params["units"] == str(FAILED)
     files = {path.name for path in Path(logged.info.artifact_uri).rglob("*") if path.is_file()}
-    assert {"predicted_and_true.png", "coverage_by_stage.png", "report.json", "about.json"} <= files
+    assert {"predicted_and_true.png", "coverage_by_stage.png", "report.json", "metrics.json", "metadata.json"} <= files
     assert not {name for name in files if name.endswith((".pkl", ".pickle"))}
 
 
 def test_the_same_training_is_done_once(trained: tuple[Workspace, dict[str, Any]]) -> None:
     workspace, result = trained
-    again = run_life_training(workspace, settings=replace(SETTINGS, workers=1))
+    again = train(workspace)
     assert (again.repeated, again.result) == (True, result)
     assert versions(workspace) == 1
 
@@ -224,10 +210,10 @@ def test_the_champion_comes_back_answering_to_the_bit(
     trained: tuple[Workspace, dict[str, Any]], judged: tuple[FailedUnits, Judged]
 ) -> None:
     workspace, result = trained
-    loaded, (units, made) = load_champion_life(workspace), judged
+    loaded, (units, made) = load_champion(workspace, KIND), judged
     expected = made.training.model.predict(units.frame, every_row=True)
     pd.testing.assert_frame_equal(loaded.model.predict(units.frame, every_row=True), expected, check_exact=True)
-    assert loaded.about == about(result)
+    assert loaded.metadata == about(result)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(workspace.mlflow_address)
     try:
@@ -239,143 +225,158 @@ def test_the_champion_comes_back_answering_to_the_bit(
 
 def test_a_model_of_noise_is_kept_but_never_replaces_a_champion_or_becomes_one(own: Workspace) -> None:
     noise = Workspace(own.folder, own.settings, NOISE)
-    first = run_life_training(noise, settings=SETTINGS).result
+    first = train(noise).result
     assert (first["version"], first["champion"]) == ("1", False)
     assert "no better than the age baseline" in first["decision"]
-    with pytest.raises(NotFoundError, match="remaining-life train"):
-        list_remaining_lives(noise)
-    assert run_life_training(own, settings=SETTINGS).result["champion"] is True
-    worse = run_life_training(noise, settings=replace(SETTINGS, rounds=20)).result
-    assert "Version 2 stays champion" in worse["decision"]
+    with pytest.raises(NotFoundError, match="no better than the age baseline") as refused:
+        run_score(noise)
+    assert "aftercast train remaining-life" in refused.value.hint
+    assert train(own).result["champion"] is True
+    worse = train(noise, rounds=20).result
+    assert "Not champion: no better than the age baseline" in worse["decision"]
     written = find_version(own, KIND, worse["key"])
     assert written is not None
     assert (written.version, written.decision, written.champion) == ("3", worse["decision"], False)
-    assert load_champion_life(own).version.version == "2"
-    better = run_life_training(own, settings=replace(SETTINGS, rounds=45)).result
-    assert "replaces version 2" in better["decision"]
-    assert load_champion_life(own).version.version == better["version"] == "4"
+    assert load_champion(own, KIND).version == "2"
+    better = train(own, rounds=45).result
+    assert "Champion: better than the age baseline" in better["decision"]
+    assert load_champion(own, KIND).version == better["version"] == "4"
 
 
 @pytest.mark.parametrize("point", ["while logging", "after logging", "after registering", "after promoting"])
 def test_what_was_left_by_a_kill_is_finished_once(
-    own: Workspace, trained: tuple[Workspace, dict[str, Any]], judged: tuple[FailedUnits, Judged], point: str
+    own: Workspace, trained: tuple[Workspace, dict[str, Any]], training: Training, point: str
 ) -> None:
     """The state of each point is made by the functions of the training, which then runs from its start."""
-    first, (units, made) = about(trained[1]), judged
+    first = about(trained[1])
     if point == "while logging":
         tracking = client(own)
         dead = tracking.create_run(tracking.create_experiment(model_name(KIND), own.mlflow_artifacts))
         tracking.set_tag(dead.info.run_id, KEY_TAG, first.key)
-    elif point == "after promoting":
-        keep(own, made, units, first)
     else:
-        run_id = log_plain(own, record_of(made, units, first))
-        if point == "after registering":
-            register(own, KIND, run_id, first.key)
-        assert champion_version(own, KIND) is None
-    done = run_life_training(own, settings=SETTINGS)
+        run_id = log_training(own, training, first)
+        if point != "after logging":
+            found = register(own, KIND, run_id, first.key, first.until)
+            if point == "after promoting":
+                promote(own, found, training.gate)
+        assert (champion_version(own, KIND) is None) == (point != "after promoting")
+    done = train(own)
     assert (done.repeated, done.result["key"]) == (False, first.key)
     assert done.result["metrics"] == trained[1]["metrics"]
     assert runs_of(own, first.key) == (["FINISHED", "KILLED"] if point == "while logging" else ["FINISHED"])
     assert versions(own) == 1
-    assert load_champion_life(own).version.version == "1"
+    assert load_champion(own, KIND).version == "1"
 
 
 def test_facts_known_later_change_no_training_until_then(own: Workspace) -> None:
     until = BEGAN + 90 * DAY
-    before = run_life_training(own, until=until, settings=SETTINGS).result
+    before = train(own, until=until).result
     late = own.store.read("telemetry", known_at=until, device_ids=["U1", "U26"])
     corrected = late.assign(heat=late["heat"] - 50, flow=0.0, available_at=until + SOON)
     told = {"device_id": "U26", "event_time": BEGAN + 20 * DAY, "component": "rotor", "available_at": until + SOON}
     add(own, {"failures": timed(pd.DataFrame([told])), "telemetry": corrected})
-    after = run_life_training(own, until=until, settings=SETTINGS)
+    after = train(own, until=until)
     assert after.repeated is False
     same = ("units", "metrics", "intervals", "against_age", "until")
     assert {name: after.result[name] for name in same} == {name: before[name] for name in same}
-    soon = life_backtest(own, until=until + SOON, settings=SETTINGS)
+    soon = backtest(own, until + SOON)
     assert soon["units"] == before["units"] + 1
     assert soon["models"] != before["metrics"]
 
 
-def test_the_list_keeps_units_it_cannot_judge_and_says_what_is_needed(
+def test_units_that_cannot_be_judged_are_kept_and_say_what_is_needed(
     trained: tuple[Workspace, dict[str, Any]],
 ) -> None:
-    found = list_remaining_lives(trained[0])
-    units = {row["unit"]: row for row in found["units"]}
+    found = forecasts(trained[0])
+    units = {each.entity_id: each for each in found}
     assert set(units) == {*(f"U{k}" for k in range(FAILED, FAILED + RUNNING)), "U99"}
-    assert [row["unit"] for row in found["units"]][-2:] == ["U24", "U99"]
+    assert [each.entity_id for each in found][-2:] == ["U24", "U99"]
     for name, cycles in (("U24", 4), ("U99", 0)):
-        assert units[name]["cycles"] == cycles
-        answers = [units[name][each] for each in ("remaining", "cautious", "lower", "upper", "interval", "stage")]
-        assert answers == [None] * 6
-        assert f"{cycles} cycles since 2025-01-01, 11 are needed" in units[name]["notice"]
-    assert units["U99"]["last_cycle_at"] is None
+        unit = units[name]
+        assert unit.facts["cycles"] == cycles
+        assert [unit.expected, unit.cautious, unit.lower, unit.upper, unit.facts["stage"], unit.urgency] == [None] * 6
+        assert f"{cycles} cycles since 2025-01-01, 11 are needed" in unit.notices[0]
+        said = kind_of(KIND).answer(unit)
+        assert (said.sentence, said.reason) == ("The remaining life cannot be judged", " ".join(unit.notices))
+    assert units["U99"].data_as_of is None
 
 
-def test_the_list_begins_with_the_least_cautious_life_and_says_at_least_where_it_is_open(
+def test_the_most_urgent_has_the_least_cautious_life_and_says_at_least_where_it_is_open(
     trained: tuple[Workspace, dict[str, Any]],
 ) -> None:
-    workspace, _ = trained
-    early = list_remaining_lives(workspace)["units"][: RUNNING - 1]
-    cautious = [row["cautious"] for row in early]
+    early = forecasts(trained[0])[: RUNNING - 1]
+    cautious = [cast("float", each.cautious) for each in early]
     assert cautious == sorted(cautious)
     assert len(set(cautious)) > 1
-    for row in early:
-        text = f"at least {row['lower']:.0f}" if row["open_above"] else f"{row['lower']:.0f} to {row['upper']:.0f}"
-        assert row["interval"] == text
-        assert (row["upper"] is None) == row["open_above"]
+    for each in early:
+        text = f"at least {each.lower:.0f}" if each.upper is None else f"{each.lower:.0f} to {each.upper:.0f}"
+        assert f"(90% interval: {text})" in kind_of(KIND).answer(each).sentence
 
 
-def test_the_list_answers_as_the_model_does_until_the_cutoff_and_marks_units_older_than_all_it_learnt_from(
+def test_forecasts_are_those_of_the_model_until_the_cutoff_and_mark_units_older_than_all_it_learnt_from(
     own: Workspace,
 ) -> None:
     cutoff = BEGAN + 92 * DAY
-    run_life_training(own, until=cutoff, settings=SETTINGS)
-    found = list_remaining_lives(own, cutoff=cutoff)
-    loaded = load_champion_life(own)
-    asked = loaded.asked(own.fleet)
+    train(own, until=cutoff)
+    run_score(own, cutoff=cutoff)
+    loaded = load_champion(own, KIND)
+    asked = asked_of(own.fleet)
     rows = running_units(own.store, own.fleet, asked, loaded.model.settings, version=1, known_at=cutoff).frame
     assert rows["cycle"].max() == 92
     expected = loaded.model.predict(rows).set_index("unit")
     assert {name for name in expected.index if int(name[1:]) < FAILED}  # units that fail later still run
-    units = {row["unit"]: row for row in found["units"]}
+    units = {each.entity_id: each for each in forecasts(own, cutoff)}
     oldest = longest(cutoff)
-    outlived = {name for name, row in units.items() if f"at most {oldest} cycles" in (row["notice"] or "")}
-    assert outlived == {name for name, row in units.items() if row["cycles"] > oldest}
+    outlived = {name for name, each in units.items() if f"at most {oldest} cycles" in " ".join(each.notices)}
+    assert outlived == {name for name, each in units.items() if each.facts["cycles"] > oldest}
     assert set() < outlived < set(units)
-    judged = {name: row["remaining"] for name, row in units.items() if row["cautious"] is not None}
+    judged = {name: each.expected for name, each in units.items() if each.cautious is not None}
     assert judged == {str(unit): round(float(value), 2) for unit, value in expected["remaining"].items()}
 
 
-def test_a_list_from_before_what_the_champion_learnt_is_refused(trained: tuple[Workspace, dict[str, Any]]) -> None:
+def test_a_scoring_from_before_what_the_champion_learnt_is_refused(trained: tuple[Workspace, dict[str, Any]]) -> None:
     workspace, result = trained
     with pytest.raises(LookAheadError, match="after the cutoff"):
-        list_remaining_lives(workspace, cutoff=pd.Timestamp(result["until"]) - SOON)
+        run_score(workspace, cutoff=pd.Timestamp(result["until"]) - SOON)
     with pytest.raises(InputError, match="later than the data"):
-        list_remaining_lives(workspace, cutoff=pd.Timestamp(result["until"]) + DAY)
+        run_score(workspace, cutoff=pd.Timestamp(result["until"]) + DAY)
+
+
+def test_a_model_scores_at_once_although_its_data_end_between_two_cutoffs(own: Workspace) -> None:
+    until = own.store.observed_until()
+    assert until is not None
+    noon = until + DAY / 2
+    cycle = own.store.read("telemetry", device_ids=["U26"]).tail(1).assign(event_time=noon, available_at=noon)
+    add(own, {"telemetry": cycle})
+    train(own)
+    (run,) = run_score(own)["runs"]
+    assert pd.Timestamp(run["cutoff"]) == noon
+    assert run_score(own)["runs"][0]["repeated"] is True
 
 
 def test_a_fleet_spec_that_lost_a_sensor_is_refused(trained: tuple[Workspace, dict[str, Any]]) -> None:
     workspace, _ = trained
+    loaded, until = load_champion(workspace, KIND), parse_time(trained[1]["until"])
+    noise = Workspace(workspace.folder, workspace.settings, NOISE)
     with pytest.raises(ModelMismatchError, match="'flow'"):
-        list_remaining_lives(Workspace(workspace.folder, workspace.settings, NOISE))
+        make_forecasts(noise, loaded, until, version=workspace.store.version())
 
 
 def test_a_workspace_without_data_or_without_enough_units_says_so(own: Workspace, tmp_path: Path) -> None:
     empty = create_workspace(tmp_path / "empty", SPEC)
     with pytest.raises(NotEnoughDataError, match="no data"):
-        run_life_training(empty, settings=SETTINGS)
+        train(empty)
     with pytest.raises(NotEnoughDataError, match=r"24 units run to a failure .* 13 folds need 26"):
-        run_life_training(own, settings=replace(SETTINGS, folds=13))
+        train(own, folds=13)
 
 
 def test_a_backtest_has_every_unit_in_one_fold_and_the_figures_of_the_training(
     trained: tuple[Workspace, dict[str, Any]],
 ) -> None:
     workspace, result = trained
-    report = life_backtest(workspace, settings=SETTINGS)
+    report = backtest(workspace)
     assert report["models"] == result["metrics"]
-    assert report["intervals"] == result["intervals"]
+    assert report["intervals_by_other_folds"] == result["intervals"]
     assert [fold["units"] for fold in report["folds"]] == [8, 8, 8]
     squares = np.array([fold["models"]["aftercast"]["rmse"][0] ** 2 for fold in report["folds"]])
     assert np.sqrt(squares.mean()) == pytest.approx(result["metrics"]["aftercast"]["rmse"][0])
@@ -396,32 +397,42 @@ def test_intervals_of_a_fold_do_not_depend_on_the_lives_of_its_units(judged: tup
     assert not np.array_equal(after.upper[~first], before.upper[~first])
 
 
-def test_the_commands_print_what_a_planner_and_a_machine_read(own: Workspace, tmp_path: Path) -> None:
+def test_the_commands_print_what_a_planner_and_a_machine_read(
+    own: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = ["--workspace", str(own.folder)]
-    asked = ["--cap", "50", "--folds", "2", *place]
-    shown = aftercast("train", *asked).stdout
+    pairs = ("cap=50", "folds=3", "youngest=10", "rounds=40", "learning-rate=0.1")
+    asked = [KIND, *(word for pair in pairs for word in ("--set", pair)), *place]
+    shown = printed(capsys, "train", *asked)
     assert "age only" in shown
     assert "Version 1 of aftercast-remaining-life" in shown
-    assert json.loads(aftercast("train", "--json", *asked).stdout)["repeated"] is True
-    found = json.loads(aftercast("list", "--top", "1", "--json", *place).stdout)
-    assert found["counts"] == {"judged": 5, "not_judged": 2, "retired_left_out": 0}
-    assert [row["cautious"] is None for row in found["units"]] == [False, True, True]
-    assert "21 are needed" in aftercast("list", *place).stdout
-    report = tmp_path / "report.json"
-    assert "Fold by fold" in aftercast("backtest", "--json", str(report), *asked).stdout
-    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 2
-    assert isinstance(aftercast("list", "--cutoff", "2025-01-20", *place).exception, LookAheadError)
+    assert json.loads(printed(capsys, "train", *asked, "--json"))["repeated"] is True
+    assert json.loads(printed(capsys, "score", "--json", *place))["runs"][0]["notice"] == "5 of 7 running units judged."
+    assert "11 are needed" in printed(capsys, "explain", KIND, "U24", *place)
+    told = json.loads(printed(capsys, "explain", KIND, "U26", "--json", *place))
+    assert (told["unit"], told["component"]) == ("cycles", "rotor")
+    assert f"{told['expected']:.0f} cycles left" in told["sentence"]
+    report, page, rows = tmp_path / "report.json", tmp_path / "page.html", tmp_path / "rows.parquet"
+    files = ["--json", str(report), "--html", str(page), "--forecasts", str(rows)]
+    assert "Fold by fold" in printed(capsys, "backtest", *asked, *files)
+    assert len(json.loads(report.read_text(encoding="utf-8"))["folds"]) == 3
+    assert "age only" in page.read_text(encoding="utf-8")
+    compared = json.loads(printed(capsys, "compare", KIND, f"{rows}:age only", str(rows), "--json"))
+    assert "B is better" in compared["verdict"]
+    assert compared["difference"][2] < 0
 
 
-def test_retired_units_can_be_left_out_of_the_list(own: Workspace) -> None:
-    run_life_training(own, settings=SETTINGS)
+def test_what_means_nothing_to_a_backtest_of_it_is_refused_by_name(workspace: Workspace) -> None:
+    with pytest.raises(SettingsError, match=r"--horizon, --retrain, --shift means nothing"):
+        run_backtest(workspace, BacktestRequest(KIND, horizon="7d", retrain="daily", shift=False))
+
+
+def test_a_retired_unit_is_kept_and_says_so(own: Workspace) -> None:
     end = own.store.observed_until()
     retired = {"device_id": "U25", "device_model": "M", "installed_at": BEGAN, "retired_at": end, "available_at": end}
     add(own, {"devices": timed(pd.DataFrame([retired]))})
-    whole, some = (
-        json.loads(aftercast("list", "--json", *words, "-w", str(own.folder)).stdout) for words in ([], ["--in-field"])
-    )
-    notices = {row["unit"]: row["notice"] for row in whole["units"]}
-    assert notices["U25"].startswith("Retired")
-    assert {row["unit"] for row in some["units"]} == set(notices) - {"U25"}
-    assert some["counts"]["retired_left_out"] == 1
+    train(own)
+    run_score(own)
+    units = {each.entity_id: each for each in forecasts(own)}
+    assert units["U25"].notices[0].startswith("Retired")
+    assert {name for name, each in units.items() if each.facts["retired"]} == {"U25"}

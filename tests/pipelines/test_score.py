@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import CHAMPION, client, model_name, newest_version, promote
-from aftercast.models.scoring.forecast_store import stored_scores
+from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.words.answers import Score
 from aftercast.operations.database.forecasts import ScoreSet, newest_scores, write_scores
 from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
-from aftercast.pipelines.score import KINDS, MOST_MISSED, missed, run_score
+from aftercast.pipelines.score import MOST_MISSED, missed, run_score
 
 DAY = pd.Timedelta(days=1)
 MIDNIGHT = pd.Timestamp("2025-08-15", tz="UTC")
@@ -81,7 +84,8 @@ def latest(workspace: Workspace) -> pd.Timestamp:
 
 
 def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_workspace: Workspace) -> None:
-    found, scores = stored_scores(fleet_workspace.database, "failure")
+    found, stored = stored_forecasts(fleet_workspace.database, "failure")
+    scores = cast("list[Score]", stored)
     snapshot = load_snapshot(snapshot_path(fleet_workspace.folder, "failure"))
     assert [score.entity_id for score in scores] == list(snapshot.ids)
     assert found.size == len(scores) > 0
@@ -97,7 +101,7 @@ def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_work
 
 
 def test_drivers_are_told_with_value_unit_and_what_is_usual(fleet_workspace: Workspace) -> None:
-    _, scores = stored_scores(fleet_workspace.database, "failure")
+    scores = cast("list[Score]", stored_forecasts(fleet_workspace.database, "failure")[1])
     drivers = [driver for score in scores for driver in score.drivers]
     assert any("usual for model" in driver.text and driver.unit in driver.text for driver in drivers if driver.unit)
     assert all(len(score.drivers) <= 5 for score in scores)
@@ -132,11 +136,11 @@ def test_a_workspace_without_a_model_says_to_train(own_fleet: Workspace) -> None
 
 def test_without_a_champion_the_error_says_what_became_of_the_newest_model(own_fleet: Workspace) -> None:
     mlflow = client(own_fleet)
-    for kind in KINDS:
+    for kind in ("failure", "churn"):
         mlflow.delete_registered_model_alias(model_name(kind), CHAMPION)
     newest = newest_version(own_fleet, "failure")
     assert newest is not None
-    promote(own_fleet, newest, better_than_base=False)
+    promote(own_fleet, newest, Gate(passed=False, why="worse than the base rate."))
     with pytest.raises(NotFoundError, match="Version 1 of aftercast-failure: Not champion: worse than"):
         run_score(own_fleet)
 

@@ -12,8 +12,11 @@ from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace
 from aftercast.features import code_digest as sources
 from aftercast.features.code_digest import digest_of, sources_digest
+from aftercast.models.kind import Gate
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.metadata import spec_hash
-from aftercast.models.registry.versions import champion_version, decide, load_champion, newest_version
+from aftercast.models.registry.versions import champion_version, load_champion, newest_version
+from aftercast.models.registry.versions import promote as let_pass
 from aftercast.operations.audit import newest_entries
 from aftercast.operations.errors import NotFoundError, WorkspaceError
 from aftercast.pipelines.runs import run_key
@@ -35,8 +38,10 @@ def test_a_new_or_changed_view_is_another_training(tmp_path: Path, fleet_workspa
     known = load_champion(fleet_workspace, "failure").metadata
     asked = {"kind": "failure", "until": known.until, "data": known.data_version, "seed": known.seed}
     spec = spec_hash(fleet_workspace.fleet)
-    assert known.key == run_key(**asked, spec=spec, features=sources_digest())
-    assert known.key != run_key(**asked, spec=spec, features=changed)
+    kind = hazard_kind("failure")
+    settings = kind.described_settings(kind.settings({}, fleet_workspace.fleet))
+    assert known.key == run_key(**asked, spec=spec, settings=settings, features=sources_digest())
+    assert known.key != run_key(**asked, spec=spec, settings=settings, features=changed)
 
 
 def test_a_training_until_an_earlier_time_replaces_no_champion_unless_somebody_says_so(own_fleet: Workspace) -> None:
@@ -61,14 +66,12 @@ def test_a_training_until_an_earlier_time_replaces_no_champion_unless_somebody_s
 def test_a_version_worse_than_the_base_rate_is_chosen_only_on_purpose(own_fleet: Workspace) -> None:
     there = newest_version(own_fleet, "failure")
     assert there is not None
-    decide(
-        own_fleet, there, champion=False, decision="Not champion: worse than the base rate on the validation period."
-    )
+    let_pass(own_fleet, there, Gate(passed=False, why="worse than the base rate on the validation period."))
     refused = promote(own_fleet, there.version)
     assert isinstance(refused.exception, WorkspaceError)
     assert "--even-if-worse" in refused.exception.hint
     chosen = promote(own_fleet, there.version, "--even-if-worse")
-    assert "although it was worse than the base rate" in chosen.stdout
+    assert "although it failed its gate (Not champion: worse than the base rate" in chosen.stdout
 
 
 def test_a_version_that_is_not_there_is_said_to_be_missing(own_fleet: Workspace) -> None:

@@ -9,31 +9,12 @@ import pytest
 from mlflow.artifacts import load_dict
 
 from aftercast.cli.main import run as aftercast
-from aftercast.data.fleet import FeatureSettings
-from aftercast.data.workspace import Workspace, open_workspace, write_fleet
+from aftercast.data.workspace import Workspace
 from aftercast.models.fit.settings_file import described_settings, read_settings, write_settings
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.registry.versions import client
 from aftercast.pipelines.train import run_train
 from aftercast.pipelines.tune import run_tune
-
-
-@pytest.fixture
-def small(own_fleet: Workspace) -> Workspace:
-    """A fleet of one component and few features, so that a model takes less than a second."""
-    path, spec = own_fleet.folder / "fleet.toml", own_fleet.fleet
-    lean = spec.model_copy(
-        update={
-            "components": spec.components[:1],
-            "sensors": spec.sensors[:2],
-            "rules": (),
-            "horizons": ("7d",),
-            "features": FeatureSettings(windows=("24h",), trend_window="24h", event_windows=("168h",)),
-            "training": spec.training.model_copy(update={"minimum_failures": 3, "cutoff_every": "96h"}),
-        }
-    )
-    write_fleet(path, lean)
-    return open_workspace(own_fleet.folder)
 
 
 def test_a_search_is_made_once_kept_and_its_file_is_what_train_reads(

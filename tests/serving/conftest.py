@@ -14,7 +14,7 @@ from mlflow.artifacts import download_artifacts
 
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.hazard.persistence import FILE
+from aftercast.models.hazard.model import FILE
 from aftercast.models.registry.versions import MODEL_FOLDER, Version, champion_version, model_name, register
 from aftercast.models.registry.versions import client as mlflow_of
 
@@ -34,7 +34,7 @@ def _register_changed(workspace: Workspace, change: Callable[[Path], None]) -> V
         shutil.copytree(_logged(workspace, champion), copied)
         change(next(copied.rglob(FILE)).parent)
         source.log_artifacts(run.info.run_id, str(copied), MODEL_FOLDER)
-    return register(workspace, "failure", run.info.run_id, key=run.info.run_id)
+    return register(workspace, "failure", run.info.run_id, run.info.run_id, champion.until)
 
 
 def _logged(workspace: Workspace, version: Version) -> str:

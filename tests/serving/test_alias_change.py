@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, champion_version, load_version, promote
 from aftercast.models.scoring.scoring import score_rows, with_shift
 from aftercast.models.scoring.snapshot import snapshot_path
@@ -156,7 +157,7 @@ def test_ten_thousand_requests_across_changes_of_the_champion(
             caller.start()
         try:
             for version in itertools.islice(itertools.cycle((second, first)), FLIPS):
-                promote(own_fleet, version, better_than_base=True)
+                promote(own_fleet, version, Gate(passed=True, why="asked for."))
                 _wait_for(url, key, device_id, version.version)
             while sum(each.answered.total() + len(each.wrong) for each in callers) < REQUESTS:
                 time.sleep(0.05)

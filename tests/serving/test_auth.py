@@ -26,12 +26,11 @@ from aftercast.operations.database.engine import open_database
 from aftercast.operations.database.keys import create_key, revoke_key
 from aftercast.serving.app import create_app
 from aftercast.serving.auth import Authentication
+from aftercast.serving.error_handling import ErrorHandling
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.principals import GRACE_S, KEPT_S, MOST_KEPT, RETRY_S, Caller, Callers, Verified
+from aftercast.serving.principals import GRACE_S, KEPT_S, MOST_KEPT, REFUSED_S, RETRY_S, Caller, Callers, Verified
 
 OPEN = {"/health", "/ready"}
-ANY_KEY = {"/docs", "/docs/assets/{version}/{name}"}
-"""Pages about the interface: a key of any scope may read them, as it may /openapi.json."""
 
 
 def _routes(workspace: Workspace) -> Iterator[tuple[str, str]]:
@@ -85,7 +84,7 @@ def test_what_is_not_a_key_is_refused_with_the_scheme_to_use(stranger: httpx.Cli
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["type"] == "urn:aftercast:problem:unauthenticated"
+    assert answer.json()["type"] == "/problems/unauthenticated"
 
 
 def test_a_revoked_key_is_refused_a_second_later(stranger: httpx.Client, bare_workspace: Workspace) -> None:
@@ -141,7 +140,7 @@ def test_a_broken_password_is_refused(stranger: httpx.Client, credentials: str) 
 
 def test_only_the_documentation_asks_a_browser_for_a_password(stranger: httpx.Client) -> None:
     page, model = stranger.get("/docs"), stranger.get("/v1/model")
-    others = [stranger.get(path) for path in ("/", "/docsandmore", "/v1/risk-list", "/metrics", "/v1/devices/docs")]
+    others = [stranger.get(path) for path in ("/", "/docsandmore", "/v1/risk-lists/1", "/metrics", "/v1/devices/docs")]
     assert page.headers.get_list("WWW-Authenticate") == ['Bearer realm="aftercast"', 'Basic realm="aftercast"']
     assert model.headers.get_list("WWW-Authenticate") == ['Bearer realm="aftercast"']
     assert [other.headers["WWW-Authenticate"] for other in others] == ['Bearer realm="aftercast"'] * len(others)
@@ -167,7 +166,7 @@ def test_a_key_without_the_scope_is_refused_and_told_which(
         client_of(bare_url, bare_workspace, "lists") as reader,
         client_of(bare_url, bare_workspace, "predict") as asker,
     ):
-        refused = [reader.post("/v1/failure-risk", json=body), asker.get("/v1/risk-list")]
+        refused = [reader.post("/v1/failure-risk", json=body), asker.post("/v1/risk-lists", json={})]
     assert [answer.status_code for answer in refused] == [403, 403]
     assert "'predict'" in refused[0].json()["detail"]
     assert "'lists'" in refused[1].json()["detail"]
@@ -180,7 +179,7 @@ def test_every_route_that_needs_a_key_needs_a_scope(bare_workspace: Workspace) -
         for found in iter_route_contexts(app.routes)
         if isinstance(found.original_route, APIRoute) and not _scopes(found.original_route)
     ]
-    assert set(without) == OPEN | ANY_KEY
+    assert set(without) == OPEN | {"/docs", "/docs/oauth2-redirect"}  # a key of any scope reads what the interface is
 
 
 def _scopes(route: APIRoute) -> list[str]:
@@ -313,6 +312,7 @@ def test_grace_does_not_revive_a_key_that_was_seen_revoked(keys: Keys) -> None:
     keys.now += KEPT_S
     assert callers.find(key) is None
     keys.reachable = False
+    keys.now += REFUSED_S
     with pytest.raises(ProblemError):
         callers.find(key)
 
@@ -348,12 +348,29 @@ def test_what_does_not_read_as_a_key_is_not_looked_up_even_while_the_database_is
     assert keys.asked == []
 
 
+def test_a_wrong_key_is_not_looked_up_again_for_a_moment(keys: Keys) -> None:
+    wrong = "ac_00000000_" + "0" * 64
+    callers = _callers(keys)
+    found = [callers.find(wrong), callers.find(wrong)]
+    assert (found, len(keys.asked), callers.refused(wrong)) == ([None, None], 1, True)
+    keys.now += REFUSED_S
+    assert (callers.refused(wrong), callers.find(wrong), len(keys.asked)) == (False, None, 2)
+
+
+def test_memory_holds_no_more_wrong_keys_than_it_may(keys: Keys) -> None:
+    callers = _callers(keys)
+    wrong = [f"ac_{number:08x}_" + "0" * 64 for number in range(MOST_KEPT + 1)]
+    for each in wrong:
+        callers.find(each)
+    assert (callers.refused(wrong[0]), callers.refused(wrong[1]), callers.refused(wrong[-1])) == (False, True, True)
+
+
 def test_a_caller_is_told_that_keys_cannot_be_checked_and_when_to_ask_again(keys: Keys) -> None:
     async def hello(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(Request(scope).state.caller.name)(scope, receive, send)
 
     async def ask(key: str) -> httpx.Response:
-        transport = httpx.ASGITransport(Authentication(hello, keys.engine))
+        transport = httpx.ASGITransport(ErrorHandling(Authentication(hello, keys.engine)))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.get("/v1/model", headers={"X-API-Key": key})
 
@@ -362,4 +379,4 @@ def test_a_caller_is_told_that_keys_cannot_be_checked_and_when_to_ask_again(keys
     keys.reachable = False
     answer = asyncio.run(ask(key))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json()["type"] == "urn:aftercast:problem:keys-unavailable"
+    assert answer.json()["type"] == "/problems/keys-unavailable"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import httpx
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.forecast_store import stored_scores
-from aftercast.models.words.answers import answer
+from aftercast.models.scoring.forecast_store import stored_forecasts
+from aftercast.models.words.answers import Score, answer
 
 
 def test_every_customer_has_the_probability_of_the_batch(client: httpx.Client, fleet_workspace: Workspace) -> None:
-    scored, scores = stored_scores(fleet_workspace.database, "churn", None)
+    scored, found = stored_forecasts(fleet_workspace.database, "churn", None)
+    scores = cast("list[Score]", found)
     body = {"customers": [{"customer_id": score.entity_id} for score in scores], "horizon": "30d"}
     answered = client.post("/v1/churn-risk", json=body).json()
     expected = {score.entity_id: answer(score, "30d").probability for score in scores}
@@ -22,7 +25,7 @@ def test_every_customer_has_the_probability_of_the_batch(client: httpx.Client, f
 
 
 def test_an_unknown_customer_has_an_error_of_its_own(client: httpx.Client, fleet_workspace: Workspace) -> None:
-    _, scores = stored_scores(fleet_workspace.database, "churn", None)
+    _, scores = stored_forecasts(fleet_workspace.database, "churn", None)
     body = {"customers": [{"customer_id": "nobody"}, {"customer_id": scores[0].entity_id}]}
     first, second = client.post("/v1/churn-risk", json=body).json()["results"]
     assert (first["customer_id"], first["error"]["code"]) == ("nobody", "unknown_customer")
@@ -32,7 +35,7 @@ def test_an_unknown_customer_has_an_error_of_its_own(client: httpx.Client, fleet
 def test_a_customer_who_left_has_no_probability_and_the_reason(
     client: httpx.Client, fleet_workspace: Workspace
 ) -> None:
-    scored, _ = stored_scores(fleet_workspace.database, "churn", None)
+    scored, _ = stored_forecasts(fleet_workspace.database, "churn", None)
     customers = fleet_workspace.store.read("customers", known_at=scored.cutoff)
     customers = customers.drop_duplicates("customer_id", keep="last")
     left = customers.loc[customers["left_at"] <= scored.cutoff, "customer_id"]

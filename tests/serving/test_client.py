@@ -58,7 +58,8 @@ def test_a_device_brings_its_records(asking: Client, device_id: str, fleet_works
 
 def test_every_question_has_its_call(asking: Client, device_id: str, fleet_workspace: Workspace) -> None:
     assert asking.device(device_id).device_id == device_id
-    assert asking.risk_list(top=3).rows[0].rank == 1
+    made = asking.make_risk_list(top=3)
+    assert asking.risk_list(made.list_id, limit=2, cursor="1").rows == made.rows[1:]
     assert asking.model().models[0].model.name == "failure"
     assert asking.readiness().status == "ready"
     customers = load_snapshot(snapshot_path(fleet_workspace.folder, "churn")).ids
@@ -93,7 +94,8 @@ def test_records_are_sent_once_however_often_they_are_tried(own_fleet: Workspace
         records = [{"device_id": "x", "event_time": "2025-01-01T00:00:00Z", "code": "E"}]
         first = client.send_records("faults", records, idempotency_key="mine")
         again = client.send_records("faults", records, idempotency_key="mine")
-    assert (first.batch_id, again.repeated) == (again.batch_id, True)
+        state = client.batch(first.batch_id).state
+    assert (first.batch_id, again.repeated, state) == (again.batch_id, True, "waiting")
     assert count_waiting(own_fleet.database).batches == 1
 
 
@@ -140,6 +142,15 @@ def test_a_busy_service_is_asked_again_after_the_pause_it_names() -> None:
     assert len(asked) == 3
 
 
+def test_what_took_too_long_is_not_asked_again() -> None:
+    problem = b'{"type": "/problems/took-too-long", "title": "t", "status": 503, "detail": "d"}'
+    with saying(http("503 Busy", problem, "Retry-After: 0\r\n")) as (url, asked), Client(url, "k") as client:
+        with pytest.raises(ServiceError) as caught:
+            client.model()
+        assert caught.value.status == 503
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("status", ["502 Bad Gateway", "200 OK"])
 @pytest.mark.parametrize("call", [Client.readiness, Client.model])
 def test_a_page_of_a_proxy_is_told_with_its_status(call: Callable[[Client], object], status: str) -> None:
@@ -177,7 +188,7 @@ OFTEN = {"device_id": "x", "event_time": "2025-01-01T00:00:00Z"}
     ("call", "named"),
     [
         (lambda client: client.failure_risk(["D1"], horizon="7"), "horizon"),
-        (lambda client: client.failure_risk(["D1"], as_of=NAIVE), "as_of: .*timezone"),
+        (lambda client: client.make_risk_list(cutoff=NAIVE), "cutoff: .*timezone"),
         (lambda client: client.failure_risk(["D1"], drivers=99), "drivers: .*20"),
         (lambda client: client.failure_risk([""]), "device_id"),
         (lambda client: client.failure_risk([]), "devices: .*at least 1"),

@@ -45,5 +45,5 @@ def test_a_retired_device_is_described_and_its_risk_has_a_reason(
 
 def test_an_unknown_device_is_not_found(client: httpx.Client) -> None:
     refused = client.get("/v1/devices/no-such-device")
-    assert (refused.status_code, refused.json()["type"]) == (404, "urn:aftercast:problem:not-found")
+    assert (refused.status_code, refused.json()["type"]) == (404, "/problems/not-found")
     assert "no-such-device" not in refused.text

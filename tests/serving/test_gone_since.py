@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.snapshot import Snapshot, gone_since, snapshot_path, why_not
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.models.words.explanation import explain_device
+from aftercast.models.words.explanation import explain
 from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import NotFoundError
 from aftercast.pipelines.drain import run_drain
@@ -68,7 +67,7 @@ def test_a_drained_retirement_is_the_reason_over_http_and_in_explain(
     assert (result["reason"], profile["risk"]["reason"]) == (reason, reason)
     assert pd.Timestamp(result["cutoff"]) == cutoff + 3 * HOUR
     with pytest.raises(NotFoundError, match=reason):
-        explain_device(own_fleet, retired)
+        explain(own_fleet, "failure", retired)
 
 
 def test_a_customer_whose_leaving_was_drained_is_said_to_have_left(
@@ -86,7 +85,7 @@ def test_a_device_that_retired_since_is_explained_as_of_a_cutoff_when_it_was_in_
     own_fleet: Workspace, retired: str
 ) -> None:
     cutoff = _rows(own_fleet, "failure").cutoff
-    found = explain_device(own_fleet, retired, cutoff=cutoff, components=1, cases=0)
+    found = explain(own_fleet, "failure", retired, cutoff=cutoff, components=1, cases=0)
     assert (found.answer.cutoff, found.answer.probability is not None) == (cutoff, True)
 
 

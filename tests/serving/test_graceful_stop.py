@@ -28,6 +28,7 @@ from aftercast.operations.audit import newest_entries, verify
 from aftercast.operations.database.keys import create_key
 
 PATIENCE_S = 60.0
+ENDING = [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)]
 
 
 @contextmanager
@@ -98,11 +99,11 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     assert told["results"][0]["device_id"] == device_id
     assert ended in {0, -signal.SIGTERM}
     (newest,) = newest_entries(own_fleet.path("audit"), 1)
-    assert newest["content"]["records"][0]["probability"] == told["results"][0]["probability"]
+    assert newest["content"]["answers"][0]["probability"] == told["results"][0]["probability"]
     assert verify(own_fleet.path("audit"), own_fleet.database).whole
 
 
-@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
     options: tuple[str, ...], own_fleet: Workspace
 ) -> None:
@@ -116,7 +117,7 @@ def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
     assert b"audit" in done.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_again(
     options: tuple[str, ...], own_fleet: Workspace
 ) -> None:
@@ -130,7 +131,7 @@ def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_
     assert b"tokens.algorithms" in done.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_service_whose_port_is_taken_ends_with_3(options: tuple[str, ...], own_fleet: Workspace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

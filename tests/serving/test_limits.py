@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import httpx
 import pytest
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.types import Message
 
-from aftercast.serving.errors import install
-from aftercast.serving.limits import BodyLimit, TimeLimit
+from aftercast.serving.error_handling import ErrorHandling, install
+from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
 
 LIMIT_BYTES = 1000
 
@@ -23,9 +25,13 @@ class Waiting:
     def __init__(self, *, within_s: float = 60.0, in_flight: int = 2, body_s: float = 60.0) -> None:
         self.begun = asyncio.Semaphore(0)
         self.go_on = asyncio.Event()
+        self.computed = threading.Event()
+        self.threads = CapacityLimiter(1)
         self.app = FastAPI(
             middleware=[
-                Middleware(TimeLimit, within_s=within_s, in_flight=in_flight),
+                Middleware(ErrorHandling),
+                Middleware(TimeLimit, within_s=within_s),
+                Middleware(InFlightLimit, most=in_flight),
                 Middleware(BodyLimit, limit=LIMIT_BYTES, within_s=body_s),
             ]
         )
@@ -36,6 +42,11 @@ class Waiting:
             self.begun.release()
             await self.go_on.wait()
             return {"waited": True}
+
+        @self.app.get("/compute")
+        async def compute() -> dict[str, bool]:
+            await to_thread.run_sync(self.computed.wait, limiter=self.threads)
+            return {"computed": True}
 
         @self.app.get("/ready")
         async def ready() -> dict[str, bool]:
@@ -50,7 +61,7 @@ class Waiting:
 
 
 def _said(answered: httpx.Response) -> tuple[int, str]:
-    return answered.status_code, answered.json()["type"].removeprefix("urn:aftercast:problem:")
+    return answered.status_code, answered.json()["type"].removeprefix("/problems/")
 
 
 def test_one_request_too_many_is_refused_at_once_and_those_before_it_are_answered() -> None:
@@ -73,13 +84,25 @@ def test_one_request_too_many_is_refused_at_once_and_those_before_it_are_answere
 
 def test_an_answer_that_takes_too_long_is_given_up_and_its_place_is_free_again() -> None:
     async def run() -> None:
-        waiting = Waiting(within_s=1.0, in_flight=1)
+        waiting = Waiting(within_s=0.05, in_flight=1)
         async with waiting.client() as client:
-            late = await client.get("/wait")
+            late = [await client.get("/wait") for _ in range(2)]
+        assert [_said(each) for each in late] == [(503, "took-too-long")] * 2
+
+    asyncio.run(run())
+
+
+def test_a_thread_that_goes_on_after_its_time_keeps_its_places() -> None:
+    async def run() -> None:
+        waiting = Waiting(within_s=0.05, in_flight=1)
+        async with waiting.client() as client:
+            late, refused = await client.get("/compute"), await client.get("/wait")
+            still = waiting.threads.borrowed_tokens
+            waiting.computed.set()
+            while waiting.threads.borrowed_tokens:
+                await asyncio.sleep(0)
             waiting.go_on.set()
-            after = await client.get("/wait")
-        assert _said(late) == (503, "took-too-long")
-        assert after.status_code == 200
+        assert (_said(late), _said(refused), still) == ((503, "took-too-long"), (503, "busy"), 1)
 
     asyncio.run(run())
 

@@ -48,7 +48,7 @@ def test_a_device_that_sends_what_is_stored_gets_the_answer_of_the_last_scoring(
     sent = _telemetry(fleet_workspace, device_id, 30, fleet.cutoff)
     assert len(sent) > 300
     plain = _ask(client, {"device_id": device_id})["results"]
-    again = _ask(client, {"device_id": device_id, "telemetry": sent}, as_of=fleet.cutoff.isoformat())["results"]
+    again = _ask(client, {"device_id": device_id, "telemetry": sent})["results"]
     assert again == plain
 
 
@@ -63,7 +63,7 @@ def test_a_device_that_is_not_imported_is_judged_by_what_it_sends(
         for table in ("telemetry", "faults", "failures", "repairs")
     }
     asked = {"device_id": "never imported", "facts": facts, **whole}
-    (copy,) = _ask(client, asked, as_of=fleet.cutoff.isoformat())["results"]
+    (copy,) = _ask(client, asked)["results"]
     (known,) = _ask(client, {"device_id": device_id})["results"]
     assert copy["refused_records"] == []
     assert (copy["evidence"], copy["missing_inputs"]) == (known["evidence"], known["missing_inputs"])
@@ -82,38 +82,6 @@ def test_newer_telemetry_moves_the_cutoff_to_when_it_became_known(
     assert pd.Timestamp(result["cutoff"]) == later
     assert pd.Timestamp(result["data_as_of"]) == later
     assert pd.Timestamp(result["until"]) == later + pd.Timedelta(days=7)
-
-
-def test_what_others_send_along_moves_no_other_devices_cutoff(
-    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
-) -> None:
-    """Nor what its cohort is: the other one is of the same model."""
-    own, other = (str(each) for each in fleet.ids[fleet.device_model == fleet.device_model[0]][:2])
-    rows = {}
-    for device_id, later in ((own, fleet.cutoff + HOUR), (other, fleet.cutoff + 120 * HOUR)):
-        last = _telemetry(fleet_workspace, own, 5, fleet.cutoff)[-1]
-        known = {"event_time": later.isoformat(), "available_at": later.isoformat()}
-        rows[device_id] = {"device_id": device_id, "telemetry": [{**last, **known}]}
-    alone = _ask(client, rows[own])["results"][0]
-    beside, moved = _ask(client, rows[own], rows[other])["results"]
-    assert beside == alone
-    assert _ask(client, rows[other], rows[own])["results"] == [moved, alone]
-    assert _ask(client, rows[other])["results"] == [moved]
-    assert pd.Timestamp(alone["cutoff"]) == fleet.cutoff + HOUR
-    assert pd.Timestamp(moved["cutoff"]) == fleet.cutoff + 120 * HOUR
-
-
-def test_readings_of_the_future_are_refused_and_a_device_of_the_future_is_not_in_the_field(
-    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
-) -> None:
-    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
-    sent = {"device_id": device_id, "telemetry": [{"event_time": "2099-01-01T00:00:00Z", sensor: 1.0}]}
-    new = {"device_id": "of tomorrow", "facts": {"device_model": "m", "installed_at": "2098-01-01T00:00:00Z"}}
-    result, newer = _ask(client, sent, new)["results"]
-    assert [each["reason"] for each in result["refused_records"]] == ["available_in_future"]
-    assert pd.Timestamp(result["cutoff"]) == fleet.cutoff
-    assert newer["probability"] is None
-    assert "not in the field" in newer["reason"]
 
 
 def test_cells_of_one_instant_count_together_in_any_order_and_contradictions_are_told(
@@ -161,18 +129,6 @@ def test_a_reading_that_contradicts_the_stored_one_is_told_and_the_stored_one_st
     (refused,) = told.pop("refused_records")
     assert (refused["reason"], refused["row"], refused["cell_only"]) == ("conflicting_duplicate", 0, False)
     assert told == {name: value for name, value in plain.items() if name != "refused_records"}
-
-
-def test_events_of_one_id_of_two_devices_do_not_touch_each_other(client: httpx.Client, fleet: Snapshot) -> None:
-    own, other = (str(each) for each in fleet.ids[:2])
-    at = (fleet.cutoff + HOUR).isoformat()
-    repairs = [
-        {"device_id": each, "repairs": [{"work_order_id": "W-1", "opened_at": at, "closed_at": at, **more}]}
-        for each, more in ((own, {"kind": "preventive"}), (other, {"kind": "corrective"}))
-    ]
-    alone = [_ask(client, each)["results"][0] for each in repairs]
-    assert [each["refused_records"] for each in alone] == [[], []]
-    assert _ask(client, *repairs)["results"] == alone
 
 
 def test_a_misspelt_field_is_told_once_and_the_rest_counts(client: httpx.Client, fleet: Snapshot) -> None:
@@ -258,60 +214,54 @@ def test_records_that_break_the_contract_are_refused_one_by_one_and_never_repeat
     assert result["probability"] is not None
 
 
-@pytest.mark.parametrize(("hours", "named"), [(-1, True), (1, False), (-24 * 60, False)])
-def test_impossible_values_are_named_where_they_lie_in_the_longest_window_before_as_of(
-    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, hours: int, named: bool
-) -> None:
-    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
-    row = {"event_time": (fleet.cutoff + hours * HOUR).isoformat(), sensor: 9.9e30}
-    asked = {"device_id": device_id, "telemetry": [row]}
-    (result,) = _ask(client, asked, as_of=fleet.cutoff.isoformat())["results"]
-    assert [each["reason"] for each in result["refused_records"]] == ["impossible_value"]
-    assert (sensor in result["out_of_range_inputs"]) == named
-
-
-def test_an_unknown_device_without_facts_has_an_error_and_the_others_their_answers(
-    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
-) -> None:
-    sensor, known = fleet_workspace.fleet.sensors[0].name, str(fleet.ids[0])
-    row = {"event_time": fleet.cutoff.isoformat(), sensor: 1.0}
-    answered = _ask(client, {"device_id": "nobody", "telemetry": [row]}, {"device_id": known})
-    assert [result["status"] for result in answered["results"]] == ["error", "answered"]
-    assert answered["results"][0]["error"]["code"] == "unknown_device"
-    assert answered["results"][1] == _ask(client, {"device_id": known})["results"][0]
-
-
-def test_an_instant_after_the_newest_record_is_refused(client: httpx.Client, fleet: Snapshot) -> None:
-    asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
-    late = (fleet.cutoff + pd.Timedelta(days=30)).isoformat()
-    refused = client.post("/v1/failure-risk", json={"devices": [asked], "as_of": late})
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:not-observed-yet")
-
-
-def test_a_device_with_records_may_occur_once(client: httpx.Client, fleet: Snapshot) -> None:
-    asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
-    refused = client.post("/v1/failure-risk", json={"devices": [asked, asked]})
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:aftercast:problem:device-twice")
-
-
 def test_more_records_than_the_service_reads_are_refused(client: httpx.Client, fleet_workspace: Workspace) -> None:
     most = fleet_workspace.settings.serving.max_records
     rows = [{"code": "E"}] * (most + 1)
     refused = client.post("/v1/failure-risk", json={"devices": [{"device_id": "D", "faults": rows}]})
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:aftercast:problem:too-many-records")
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-many-records")
+
+
+def test_readings_of_the_future_are_refused_and_a_device_of_the_future_is_not_in_the_field(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    sent = {"device_id": device_id, "telemetry": [{"event_time": "2099-01-01T00:00:00Z", sensor: 1.0}]}
+    new = {"device_id": "of tomorrow", "facts": {"device_model": "m", "installed_at": "2098-01-01T00:00:00Z"}}
+    (result,), (newer,) = _ask(client, sent)["results"], _ask(client, new)["results"]
+    assert [each["reason"] for each in result["refused_records"]] == ["available_in_future"]
+    assert pd.Timestamp(result["cutoff"]) == fleet.cutoff
+    assert newer["probability"] is None
+    assert "not in the field" in newer["reason"]
+
+
+@pytest.mark.parametrize(("hours", "named"), [(-1, True), (1, True), (-24 * 60, False)])
+def test_impossible_values_are_named_where_they_lie_after_the_start_of_the_longest_window(
+    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, hours: int, named: bool
+) -> None:
+    device_id, sensor = str(fleet.ids[0]), fleet_workspace.fleet.sensors[0].name
+    row = {"event_time": (fleet.cutoff + hours * HOUR).isoformat(), sensor: 9.9e30}
+    (result,) = _ask(client, {"device_id": device_id, "telemetry": [row]})["results"]
+    assert [each["reason"] for each in result["refused_records"]] == ["impossible_value"]
+    assert (sensor in result["out_of_range_inputs"]) == named
+
+
+def test_records_are_taken_in_a_call_about_one_device(client: httpx.Client, fleet: Snapshot) -> None:
+    asked = {"device_id": str(fleet.ids[0]), "faults": [{"event_time": fleet.cutoff.isoformat(), "code": "E"}]}
+    for devices in ([asked, {"device_id": str(fleet.ids[1])}], [asked, asked]):
+        refused = client.post("/v1/failure-risk", json={"devices": devices})
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/one-device-with-records")
+        assert "call of its own" in refused.json()["hint"]
+
+
+def test_an_unknown_device_without_facts_has_an_error(client: httpx.Client, fleet_workspace: Workspace) -> None:
+    row = {"event_time": "2025-05-01T00:00:00Z", fleet_workspace.fleet.sensors[0].name: 1.0}
+    (result,) = _ask(client, {"device_id": "nobody", "telemetry": [row]})["results"]
+    assert (result["status"], result["error"]["code"]) == ("error", "unknown_device")
 
 
 @pytest.mark.parametrize("written", ["{} ", "\n{}", "n/a"])
-def test_an_id_with_spaces_around_it_brings_nothing_for_the_device_without(
-    client: httpx.Client, fleet_workspace: Workspace, fleet: Snapshot, written: str
-) -> None:
-    """The checks trim ids: its records would count for a neighbour in the call."""
-    device_id = str(fleet.ids[0])
-    sent = _telemetry(fleet_workspace, device_id, 2, fleet.cutoff)[-1:]
-    later = {"event_time": (fleet.cutoff + HOUR).isoformat(), fleet_workspace.fleet.sensors[0].name: 1.0}
-    one = {"device_id": device_id, "telemetry": sent}
-    strange = {"device_id": written.format(device_id), "telemetry": [later], "facts": {"device_model": "x"}}
-    alone = _ask(client, one)["results"]
-    both = _ask(client, one, strange)["results"]
-    assert both[:1] == alone
-    assert both[1]["error"]["code"] == "unknown_device"
+def test_an_id_with_spaces_around_it_is_no_imported_device(client: httpx.Client, fleet: Snapshot, written: str) -> None:
+    """The checks trim ids: its records would count for the device without the spaces."""
+    asked = {"device_id": written.format(fleet.ids[0]), "facts": {"device_model": "x"}}
+    (result,) = _ask(client, asked)["results"]
+    assert result["error"]["code"] == "unknown_device"

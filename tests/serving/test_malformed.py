@@ -20,7 +20,7 @@ Listening = Callable[[Workspace], AbstractContextManager[str]]
 ClientOf = Callable[..., AbstractContextManager[httpx.Client]]
 
 MARK = "v3ry-pr1vate"
-RISK, CHURN, RECORDS = "/v1/failure-risk", "/v1/churn-risk", "/v1/records"
+RISK, CHURN, RECORDS, LISTS = "/v1/failure-risk", "/v1/churn-risk", "/v1/records", "/v1/risk-lists"
 WAYS = ("application/json", "application/json; charset=utf-8")
 """The first is read without the framework where it is plain, the second never is."""
 SENSOR = "vibration_mm_s"
@@ -92,13 +92,6 @@ NOT_AS_DESCRIBED: dict[str, tuple[bytes, str]] = {
     "digits that are not ascii": (_asked(about=', "horizon": "\u0667d"'), "body.horizon"),
     "no time at all": (_asked(about=', "horizon": "0.000d"'), "body.horizon"),
     "a line end in the horizon": (_asked(about=', "horizon": "7d\\n"'), "body.horizon"),
-    "seconds since 1970": (_asked(about=', "as_of": 1747900800'), "body.as_of"),
-    "seconds as text": (_asked(about=', "as_of": "1747900800"'), "body.as_of"),
-    "more seconds than there are": (_asked(about=', "as_of": 1e300'), "body.as_of"),
-    "a time without a zone": (_asked(about=', "as_of": "2025-05-01T00:00:00"'), "body.as_of"),
-    "a day that does not exist": (_asked(about=', "as_of": "2025-02-30T00:00:00Z"'), "body.as_of"),
-    "hour 24": (_asked(about=', "as_of": "2025-05-01T24:00:00Z"'), "body.as_of"),
-    "the year 10000": (_asked(about=', "as_of": "10000-01-01T00:00:00Z"'), "body.as_of"),
     "NaN of a sensor": (_sensor("NaN"), "body.devices.0.telemetry.0.*"),
     "1e400 of a sensor": (_sensor("1e400"), "body.devices.0.telemetry.0.*"),
     "a huge number of a sensor": (_sensor("9" * 400), "body.devices.0.telemetry.0.*"),
@@ -119,7 +112,7 @@ def _check_refused(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
-    assert problem["type"] == f"urn:aftercast:problem:{code}"
+    assert problem["type"] == f"/problems/{code}"
     assert problem["hint"]
     assert MARK not in answer.text
     assert "v3ry" not in answer.text
@@ -230,19 +223,8 @@ OUT_OF_REACH = ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31
 
 
 @pytest.mark.parametrize("moment", [*OUT_OF_REACH, "1600-01-01T00:00:00Z", "2200-01-01T00:00:00Z"])
-def test_an_instant_that_no_data_can_be_of_is_409_by_every_route(
-    client: httpx.Client, device_id: str, moment: str
-) -> None:
-    asked = {"device_id": device_id}
-    live = {**asked, "faults": [{"event_time": "2025-05-01T00:00:00Z", "code": "E"}]}
-    answers = [
-        client.post(RISK, json={"devices": [asked], "as_of": moment}),
-        client.post(RISK, json={"devices": [live], "as_of": moment}),
-        client.post(CHURN, json={"customers": [{"customer_id": "x"}], "as_of": moment}),
-        client.get("/v1/risk-list", params={"cutoff": moment}),
-    ]
-    for answer in answers:
-        _check_refused(answer, 409, "not-observed-yet")
+def test_there_is_no_list_of_an_instant_that_no_data_can_be_of(client: httpx.Client, moment: str) -> None:
+    _check_refused(client.post(LISTS, json={"cutoff": moment}), 404, "not-found")
 
 
 @pytest.mark.parametrize(
@@ -259,31 +241,53 @@ def test_an_id_of_no_length_or_too_great_a_one_is_422(client: httpx.Client, path
 
 
 @pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ('"top": 0', "top"),
+        ('"top": null', "top"),
+        ('"top": 1.5', "top"),
+        ('"top": NaN', "top"),
+        ('"top": "7"', "top"),
+        (f'"top": {"9" * 4000}', "top"),
+        (f'"kind": "{MARK}"', "kind"),
+        ('"horizon": ""', "horizon"),
+        ('"horizon": "7d\\u0000"', "horizon"),
+        ('"horizon": "\u0667d"', "horizon"),
+        (f'"horizon": "{MARK}"', "horizon"),
+        ('"cutoff": ""', "cutoff"),
+        ('"cutoff": 1', "cutoff"),
+        ('"cutoff": 1e300', "cutoff"),
+        ('"cutoff": "1747900800"', "cutoff"),
+        ('"cutoff": "2025-05-30"', "cutoff"),
+        ('"cutoff": "2025-05-30T00:00:00"', "cutoff"),
+        ('"cutoff": "2025-02-30T00:00:00Z"', "cutoff"),
+        ('"cutoff": "2025-05-01T24:00:00Z"', "cutoff"),
+        ('"cutoff": "10000-01-01T00:00:00Z"', "cutoff"),
+        (f'"cutoff": "{MARK}"', "cutoff"),
+    ],
+)
+def test_an_odd_question_for_a_list_is_422_and_named_by_place(client: httpx.Client, body: str, place: str) -> None:
+    answer = client.post(LISTS, content=f"{{{body}}}".encode(), headers={"Content-Type": "application/json"})
+    problem = _check_refused(answer, 422, "invalid-request")
+    assert [found["location"] for found in problem["errors"]] == [f"body.{place}"]
+
+
+@pytest.mark.parametrize(
     ("query", "place"),
     [
-        ("top=0", "top"),
-        ("top=", "top"),
-        ("top=1e3", "top"),
-        ("top=%D9%A7", "top"),
-        ("top=NaN", "top"),
-        (f"top={'9' * 5000}", "top"),
+        ("limit=0", "limit"),
+        ("limit=", "limit"),
+        ("limit=1e3", "limit"),
+        ("limit=%D9%A7", "limit"),
+        (f"limit={'9' * 5000}", "limit"),
+        ("cursor=-1", "cursor"),
+        ("cursor=%D9%A7", "cursor"),
+        (f"cursor={MARK}", "cursor"),
         (f"format={MARK}", "format"),
-        ("horizon=", "horizon"),
-        ("horizon=%00", "horizon"),
-        ("horizon=7d%00", "horizon"),
-        ("horizon=%D9%A7d", "horizon"),
-        ("horizon=%FF", "horizon"),
-        (f"horizon={MARK}", "horizon"),
-        ("cutoff=", "cutoff"),
-        ("cutoff=1", "cutoff"),
-        ("cutoff=1747900800", "cutoff"),
-        ("cutoff=2025-05-30", "cutoff"),
-        ("cutoff=2025-05-30T00:00:00", "cutoff"),
-        (f"cutoff={MARK}", "cutoff"),
     ],
 )
 def test_an_odd_query_is_422_and_named_by_place(client: httpx.Client, query: str, place: str) -> None:
-    problem = _check_refused(client.get(f"/v1/risk-list?{query}"), 422, "invalid-request")
+    problem = _check_refused(client.get(f"{LISTS}/5d1f0a9be77c4e21?{query}"), 422, "invalid-request")
     assert [found["location"] for found in problem["errors"]] == [f"query.{place}"]
 
 

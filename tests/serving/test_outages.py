@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.fallback import find_last_good
 from aftercast.models.registry.versions import CHAMPION, Version, client, load_champion, model_name, promote
 from aftercast.models.scoring.snapshot import snapshot_path
@@ -109,7 +110,7 @@ def test_without_a_model_of_before_a_service_without_its_registry_is_not_ready(
     with listening(without) as url, client_of(url, without, "predict") as asking:
         assert asking.get("/ready").status_code == 503
         asked = asking.post("/v1/failure-risk", json={"devices": [{"device_id": _device(own_fleet)}]})
-    assert (asked.status_code, asked.json()["type"]) == (503, "urn:aftercast:problem:no-model")
+    assert (asked.status_code, asked.json()["type"]) == (503, "/problems/no-model")
 
 
 def test_a_registry_that_vanishes_leaves_the_model_and_its_return_ends_the_notice(
@@ -149,7 +150,7 @@ def test_a_champion_that_does_not_fit_the_scored_rows_waits_while_the_one_before
 
     with listening(own_fleet) as url, client_of(url, own_fleet, "predict") as asking:
         before = _ask(asking, own_fleet)
-        promote(own_fleet, register_changed(own_fleet, on_other_features), better_than_base=True)
+        promote(own_fleet, register_changed(own_fleet, on_other_features), Gate(passed=True, why="asked for."))
         told = _ready_when(asking, lambda found: found["models"]["failure"]["notice"] is not None)
         after = _ask(asking, own_fleet)
     assert (told.status_code, told.json()["models"]["failure"]["version"]) == (200, before["model"]["version"])
@@ -228,17 +229,17 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
         before = _ask(asking, fleet)
         on_postgres.go_away()
         meanwhile = _ask(asking, fleet)
-        listed = asking.get("/v1/risk-list")
+        listed = asking.post("/v1/risk-lists", json={})
         record = {"device_id": _device(fleet), "event_time": "2025-01-01T00:00:00Z", "code": "E1"}
         brought = asking.post("/v1/records", json={"table": "faults", "records": [record]})
         told = _ready_when(asking, lambda found: found["database"] == "away")
         figures = asking.get("/metrics")
         on_postgres.come_back()
         back = _ready_when(asking, lambda found: found["database"] == "reachable")
-        after = asking.get("/v1/risk-list")
+        after = asking.post("/v1/risk-lists", json={})
     assert meanwhile == before
-    assert (listed.status_code, listed.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
-    assert (brought.status_code, brought.json()["type"]) == (503, "urn:aftercast:problem:database-unavailable")
+    assert (listed.status_code, listed.json()["type"]) == (503, "/problems/database-unavailable")
+    assert (brought.status_code, brought.json()["type"]) == (503, "/problems/database-unavailable")
     assert "nothing was taken" in brought.json()["detail"]
     assert (told.status_code, told.json()["database"]) == (200, "away")
     assert "aftercast_database_up 0.0" in figures.text.splitlines()
@@ -294,7 +295,7 @@ def test_a_service_started_without_its_database_is_ready_but_can_check_no_key(
         answered = _until_taken(url, asking)
     again.database.dispose()
     assert (ready.status_code, ready.json()["database"], ready.json()["data_as_of"]) == (200, "away", None)
-    assert (refused.status_code, refused.json()["type"]) == (503, "urn:aftercast:problem:keys-unavailable")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/keys-unavailable")
     assert answered.status_code == 200
 
 

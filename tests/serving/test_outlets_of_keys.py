@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
+from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.importer import ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.lists.risk_list import make_list
 from aftercast.operations.database.keys import create_key
@@ -80,7 +83,7 @@ def test_the_risk_list_has_the_devices_of_the_outlets_alone(
     url: str, fleet_workspace: Workspace, outlet_of: dict[str, str], north: str
 ) -> None:
     with _client(url, fleet_workspace, north) as client:
-        listed = client.get("/v1/risk-list", params={"horizon": "7d", "top": 1000}).json()["rows"]
+        listed = client.post("/v1/risk-lists", json={"horizon": "7d", "top": 1000}).json()["rows"]
     assert {row["device_id"] for row in listed} == {each for each, outlet in outlet_of.items() if outlet == north}
 
 
@@ -98,3 +101,50 @@ def test_a_key_of_an_outlet_that_does_not_exist_sees_nothing(
     with _client(url, fleet_workspace, "no such outlet") as client:
         fates = _fates(client, list(outlet_of))
     assert {status for status, _ in fates.values()} == {"error"}
+
+
+def test_a_list_is_read_by_those_who_see_its_outlets(url: str, fleet_workspace: Workspace, north: str) -> None:
+    with (
+        _client(url, fleet_workspace) as everyone,
+        _client(url, fleet_workspace, north) as northern,
+        _client(url, fleet_workspace, "no such outlet") as other,
+    ):
+        theirs = northern.post("/v1/risk-lists", json={}).headers["Location"]
+        whole = everyone.post("/v1/risk-lists", json={}).headers["Location"]
+        read = [client.get(theirs).status_code for client in (everyone, northern, other)]
+        assert (read, northern.get(whole).status_code) == ([200, 200, 404], 404)
+
+
+def test_a_device_that_an_import_moved_is_gone_from_the_old_outlet_at_once(
+    own_fleet: Workspace, listening: Listening, outlet_of: dict[str, str], north: str
+) -> None:
+    """No scoring came between: rows and stored risks are those of before."""
+    device_id = next(each for each, outlet in outlet_of.items() if outlet == north)
+    south = next(outlet for outlet in outlet_of.values() if outlet != north)
+    asked = {"devices": [{"device_id": device_id}]}
+    with (
+        listening(own_fleet) as address,
+        _client(address, own_fleet, north) as northern,
+        _client(address, own_fleet, south) as southern,
+    ):
+        made = northern.post("/v1/risk-lists", json={"top": 1000})
+        assert device_id in {row["device_id"] for row in made.json()["rows"]}
+        facts = own_fleet.store.read("devices", device_ids=[device_id]).tail(1)
+        moved = facts.assign(outlet_id=south, available_at=facts["available_at"] + pd.Timedelta(hours=1))
+        ingest(own_fleet.store, [Batch("devices", moved, "moved.csv")], own_fleet.fleet, origin="moved")
+        statuses = [
+            client.post("/v1/failure-risk", json=asked).json()["results"][0]["status"]
+            for client in (northern, southern)
+        ]
+        lists = [
+            made.headers["Location"],
+            northern.post("/v1/risk-lists", json={"top": 1000}).headers["Location"],
+            southern.post("/v1/risk-lists", json={"top": 1000}).headers["Location"],
+        ]
+        readers = (northern, northern, southern)
+        seen = [
+            device_id in {row["device_id"] for row in client.get(path).json()["rows"]}
+            for client, path in zip(readers, lists, strict=True)
+        ]
+    assert statuses == ["error", "answered"]
+    assert seen == [False, False, True]

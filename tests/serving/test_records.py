@@ -25,6 +25,9 @@ from aftercast.operations.database.inbox import INBOX, InboxBatch, count_waiting
 from aftercast.pipelines import online
 from aftercast.pipelines.drain import MOST_TOLD, run_drain
 from aftercast.pipelines.score import run_score
+from aftercast.serving.errors import ProblemError
+from aftercast.serving.intake import take_records
+from aftercast.serving.principals import Caller
 
 HOUR = pd.Timedelta(hours=1)
 Listening = Callable[[Workspace], AbstractContextManager[str]]
@@ -247,8 +250,63 @@ def test_the_same_idempotency_key_adds_nothing_and_other_records_under_it_are_re
     assert (first["repeated"], again["repeated"]) == (False, True)
     assert first["batch_id"] == again["batch_id"]
     other = _send(sending, "telemetry", [{**reading, "event_time": "2025-01-01T00:00:00Z"}], **{"Idempotency-Key": "k"})
-    assert (other.status_code, other.json()["type"]) == (409, "urn:aftercast:problem:idempotency-key-reused")
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/idempotency-key-reused")
     assert count_waiting(own_fleet.database).batches == 1
+
+
+def test_a_request_sent_again_gets_its_first_result_although_the_clock_and_the_store_went_on(
+    sending: httpx.Client, own_fleet: Workspace
+) -> None:
+    """A device was unknown and an instant lay in the future when the request first came."""
+    at = _until(own_fleet) + HOUR
+    records = [_reading(own_fleet, "brand-new", at), _reading(own_fleet, "brand-new", at + 400 * 24 * HOUR)]
+    records[1]["available_at"] = (pd.Timestamp.now("UTC") + pd.Timedelta(days=400)).isoformat()
+    first = _send(sending, "telemetry", records, **{"Idempotency-Key": "k"}).json()
+    assert (first["received"], [each["reason"] for each in first["wrong"]]) == (
+        1,
+        ["unknown_device", "available_in_future"],
+    )
+    known = (at - 2 * HOUR).isoformat()
+    _send(
+        sending,
+        "devices",
+        [{"device_id": "brand-new", "device_model": "x", "installed_at": known, "available_at": known}],
+    )
+    run_drain(own_fleet)
+    again = _send(sending, "telemetry", records, **{"Idempotency-Key": "k"}).json()
+    assert again == {**first, "repeated": True}
+
+
+def test_the_state_of_a_batch_can_be_asked_by_who_sent_it(
+    sending: httpx.Client, own_fleet: Workspace, client_of: Callable[..., httpx.Client]
+) -> None:
+    good = _reading(own_fleet, str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0]), _until(own_fleet))
+    taken = _send(sending, "telemetry", [good, {**good, "device_id": "nobody"}]).json()
+    path = f"/v1/records/{taken['batch_id']}"
+    waiting = sending.get(path).json()
+    assert (waiting["state"], waiting["received"], waiting["drained_at"]) == ("waiting", 2, None)
+    assert [each["reason"] for each in waiting["wrong"]] == ["unknown_device"]
+    run_drain(own_fleet)
+    stored = sending.get(path).json()
+    assert stored["state"] == "stored"
+    assert pd.Timestamp(stored["drained_at"]) >= pd.Timestamp(stored["received_at"])
+    with client_of(str(sending.base_url), own_fleet, "ingest") as other:
+        assert [other.get(each).status_code for each in (path, "/v1/records/nothing")] == [404, 404]
+
+
+def test_a_batch_that_the_drain_could_not_read_is_refused(sending: httpx.Client, own_fleet: Workspace) -> None:
+    batch_id = _send(sending, "telemetry", [{"colour": "red"}]).json()["batch_id"]
+    run_drain(own_fleet)
+    assert sending.get(f"/v1/records/{batch_id}").json()["state"] == "refused"
+
+
+def test_a_caller_limited_to_outlets_sends_nothing(own_fleet: Workspace) -> None:
+    """Keys of this kind are refused when they are made; a token, or an admin's key, may come with outlets."""
+    caller = Caller("token:a", "a", ("ingest",), frozenset({"N1"}), None, "token")
+    with pytest.raises(ProblemError, match="limited to outlets") as refused:
+        take_records(own_fleet, "faults", [{"code": "E"}], caller)
+    assert refused.value.status == 403
+    assert count_waiting(own_fleet.database).batches == 0
 
 
 def test_a_drain_that_died_before_it_was_recorded_stores_nothing_twice(
@@ -295,7 +353,7 @@ def test_records_of_the_future_and_times_without_a_zone_are_not_taken(
     assert [each["reason"] for each in answered.json()["wrong"]] == ["available_in_future"]
     assert answered.json()["received"] == 1
     naive = _send(sending, "telemetry", [{**good, "event_time": "2025-01-01T00:00"}])
-    assert (naive.status_code, naive.json()["type"]) == (409, "urn:aftercast:problem:nothing-readable")
+    assert (naive.status_code, naive.json()["type"]) == (409, "/problems/nothing-readable")
     assert count_waiting(own_fleet.database).rows == 1
 
 
@@ -346,8 +404,6 @@ def test_an_attribute_that_no_import_brought_is_left_out_and_told_and_scoring_go
     assert stored["firmware"].iloc[-1] == "9.9"
     assert "colour" not in stored.columns
     run_score(own_fleet)
-    as_of = {"devices": [{"device_id": str(row["device_id"])}], "as_of": _until(own_fleet).isoformat()}
-    assert sending.post("/v1/failure-risk", json=as_of).status_code == 200
 
 
 def test_a_key_without_the_scope_brings_nothing(client_of: Any, own_fleet: Workspace, listening: Listening) -> None:

@@ -25,7 +25,7 @@ from aftercast.operations.database.keys import create_key
 PATIENCE_S = 60.0
 MARK = "v3rypr1vate"
 JSON = {"Content-Type": "application/json"}
-RISKS, RECORDS, LIST = "/v1/failure-risk", "/v1/records", "/v1/risk-list"
+RISKS, RECORDS, LIST = "/v1/failure-risk", "/v1/records", "/v1/risk-lists"
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ REFUSED = {
     "unknown device": Sent(404, "GET", f"/v1/devices/{MARK}?q={MARK}"),
     "path with a line break": Sent(404, "GET", f"/v1/devices/%0D%0A{MARK}"),
     "wrong method": Sent(405, "DELETE", f"{RISKS}?q={MARK}"),
-    "query that is wrong": Sent(422, "GET", f"{LIST}?top={MARK}&horizon={MARK}&cutoff={MARK}&format={MARK}"),
+    "query that is wrong": Sent(422, "GET", f"{LIST}/5d1f0a9b?limit={MARK}&cursor={MARK}&format={MARK}"),
     "broken JSON": Sent(422, "POST", RISKS, JSON, b'{"devices": [' + MARK.encode()),
     "no UTF-8": Sent(400, "POST", RISKS, JSON, b'{"devices": "\xff' + MARK.encode() + b'"}'),
     "field of another type": post(422, RISKS, {"devices": [{"device_id": {MARK: MARK}}]}),
     "field of an unknown name": post(422, RISKS, {"devices": [{"device_id": "D1", MARK: MARK}]}),
-    "time that is none": post(422, RISKS, {"devices": [{"device_id": "D1"}], "as_of": MARK}),
+    "time that is none": post(422, LIST, {"cutoff": MARK}),
     "horizon that is none": post(422, RISKS, {"devices": [{"device_id": "D1"}], "horizon": MARK}),
     "facts that are none": post(422, RISKS, {"devices": [{"device_id": "D1", "facts": [MARK]}]}),
     "table that is none": post(422, RECORDS, {"table": MARK, "records": [{MARK: MARK}]}),

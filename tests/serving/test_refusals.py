@@ -17,7 +17,8 @@ import pytest
 
 from aftercast.data.workspace import Workspace
 from aftercast.operations.database.keys import create_key
-from aftercast.serving.refusals import NOTHING_READABLE, REFUSALS
+from aftercast.serving.problems import NOTHING_READABLE
+from aftercast.serving.refusals import REFUSALS
 from aftercast.serving.wire.problem import Problem
 
 RISK = "/v1/failure-risk"
@@ -39,6 +40,11 @@ def strict(bare_workspace: Workspace, listening: Listening) -> Iterator[tuple[st
     workspace.database.dispose()
 
 
+def shown(status: int) -> Problem:
+    """Return the example of a status."""
+    return REFUSALS[status][1].shown(None)
+
+
 def check(answer: Any, example: Problem) -> None:
     """Numbers, names in quotes and ids are those of the occasion; all else is the same."""
 
@@ -52,31 +58,32 @@ def check(answer: Any, example: Problem) -> None:
 
 
 def test_every_example_of_a_body_that_is_wrong_is_what_is_sent(bare_client: httpx.Client) -> None:
-    check(bare_client.post(RISK, content=b'{"devices": "\xff"}', headers=JSON).json(), REFUSALS[400].example)
-    check(bare_client.post(RISK, json={"devices": [{}]}).json(), REFUSALS[422].example)
-    check(bare_client.post(RISK, json=ONE).json(), REFUSALS[503].example)
+    check(bare_client.post(RISK, content=b'{"devices": "\xff"}', headers=JSON).json(), shown(400))
+    check(bare_client.post(RISK, content=b"{}", headers={"Content-Type": "text/plain"}).json(), shown(415))
+    check(bare_client.post(RISK, json={"devices": [{}]}).json(), shown(422))
+    check(bare_client.post(RISK, json=ONE).json(), shown(503))
     unreadable = {"table": "telemetry", "records": [{"device_id": 1}]}
-    check(bare_client.post("/v1/records", json=unreadable).json(), NOTHING_READABLE)
+    check(bare_client.post("/v1/records", json=unreadable).json(), NOTHING_READABLE.shown(None))
 
 
 def test_every_example_of_what_a_key_may_not_is_what_is_sent(
     bare_workspace: Workspace, bare_url: str, stranger: httpx.Client, client_of: ClientOf
 ) -> None:
-    check(stranger.post(RISK, json=ONE).json(), REFUSALS[401].example)
+    check(stranger.post(RISK, json=ONE).json(), shown(401))
     with client_of(bare_url, bare_workspace, "metrics") as other:
-        check(other.post(RISK, json=ONE).json(), REFUSALS[403].example)
+        check(other.post(RISK, json=ONE).json(), shown(403))
 
 
 def test_every_example_of_what_is_not_there_is_what_is_sent(client: httpx.Client) -> None:
-    check(client.get("/v1/devices/nobody").json(), REFUSALS[404].example)
-    check(client.post(RISK, json=ONE | {"horizon": "9000d"}).json(), REFUSALS[409].example)
+    check(client.get("/v1/devices/nobody").json(), shown(404))
+    check(client.post(RISK, json=ONE | {"horizon": "9000d"}).json(), shown(409))
 
 
 def test_every_example_of_a_limit_is_what_is_sent(strict: tuple[str, str]) -> None:
     url, key = strict
     with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60) as asking:
-        check(asking.post(RISK, content=b" " * 1001).json(), REFUSALS[413].example)
-        check(asking.post(RISK, json=ONE).json(), REFUSALS[429].example)
+        check(asking.post(RISK, content=b" " * 1001).json(), shown(413))
+        check(asking.post(RISK, json=ONE).json(), shown(429))
 
 
 def test_the_example_of_a_slow_body_is_what_is_sent(bare_workspace: Workspace, strict: tuple[str, str]) -> None:
@@ -87,4 +94,5 @@ def test_the_example_of_a_slow_body_is_what_is_sent(bare_workspace: Workspace, s
         line.sendall(head.encode() + b"{")
         answer = HTTPResponse(line)
         answer.begin()
-        check(json.loads(answer.read()), REFUSALS[408].example)
+        check(json.loads(answer.read()), shown(408))
+        assert (answer.getheader("Connection"), line.recv(1)) == ("close", b"")

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from aftercast.models.words.answers import Answer, Driver, not_judged
-from aftercast.serving.serialization import Unanswered, fragment, whole_answer
+from aftercast.serving.absent import Unanswered
+from aftercast.serving.serialization import fragment, whole_answer
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 LOADED: Any = SimpleNamespace(kind="failure", version="3", run_id="r")

@@ -11,9 +11,9 @@ import httpx
 import pandas as pd
 import pytest
 
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
+from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import CHAMPION, client, load_champion, model_name, promote, register
 from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
@@ -63,8 +63,9 @@ def test_newly_scored_rows_are_taken_up(asking: httpx.Client, own_fleet: Workspa
 def test_a_newly_promoted_champion_answers(asking: httpx.Client, own_fleet: Workspace) -> None:
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
     before = _ask(asking, device_id)
-    second = register(own_fleet, "failure", load_champion(own_fleet, "failure").run_id, key="second")
-    promote(own_fleet, second, better_than_base=True)
+    first = load_champion(own_fleet, "failure")
+    second = register(own_fleet, "failure", first.run_id, "second", first.metadata.until)
+    promote(own_fleet, second, Gate(passed=True, why="asked for."))
     after = _ask_until(asking, device_id, lambda found: found["model"]["version"] == second.version)
     assert before["model"]["version"] != second.version
     assert after["model"]["version"] == second.version

@@ -25,14 +25,14 @@ from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.database.keys import create_key
 from aftercast.operations.log_format import JsonLines, told
 from aftercast.serving.access_log import RequestLog
-from aftercast.serving.metrics.counting import Counting
+from aftercast.serving.metrics.requests import RequestMetrics
 
 PATIENCE_S = 60.0
 
 
 def _app() -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.add_middleware(RequestLog, counting=Counting())
+    app.add_middleware(RequestLog, metrics=RequestMetrics(None))
 
     @app.get("/things/{thing_id}")
     def thing(thing_id: str) -> dict[str, str]:

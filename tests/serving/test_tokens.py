@@ -379,7 +379,7 @@ def test_a_service_with_an_issuer_takes_its_tokens(
     with listening(workspace) as url:
         opened = [_get(url, _signed(scope=scope)).status_code for scope in ("predict", "")]
         refused = [_get(url, REFUSED[what]()).status_code for what in ("expired", "unsigned", "public key as secret")]
-        unscoped = _get(url, _signed(), "/v1/risk-list")
+        unscoped = _get(url, _signed(), "/v1/risk-lists/1")
         issuer.go_away()
         kept = _get(url, _signed(sub="berta")).status_code
     workspace.database.dispose()
@@ -397,9 +397,9 @@ def test_a_service_whose_issuer_is_away_says_so(
     with listening(workspace) as url:
         answer = _get(url, _signed())
     workspace.database.dispose()
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:aftercast:problem:tokens-unavailable")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/tokens-unavailable")
 
 
 def test_a_service_without_an_issuer_refuses_every_token(bare_url: str) -> None:
     answer = _get(bare_url, _signed(scope="admin"))
-    assert (answer.status_code, answer.json()["type"]) == (401, "urn:aftercast:problem:unauthenticated")
+    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")

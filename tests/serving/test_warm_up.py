@@ -13,7 +13,7 @@ import pytest
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.models.scoring.what_if import live_rows
+from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.operations.environment import quiet_libraries
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.warm_up import warm_up, warming_up
@@ -62,7 +62,7 @@ def _main() -> None:
     fleet = load_snapshot(snapshot_path(workspace.folder, "failure"))
     warm_up(workspace, fleet)
     sys.stdout.write(f"{_compiled()} ")
-    live_rows(workspace.store, workspace.fleet, fleet, [str(each) for each in fleet.ids], fleet.cutoff)
+    rows_of_devices(workspace.store, workspace.fleet, fleet, [str(each) for each in fleet.ids], fleet.cutoff)
     sys.stdout.write(f"{_compiled()}\n")
 
 

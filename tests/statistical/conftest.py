@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
+from aftercast.data.ingest import get_source, ingest
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import create_workspace
 from aftercast.features.evidence import evidence_class

@@ -10,7 +10,7 @@ import pytest
 
 Forecast = Any  # the fixture's class; conftest files are not imported
 
-pytestmark = [pytest.mark.statistical, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 HORIZONS = ("p_24h", "p_7d", "p_30d")
 DECILES = 10

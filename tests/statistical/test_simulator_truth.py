@@ -11,7 +11,7 @@ import pytest
 
 from aftercast.data.simulator import FleetConfig, simulate
 
-pytestmark = [pytest.mark.statistical, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 DAY = pd.Timedelta("1D")
 Numbers = npt.NDArray[np.float64]

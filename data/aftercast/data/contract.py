@@ -1,4 +1,4 @@
-"""The tables aftercast accepts: their columns, keys and clocks. The rest of the system knows tables only from here."""
+"""The tables aftercast accepts: their columns, keys and clocks. Adding a column is one line here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Column:
         Column name; units are part of it where there is one.
     kind
         ``time`` is UTC with microseconds, ``float`` admits missing values as NaN, ``int`` may be missing too.
+    about
+        What it means, for people.
     required
         A row without a value here is quarantined; a file without the column is refused.
     choices
@@ -27,8 +29,14 @@ class Column:
 
     name: str
     kind: Kind
+    about: str = ""
     required: bool = False
     choices: tuple[str, ...] | None = None
+
+    @property
+    def words(self) -> str:
+        """What it means, with the values accepted."""
+        return self.about if self.choices is None else f"{self.about}: {', '.join(self.choices)}"
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Table:
 
     Attributes
     ----------
+    about
+        One sentence for people: what a row is.
     key
         Columns that identify a fact. Two rows with one key and one ``available_at`` must be equal; a later
         ``available_at`` makes the row a correction, which replaces the earlier one from then on.
@@ -47,14 +57,12 @@ class Table:
         Columns holding further instants that cannot lie after ``available_at`` (a repair closed in the future).
     open
         Whether columns beyond the listed ones are kept: sensors of telemetry, attributes of devices.
-    about
-        One sentence for people: what a row is.
     """
 
     name: str
+    about: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    about: str
     event_time: str | None = "event_time"
     until: tuple[str, ...] = ()
     open: bool = False
@@ -63,119 +71,244 @@ class Table:
         """Return the column of this name, None where the contract has none."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def has(self, name: str) -> bool:
+        """Whether the contract lists this column."""
+        return self.column(name) is not None
+
     @property
     def required(self) -> tuple[str, ...]:
         """Names of the columns a file must have (``available_at`` can be filled by the source's rule)."""
         return tuple(c.name for c in self.columns if c.required and c.name != "available_at")
 
-    def has(self, name: str) -> bool:
-        """Whether the contract lists this column."""
-        return self.column(name) is not None
+    @property
+    def required_first(self) -> tuple[Column, ...]:
+        """The columns in the order in which people read them: those a file must have, then the others."""
+        return tuple(sorted(self.columns, key=lambda column: column.name not in self.required))
 
 
-def _table(name: str, about: str, key: str, columns: str, **more: object) -> Table:
-    """Table from a compact text: ``name:kind`` each, ``!`` after it where required, ``=a|b`` for choices."""
-    parsed = []
-    for word in columns.split():
-        head, _, choices = word.partition("=")
-        required = head.endswith("!")
-        column, _, kind = head.rstrip("!").partition(":")
-        parsed.append(Column(column, kind or "text", required, tuple(choices.split("|")) if choices else None))  # type: ignore[arg-type]
-    parsed.append(Column("available_at", "time", required=True))
-    return Table(name=name, about=about, key=tuple(key.split()), columns=tuple(parsed), **more)  # type: ignore[arg-type]
-
+DEVICE: Final = Column("device_id", "text", "the device", required=True)
+CUSTOMER: Final = Column("customer_id", "text", "the customer", required=True)
+EVENT_TIME: Final = Column("event_time", "time", "when it happened", required=True)
+AVAILABLE_AT: Final = Column(
+    "available_at",
+    "time",
+    "when it could be known; filled by the source's rule where the file has none",
+    required=True,
+)
 
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table
     for table in (
-        _table(
+        Table(
             "devices",
             "a device in the field, as known from available_at on",
-            "device_id",
-            "device_id! device_model! installed_at:time! retired_at:time customer_id outlet_id region "
-            "warranty_until:time firmware lot hardware_generation",
+            key=("device_id",),
+            columns=(
+                DEVICE,
+                Column("device_model", "text", "model; devices of one model share a cohort", required=True),
+                Column("installed_at", "time", "when it went into the field; its age counts from here", required=True),
+                Column("retired_at", "time", "when it left the field; nothing is forecast from then on"),
+                Column("customer_id", "text", "who has it"),
+                Column("outlet_id", "text", "the service outlet; keys may be limited to some"),
+                Column("region", "text", "a place as coarse as you like"),
+                Column("warranty_until", "time", "end of the warranty"),
+                Column("firmware", "text", "version it runs"),
+                Column("lot", "text", "production lot"),
+                Column("hardware_generation", "text", "generation within the model"),
+                AVAILABLE_AT,
+            ),
             event_time=None,
             open=True,
         ),
-        _table(
+        Table(
             "telemetry",
             "the sensors of one device at one instant",
-            "device_id event_time",
-            "device_id! event_time:time!",
+            key=("device_id", "event_time"),
+            columns=(DEVICE, EVENT_TIME, AVAILABLE_AT),
             open=True,
         ),
-        _table(
+        Table(
             "faults",
             "a fault code a device reported",
-            "device_id event_time code",
-            "device_id! event_time:time! code! severity",
+            key=("device_id", "event_time", "code"),
+            columns=(
+                DEVICE,
+                EVENT_TIME,
+                Column("code", "text", "the fault code, as listed in fleet.toml", required=True),
+                Column("severity", "text", "as the device says it"),
+                AVAILABLE_AT,
+            ),
         ),
-        _table(
+        Table(
             "failures",
             "a confirmed functional failure of one component",
-            "device_id event_time component",
-            "device_id! event_time:time! component!",
+            key=("device_id", "event_time", "component"),
+            columns=(
+                DEVICE,
+                EVENT_TIME,
+                Column(
+                    "component", "text", "the part that failed; training uses those named in fleet.toml", required=True
+                ),
+                AVAILABLE_AT,
+            ),
         ),
-        _table(
+        Table(
             "repairs",
             "a work order on a device; a second row with a later available_at closes or corrects it",
-            "work_order_id",
-            "work_order_id! device_id! opened_at:time! closed_at:time "
-            "kind!=corrective|preventive|proactive|inspection component "
-            "outcome=fault_confirmed|no_fault_found|replaced|adjusted|customer_education|unknown "
-            "cost:float labour_hours:float outlet_id technician_id",
+            key=("work_order_id",),
+            columns=(
+                Column("work_order_id", "text", "the work order", required=True),
+                DEVICE,
+                Column("opened_at", "time", "when the order was opened", required=True),
+                Column("closed_at", "time", "when it was closed; empty while it is open"),
+                Column(
+                    "kind",
+                    "text",
+                    "why it was opened",
+                    required=True,
+                    choices=("corrective", "preventive", "proactive", "inspection"),
+                ),
+                Column("component", "text", "the part of the device, as named in fleet.toml"),
+                Column(
+                    "outcome",
+                    "text",
+                    "what was found or done",
+                    choices=(
+                        "fault_confirmed",
+                        "no_fault_found",
+                        "replaced",
+                        "adjusted",
+                        "customer_education",
+                        "unknown",
+                    ),
+                ),
+                Column("cost", "float", "in the fleet's currency"),
+                Column("labour_hours", "float", "hours of work"),
+                Column("outlet_id", "text", "the service outlet; keys may be limited to some"),
+                Column("technician_id", "text", "who did it"),
+                AVAILABLE_AT,
+            ),
             event_time="opened_at",
             until=("closed_at",),
         ),
-        _table(
+        Table(
             "parts_used",
             "parts of one kind used on a work order",
-            "work_order_id sku",
-            "work_order_id! sku! quantity:float!",
+            key=("work_order_id", "sku"),
+            columns=(
+                Column("work_order_id", "text", "the work order", required=True),
+                Column("sku", "text", "number of the part", required=True),
+                Column("quantity", "float", "how many", required=True),
+                AVAILABLE_AT,
+            ),
             event_time=None,
         ),
-        _table(
+        Table(
             "customers",
             "a customer, as known from available_at on; left_at once they have left",
-            "customer_id",
-            "customer_id! segment region since:time! left_at:time channel language "
-            "consent_contact:bool consent_training:bool",
+            key=("customer_id",),
+            columns=(
+                CUSTOMER,
+                Column("segment", "text", "group of customers, as you divide them"),
+                Column("region", "text", "a place as coarse as you like"),
+                Column("since", "time", "customer since", required=True),
+                Column("left_at", "time", "when they left; empty while they stay"),
+                Column("channel", "text", "web, phone, shop ..."),
+                Column("language", "text", "en, zh ..."),
+                Column("consent_contact", "bool", "may be contacted"),
+                Column("consent_training", "bool", "false leaves the customer out of churn trainings"),
+                AVAILABLE_AT,
+            ),
             event_time=None,
             open=True,
         ),
-        _table(
+        Table(
             "purchases",
             "an order or a renewal",
-            "customer_id event_time",
-            "customer_id! event_time:time! amount:float! device_id",
+            key=("customer_id", "event_time"),
+            columns=(
+                CUSTOMER,
+                EVENT_TIME,
+                Column("amount", "float", "in the fleet's currency", required=True),
+                Column("device_id", "text", "the device it was for"),
+                AVAILABLE_AT,
+            ),
         ),
-        _table(
+        Table(
             "contacts",
             "one contact of a customer with service",
-            "contact_id",
-            "contact_id! customer_id! device_id event_time:time! channel "
-            "kind!=complaint|question|repair_request|survey first_response_minutes:float "
-            "resolution_hours:float csat:float nps:float text language",
+            key=("contact_id",),
+            columns=(
+                Column("contact_id", "text", "the contact", required=True),
+                CUSTOMER,
+                Column("device_id", "text", "the device it was about"),
+                EVENT_TIME,
+                Column("channel", "text", "web, phone, shop ..."),
+                Column(
+                    "kind",
+                    "text",
+                    "what it was",
+                    required=True,
+                    choices=("complaint", "question", "repair_request", "survey"),
+                ),
+                Column("first_response_minutes", "float", "minutes until the first answer"),
+                Column("resolution_hours", "float", "hours until it was settled"),
+                Column("csat", "float", "satisfaction as the customer rated it"),
+                Column("nps", "float", "would they recommend you, 0 to 10"),
+                Column("text", "text", "what the customer wrote; stored, not used by the models"),
+                Column("language", "text", "en, zh ..."),
+                AVAILABLE_AT,
+            ),
         ),
-        _table(
+        Table(
             "stock",
             "a part held by an outlet, as known from available_at on",
-            "sku outlet_id",
-            "sku! component outlet_id! on_hand:float! unit_cost:float! lead_time_days:float!",
+            key=("sku", "outlet_id"),
+            columns=(
+                Column("sku", "text", "number of the part", required=True),
+                Column("component", "text", "the part of the device, as named in fleet.toml"),
+                Column("outlet_id", "text", "the service outlet; keys may be limited to some", required=True),
+                Column("on_hand", "float", "how many are there", required=True),
+                Column("unit_cost", "float", "in the fleet's currency", required=True),
+                Column("lead_time_days", "float", "days until more arrive", required=True),
+                AVAILABLE_AT,
+            ),
             event_time=None,
         ),
-        _table(
+        Table(
             "capacity",
             "technician hours of an outlet on a day",
-            "outlet_id date",
-            "outlet_id! date:date! technician_hours:float! skills",
+            key=("outlet_id", "date"),
+            columns=(
+                Column("outlet_id", "text", "the service outlet; keys may be limited to some", required=True),
+                Column("date", "date", "the day", required=True),
+                Column("technician_hours", "float", "hours of work to be had", required=True),
+                Column("skills", "text", "what the technicians can do"),
+                AVAILABLE_AT,
+            ),
             event_time=None,
         ),
-        _table(
+        Table(
             "actions",
             "a treatment decided for a device or a customer",
-            "action_id",
-            "action_id! device_id customer_id decided_at:time! kind! arm!=treated|holdout list_id result",
+            key=("action_id",),
+            columns=(
+                Column("action_id", "text", "the action", required=True),
+                Column("device_id", "text", "the device"),
+                Column("customer_id", "text", "the customer"),
+                Column("decided_at", "time", "when it was decided", required=True),
+                Column("kind", "text", "what is done: call, visit, voucher ...", required=True),
+                Column(
+                    "arm",
+                    "text",
+                    "done, or held back to measure what it brings",
+                    required=True,
+                    choices=("treated", "holdout"),
+                ),
+                Column("list_id", "text", "the risk list it came from"),
+                Column("result", "text", "what became of it"),
+                AVAILABLE_AT,
+            ),
             event_time="decided_at",
         ),
     )

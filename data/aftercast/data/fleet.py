@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
 
 from aftercast.operations.clocks import parse_duration_us
@@ -149,6 +150,12 @@ class FleetSpec(StrictModel):
         if unknown:
             raise ValueError(f"a rule names the sensor '{sorted(unknown)[0]}', which is not listed")
         return self
+
+    @property
+    def delay(self) -> pd.Timedelta:
+        """``available_after``."""
+        delay_us = 0 if self.available_after == "0h" else parse_duration_us(self.available_after)
+        return pd.Timedelta(delay_us, unit="us").as_unit("us")
 
     @property
     def sensor_names(self) -> tuple[str, ...]:

@@ -30,11 +30,15 @@ def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     SettingsError
         If the file is missing, is not TOML, or holds unknown keys or wrong values; every finding is listed.
     """
-    raw = read_toml(path)
+    return validate(model, read_toml(path), where=path.name)
+
+
+def validate(model: type[ModelT], raw: Mapping[str, Any], where: str) -> ModelT:
+    """Build a model of a mapping; raises SettingsError that lists every finding, under where it came from."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise wrong_settings(error, model, path.name, {}) from error
+        raise wrong_settings(error, model, where, {}) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

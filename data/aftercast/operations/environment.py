@@ -71,6 +71,22 @@ def name_workspace(folder: Path) -> None:
     os.environ["AFTERCAST_WORKSPACE"] = str(folder)
 
 
+def variables_named(prefix: str) -> list[str]:
+    """Names of the variables that begin with a prefix."""
+    return [name for name in os.environ if name.startswith(prefix)]
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the processes that this one starts count metrics in a folder; prometheus-client reads the variable itself."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def metrics_folder() -> Path | None:
+    """Folder in which the workers of one service count metrics together, None in a service of one process."""
+    text = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    return Path(text) if text else None
+
+
 def real_data_folder() -> Path | None:
     """Folder of public data sets for tests and benchmarks, None where AFTERCAST_REAL_DATA is unset."""
     text = os.environ.get("AFTERCAST_REAL_DATA", "")

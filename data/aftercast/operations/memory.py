@@ -24,7 +24,7 @@ def limit_held_memory() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # noqa: TID251 - Arrow's own variable, before it is loaded
     import pyarrow as pa  # noqa: PLC0415 - it reads the variable now
 
     pa.set_memory_pool(pa.system_memory_pool())

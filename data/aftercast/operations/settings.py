@@ -5,7 +5,6 @@ Every key can be overridden by ``AFTERCAST_<SECTION>__<KEY>``, e.g. ``AFTERCAST_
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aftercast.operations.configuration import StrictModel, read_toml, wrong_settings
+from aftercast.operations.environment import variables_named
 
 ENVIRONMENT_PREFIX: Final = "AFTERCAST_"
 OWN_VARIABLES: Final = frozenset(
@@ -118,10 +118,6 @@ class ServingSettings(StrictModel):
         default="6000/minute",
         description="Requests of one key to one process; empty for no limit. A key may have its own.",
     )
-    rate_limit_address: str = Field(
-        default="memory://",
-        description="Where requests are counted; redis://HOST:PORT counts over all processes and hosts together.",
-    )
     docs: bool = Field(default=True, description="Whether the interactive API documentation is served at /docs.")
 
 
@@ -212,8 +208,8 @@ def load_settings(path: Path) -> Settings:
     """Settings of a file with the environment's overrides; raises SettingsError listing every finding."""
     said_by: dict[tuple[str | int, ...], str] = {
         tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")): name
-        for name in os.environ
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in OWN_VARIABLES
+        for name in variables_named(ENVIRONMENT_PREFIX)
+        if name not in OWN_VARIABLES
     }
     # the library leaves out variables of sections that do not exist; here they are findings like any other
     unknown = {str(location[0]): name for location, name in said_by.items() if location[0] not in Settings.model_fields}

@@ -12,20 +12,13 @@ import pandas as pd
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
+from aftercast.data.kinds import KINDS
 from aftercast.features.event_table import Records, records_from
-from aftercast.operations.clocks import TIME_DTYPE, timestamp_us
+from aftercast.operations.clocks import timestamp_us
 
 AttributeKind = Literal["number", "category"]
 Frames = Mapping[str, pd.DataFrame]
 DEVICE_TABLES: Final = ("devices", "telemetry", "faults", "failures", "repairs")
-_DTYPES: Final = {
-    "text": "str",
-    "time": TIME_DTYPE,
-    "date": TIME_DTYPE,
-    "float": "float64",
-    "int": "float64",
-    "bool": "boolean",
-}
 
 
 class Reads(Protocol):
@@ -144,7 +137,7 @@ def table_frame(frames: Frames, table: str) -> pd.DataFrame:
     missing = [column for column in TABLES[table].columns if column.name not in frame.columns]
     if not missing:
         return frame
-    empty = {c.name: pd.Series(None, index=frame.index, dtype=_DTYPES[c.kind]) for c in missing}
+    empty = {c.name: pd.Series(None, index=frame.index, dtype=KINDS[c.kind].pandas) for c in missing}
     return frame.assign(**empty)
 
 

@@ -14,7 +14,7 @@ from aftercast.features.history import Frames, History, Reads
 from aftercast.features.windows.arrays import Ints
 from aftercast.operations.clocks import NEVER
 
-OUTCOME_TABLES: Final = ("devices", "failures", "repairs", "customers", "purchases")
+OUTCOME_TABLES: Final = ("devices", "failures", "repairs", "customers", "purchases", "contacts")
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,57 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from aftercast.models.kinds import kind_names
 from aftercast.operations.environment import default_workspace
 
 if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help does not need
     import pandas as pd
+    from rich.console import RenderableType
 
     from aftercast.data.workspace import Workspace
 
-KindName = Literal["failure", "churn"]
+PANELS = ("Set up", "Data", "Models", "Plan", "Serve and operate")
+"""Headings of the help, in order; each command names its own."""
+
+
+def kind_name(text: str) -> str:
+    """Return the name of a kind, one of the folders that there are when a command runs.
+
+    Raises
+    ------
+    BadParameter
+        If there is no such kind.
+    """
+    if text not in kind_names():
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(kind_names())}.")
+    return text
+
+
+KindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
+KindOption = Annotated[
+    str, typer.Option("--kind", metavar="KIND", parser=kind_name, help=f"One of {', '.join(kind_names())}.")
+]
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option("--settings", metavar="FILE", help="Booster settings, e.g. of `aftercast tune --out FILE`."),
+    typer.Option("--settings", metavar="FILE", help="Settings of the kind, e.g. of `aftercast tune --out FILE`."),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One setting of the kind; may be repeated."),
+]
+AgainFlag = Annotated[bool, typer.Option("--again", help="Do it even if it was done: its effect was lost.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -38,10 +67,16 @@ def opened(folder: Path | None) -> Workspace:
 
 
 def instant(text: str | None) -> pd.Timestamp | None:
-    """UTC instant a person typed, None where nothing was."""
+    """UTC time that a person typed; None without one."""
     from aftercast.operations.clocks import parse_time
 
     return None if text is None else parse_time(text)
+
+
+def checked_instant(text: str | None) -> str | None:
+    """ISO 8601 text in UTC of an instant a person typed, None where nothing was."""
+    moment = instant(text)
+    return None if moment is None else moment.isoformat()
 
 
 def say(text: str = "") -> None:
@@ -50,7 +85,7 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about what is going on; on stderr, so that output stays clean."""
+    """Print a line about progress on stderr, so that the output stays clean."""
     typer.echo(text, err=True)
 
 
@@ -61,22 +96,26 @@ def print_json(content: Any) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
     """Print a table; columns whose index is in right are aligned there."""
+    from aftercast.models.words.text_table import text_table
+
+    print_parts([text_table(title, columns, rows, right=right)])
+
+
+def print_parts(parts: Sequence[RenderableType]) -> None:
+    """Print texts and tables."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(title=title or None, title_justify="left")
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    for part in parts:
+        if isinstance(part, str):
+            say(part)
+        else:
+            console.print(part)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str, int], None]]:
-    """Show on stderr that something is being done; the yielded function tells of what and how many so far."""
+    """Show progress on stderr; the yielded function takes the step and the count so far."""
     from rich.console import Console
 
     console = Console(stderr=True)

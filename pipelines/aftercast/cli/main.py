@@ -1,44 +1,21 @@
 """The command ``aftercast``: its commands, and the one place where errors become a message, a hint and an exit code.
 
-Command modules load their libraries inside their functions: MLflow, Prefect and LightGBM take seconds to import, and
-`aftercast --help` needs none of them.
+Commands are found by looking into ``commands``. They load their libraries inside their functions: MLflow, Prefect and
+LightGBM take seconds to import, and `aftercast --help` needs none of them.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 from importlib.metadata import version
 
 import typer
 from typer.main import get_command
 
-from aftercast.cli.commands import (
-    anomalies,
-    audit,
-    backtest,
-    compare,
-    database,
-    doctor,
-    drain,
-    explain,
-    features,
-    imports,
-    init,
-    keys,
-    leakage,
-    mlflow,
-    promote,
-    quarantine,
-    remaining_life,
-    risk_list,
-    score,
-    serve,
-    simulate,
-    status,
-    tables,
-    train,
-    tune,
-)
+from aftercast.cli import commands
+from aftercast.cli.common import PANELS
 from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import AftercastError
 
@@ -54,34 +31,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for module in (
-    init,
-    simulate,
-    imports,
-    status,
-    tables,
-    quarantine,
-    features,
-    leakage,
-    train,
-    promote,
-    tune,
-    backtest,
-    compare,
-    score,
-    risk_list,
-    explain,
-    anomalies,
-    remaining_life,
-    serve,
-    drain,
-    keys,
-    audit,
-    database,
-    doctor,
-    mlflow,
-):
-    module.register(app)
+_FOUND = [
+    importlib.import_module(f"{commands.__name__}.{found.name}") for found in pkgutil.iter_modules(commands.__path__)
+]
+for _module in sorted(_FOUND, key=lambda module: (PANELS.index(module.PANEL), module.__name__)):
+    _module.register(app)
 
 
 def _show_version(wanted: bool) -> None:

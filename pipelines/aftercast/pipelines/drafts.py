@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.sources.registry import SOURCES, get_source
+from aftercast.data.ingest import SOURCES, get_source
 from aftercast.operations.errors import AftercastError, InputError
 
 

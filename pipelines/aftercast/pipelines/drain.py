@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.importer import ingest
+from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
+from aftercast.features.examples import Grain
+from aftercast.models.kinds import every_kind
 from aftercast.operations.database.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.operations.errors import InputError
 from aftercast.pipelines.online import owners_of, renew
@@ -50,11 +51,17 @@ def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[st
             if progress is not None:
                 progress("inbox", total["read"])
         customers = about.customers | (owners_of(workspace, about.served) if about.served else set())
-        renewed = renew(workspace, "failure", about.devices, about.known_at) if about.devices else 0
-        renewed_customers = renew(workspace, "churn", customers, about.known_at) if customers else 0
+        renewed = _renew(workspace, "device_id", about.devices, about.known_at)
+        renewed_customers = _renew(workspace, "customer_id", customers, about.known_at)
         forget_to_renew(workspace)
     found = {**total, "renewed": renewed, "renewed_customers": renewed_customers}
     return {**found, "refusals": refusals.first, "version": workspace.store.version()}
+
+
+def _renew(workspace: Workspace, grain: Grain, ids: Collection[str], known_at: pd.Timestamp) -> int:
+    """Renew the rows of devices or customers for every kind that keeps rows; how many were renewed for one of them."""
+    kinds = [kind.name for kind in every_kind() if kind.shape == "hazard" and kind.grain == grain]
+    return max((renew(workspace, kind, ids, known_at) for kind in kinds), default=0) if ids else 0
 
 
 @dataclass

@@ -1,52 +1,72 @@
 """Where a flow runs: in this process, on Prefect's temporary server, or on the server of the settings.
 
-The same plain function runs in all three. Direct is the default because starting a temporary server costs seconds at
-every command, and nothing is lost without it: keys, records and locks are ours (see :mod:`aftercast.pipelines.runs`).
+The same function runs in all three. Direct is the default because starting a temporary server costs seconds at every
+command, and nothing is lost without it: keys, records and locks are ours (see :mod:`aftercast.pipelines.runs`).
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
-from aftercast.data.workspace import Workspace
+from aftercast.data.workspace import Workspace, open_workspace
+from aftercast.models.kind import Progress
 from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import SettingsError
+from aftercast.pipelines import flows
 
+Run: TypeAlias = Callable[..., dict[str, Any]]
+"""The function ``run`` of a module of ``flows``."""
 STARTUP_S: Final = 120
 
 
-def run_flow(
-    workspace: Workspace, flow: str, direct: Callable[[], dict[str, Any]], **parameters: Any
-) -> dict[str, Any]:
+def run_flow(workspace: Workspace, run: Run, *, progress: Progress | None = None, **parameters: Any) -> dict[str, Any]:
     """Run a flow as the settings say.
 
     Parameters
     ----------
-    flow
-        Name of a flow of :mod:`aftercast.pipelines.flows`.
-    direct
-        The same work without an engine; may show progress, which an engine's run does not.
+    run
+        ``run`` of a module of ``aftercast.pipelines.flows``.
+    progress
+        Told of what is done, in this process only.
     parameters
-        JSON parameters of the flow besides the workspace.
+        JSON parameters of the flow.
     """
     if workspace.settings.prefect.mode == "direct":
-        return direct()
-    return run_on_prefect(workspace, flow, **parameters)
-
-
-def run_on_prefect(workspace: Workspace, flow: str, **parameters: Any) -> dict[str, Any]:
-    """Run a flow on Prefect and return its result; its state, logs and history are Prefect's.
-
-    Prefect is imported here and not above because that takes a second of every command that does not need it.
-    """
+        return run(workspace, progress=progress, **parameters)
     quiet_libraries()
+    # Prefect takes a second to import, which commands that do not need it are spared.
     settings = importlib.import_module("prefect.settings")
-    flows = importlib.import_module("aftercast.pipelines.flows")
     with settings.temporary_settings(_prefect_settings(workspace, settings)):
-        result: dict[str, Any] = getattr(flows, flow)(str(workspace.folder), **parameters)
+        result: dict[str, Any] = prefect_flow(run)(str(workspace.folder), parameters)
     return result
+
+
+def flow_name(run: Run) -> str:
+    """Name of a flow: ``aftercast-`` and that of its module."""
+    return f"aftercast-{run.__module__.rpartition('.')[2]}"
+
+
+def prefect_flow(run: Run) -> Any:
+    """Return a flow as Prefect knows it, with two parameters: the folder of a workspace, and those of the flow."""
+    flow = importlib.import_module("prefect").flow
+
+    def on_prefect(workspace: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        return run(open_workspace(Path(workspace)), **parameters)
+
+    on_prefect.__doc__ = run.__doc__
+    return flow(name=flow_name(run), retries=0)(on_prefect)
+
+
+def every_flow() -> dict[str, Run]:
+    """All flows by name, for deployments."""
+    modules = (
+        importlib.import_module(f"{flows.__name__}.{found.name}") for found in pkgutil.iter_modules(flows.__path__)
+    )
+    return {flow_name(module.run): module.run for module in modules}
 
 
 def _prefect_settings(workspace: Workspace, names: Any) -> dict[Any, Any]:

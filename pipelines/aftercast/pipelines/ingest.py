@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.importer import ingest
-from aftercast.data.ingest.sources.registry import get_source
-from aftercast.data.ingest.sources.source import Source
+from aftercast.data.ingest import Source, get_source, ingest
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
 from aftercast.models.registry.metadata import spec_hash
 from aftercast.operations.errors import InputError

@@ -10,11 +10,12 @@ import pandas as pd
 from filelock import FileLock
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kinds import event_kind
 from aftercast.models.registry.versions import champion_version, load_champion
 from aftercast.models.scoring.scoring import with_judgement
 from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
-from aftercast.models.scoring.what_if import live_rows
+from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.operations.clocks import from_us, timestamp_us
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
@@ -89,10 +90,10 @@ def _rows(workspace: Workspace, fleet: Snapshot, ids: Collection[str], cutoff: p
     """Rows of some at a cutoff, judged by the champion; None where a scoring has to tell what is wrong."""
     store, spec = workspace.store, workspace.fleet
     try:
-        if fleet.kind == "failure":
-            rows = live_rows(store, spec, fleet, sorted(ids), cutoff)
+        if event_kind(fleet.kind).grain == "device_id":
+            rows = rows_of_devices(store, spec, fleet, sorted(ids), cutoff)
         else:
-            rows = take_snapshot(store, spec, "churn", cutoff).of(ids)
+            rows = take_snapshot(store, spec, fleet.kind, cutoff).of(ids)
         return with_judgement(replace(rows, shifts=fleet.shifts), load_champion(workspace, fleet.kind))
     except (ModelMismatchError, NotEnoughDataError):  # other features, or nobody left
         return None

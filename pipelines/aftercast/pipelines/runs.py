@@ -34,6 +34,10 @@ class Done:
     result: dict[str, Any]
     repeated: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Result with ``repeated``, as JSON values."""
+        return {**self.result, "repeated": self.repeated}
+
 
 def run_key(**parts: object) -> str:
     """Key of a run: digest of everything its result depends on, 16 hexadecimal digits, independent of their order.
@@ -49,7 +53,13 @@ def run_key(**parts: object) -> str:
 
 
 def run_once(
-    workspace: Workspace, flow: str, key: str, work: Callable[[], dict[str, Any]], *, patience_s: float = PATIENCE_S
+    workspace: Workspace,
+    flow: str,
+    key: str,
+    work: Callable[[], dict[str, Any]],
+    *,
+    again: bool = False,
+    patience_s: float = PATIENCE_S,
 ) -> Done:
     """Do the work of a key unless it was done; of concurrent runs one does it and the others return its result.
 
@@ -57,6 +67,8 @@ def run_once(
     ----------
     work
         Returns a JSON object; must be safe to do again after it was killed at any point.
+    again
+        Whether to do it even if it was done, because its effect was lost.
     patience_s
         How long to wait for another run of the same key.
 
@@ -67,18 +79,22 @@ def run_once(
     """
     folder = workspace.path("locks")
     folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / f"{flow}-{key}.lock", timeout=patience_s)
     try:
-        with FileLock(folder / f"{flow}-{key}.lock", timeout=patience_s):
-            found = find_flow_run(workspace.database, flow, key)
-            if found is not None and found.result is not None:
-                return Done(found.result, repeated=True)
-            record_start(workspace.database, flow, key)
-            with _failure_recorded(workspace, flow, key):
-                result = work()
-            record_finish(workspace.database, flow, key, result)
-            return Done(result, repeated=False)
-    except Timeout as error:
+        lock.acquire()
+    except Timeout as error:  # only of this lock: one that the work waits for is told by the work
         raise _still_working(flow, patience_s) from error
+    try:
+        found = find_flow_run(workspace.database, flow, key)
+        if found is not None and found.result is not None and not again:
+            return Done(found.result, repeated=True)
+        record_start(workspace.database, flow, key)
+        with _failure_recorded(workspace, flow, key):
+            result = work()
+        record_finish(workspace.database, flow, key, result)
+        return Done(result, repeated=False)
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -10,24 +10,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kinds import kind_names, kind_of
+from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
-from aftercast.models.scoring.forecast_store import store_scores
-from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
-from aftercast.models.scoring.snapshot import take_snapshot
+from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
 from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
 from aftercast.operations.database.forecasts import Kind, newest_scores
-from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
+from aftercast.operations.errors import AftercastError, InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.online import keep_online
 from aftercast.pipelines.runs import run_key, run_once
 
-KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 MOST_MISSED: Final = 31
 
 Progress = Callable[[str, int], None]
 
 
 def run_score(
-    workspace: Workspace, *, cutoff: pd.Timestamp | None = None, progress: Progress | None = None
+    workspace: Workspace,
+    *,
+    cutoff: pd.Timestamp | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score with every champion there is.
 
@@ -37,11 +40,14 @@ def run_score(
         UTC, at or before the end of the data. None scores every cutoff of the grid ``training.cutoff_every`` that was
         missed since the last one scored, up to the end of the data, at most :data:`MOST_MISSED` of them; what was
         scored before is not scored again.
+    again
+        Whether to score even what was scored before, because the rows of the service were lost.
 
     Returns
     -------
     dict
-        ``runs`` (kind, cutoff, scored, model_version, data_version, shift, repeated) and ``notices`` for people.
+        ``runs`` (kind, cutoff, scored, model_version, data_version, notice, repeated), ``notices`` for people,
+        and ``failed``: kinds that could not be scored while others were (kind, message, hint).
 
     Raises
     ------
@@ -57,32 +63,53 @@ def run_score(
     until = observed_until(workspace)
     _check(cutoff, until)
     with needing_registry(workspace):
-        return _score(workspace, until, cutoff, progress)
+        return _score(workspace, until, cutoff, progress, again=again)
 
 
 def _score(
-    workspace: Workspace, until: pd.Timestamp, cutoff: pd.Timestamp | None, progress: Progress | None
+    workspace: Workspace,
+    until: pd.Timestamp,
+    cutoff: pd.Timestamp | None,
+    progress: Progress | None,
+    *,
+    again: bool,
 ) -> dict[str, Any]:
-    kinds = [kind for kind in KINDS if champion_version(workspace, kind) is not None]
+    kinds = [kind for kind in kind_names() if champion_version(workspace, kind) is not None]
     if not kinds:
         raise _no_champion(workspace)
     runs: list[dict[str, Any]] = []
     notices: list[str] = []
+    failed: dict[str, AftercastError] = {}
     for kind in kinds:
         cutoffs, told = missed(workspace, kind, until) if cutoff is None else ([cutoff], [])
         notices += told
-        loaded = load_champion(workspace, kind)
-        for moment in cutoffs:
-            if progress is not None:
-                progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
-            runs.append(_score_once(workspace, loaded, moment))
-    return {"runs": runs, "notices": notices}
+        try:
+            with champion_needed(kind):
+                loaded = load_champion(workspace, kind)
+            for moment in cutoffs if cutoff is not None else _after_learning(loaded, cutoffs):
+                if progress is not None:
+                    progress(f"{kind} at {moment:%Y-%m-%d %H:%M},", len(runs) + 1)
+                runs.append(_score_once(workspace, loaded, moment, progress, again=again))
+        except AftercastError as error:  # the other kinds are scored all the same
+            failed[kind] = error
+    if failed and not runs:
+        raise next(iter(failed.values()))
+    told_of = [{"kind": kind, "message": error.message, "hint": error.hint} for kind, error in failed.items()]
+    return {"runs": runs, "notices": notices, "failed": told_of}
+
+
+def _after_learning(loaded: Loaded, due: list[pd.Timestamp]) -> list[pd.Timestamp]:
+    """Cutoffs that a model may judge: in place of those before the end of what it learnt from, that end."""
+    until = kind_of(loaded.kind).learnt_until(loaded)
+    return due if until is None else sorted({max(moment, until) for moment in due})
 
 
 def _no_champion(workspace: Workspace) -> NotFoundError:
-    newest = next((found for kind in KINDS if (found := newest_version(workspace, kind)) is not None), None)
+    newest = next((found for kind in kind_names() if (found := newest_version(workspace, kind)) is not None), None)
     if newest is None:
-        return NotFoundError("There is no model to score with.", "Run `aftercast train failure`.")
+        return NotFoundError(
+            "There is no model to score with.", "Run `aftercast train failure`, with --again if it was trained before."
+        )
     return NotFoundError(
         f"There is no champion to score with. Version {newest.version} of aftercast-{newest.kind}: {newest.decision}",
         f"Import more history and run `aftercast train {newest.kind}`; what a worse model says would mislead.",
@@ -120,27 +147,28 @@ def observed_until(workspace: Workspace) -> pd.Timestamp:
     return until
 
 
-def _score_once(workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp) -> dict[str, Any]:
+def _score_once(
+    workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp, progress: Progress | None, *, again: bool
+) -> dict[str, Any]:
     version = workspace.store.version()
     key = run_key(kind=loaded.kind, cutoff=cutoff.isoformat(), model=loaded.version, data=version)
 
     def work() -> dict[str, Any]:
-        taken = take_snapshot(workspace.store, workspace.fleet, loaded.kind, cutoff, version=version)
-        snapshot = with_judgement(with_shift(taken, loaded, workspace.store, workspace.fleet), loaded)
-        scores = judge(loaded, snapshot, workspace.fleet)
-        found, _ = store_scores(workspace.database, scores)
-        keep_online(workspace, snapshot)
+        scoring = make_forecasts(workspace, loaded, cutoff, version=version, progress=progress)
+        found, _ = store_forecasts(workspace.database, scoring.forecasts)
+        if scoring.snapshot is not None:
+            keep_online(workspace, scoring.snapshot)
         return {
             "kind": loaded.kind,
             "cutoff": cutoff.isoformat(),
-            "scored": len(scores),
+            "scored": len(scoring.forecasts),
             "model_version": loaded.version,
             "data_version": version,
             "set_id": found.set_id,
-            "shift": snapshot.shifts[loaded.version].sentence,
+            "notice": scoring.notice,
         }
 
-    done = run_once(workspace, "score", key, work)
+    done = run_once(workspace, "score", key, work, again=again)
     return {**done.result, "repeated": done.repeated}
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
 from aftercast.models.fit.settings_file import described_settings
-from aftercast.models.fit.tuning import FOLDS, TRIALS, search
+from aftercast.models.fit.tuning import FOLDS, TRIALS
 from aftercast.models.judge.plots import trials_plot
+from aftercast.models.kinds import kind_of
 from aftercast.models.registry.metadata import spec_hash
 from aftercast.models.registry.runs import log_search
 from aftercast.models.registry.versions import needing_registry
@@ -57,10 +58,8 @@ def run_tune(
 
     @needing_registry(workspace)
     def work() -> dict[str, Any]:
-        found = search(
-            kind,
-            store,
-            workspace.fleet,
+        found = kind_of(kind).tune(
+            workspace,
             version=version,
             until=end,
             folds=folds,

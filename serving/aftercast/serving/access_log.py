@@ -1,4 +1,4 @@
-"""One log line, one count and one ``X-Request-ID`` per request; the outermost edge of the service.
+"""One log line, one count and one ``X-Request-ID`` per request, and the headers that every answer has.
 
 The line names the route, not the path: paths and queries hold the caller's ids.
 """
@@ -15,13 +15,13 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.operations.log_format import FIELDS, REQUEST
-from aftercast.serving.errors import LOG, unexpected
 from aftercast.serving.headers import header
-from aftercast.serving.metrics.counting import Counting, method_of
+from aftercast.serving.metrics.requests import RequestMetrics, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
 REQUEST_ID: Final = "X-Request-ID"
 _RAW_ID: Final = REQUEST_ID.lower().encode()
+GUARDS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 BAD: Final = 400
 LOOKED_AT: Final = 200
 """Bytes of a refusal in which its code stands."""
@@ -29,14 +29,14 @@ _ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestLog:
-    """ASGI middleware that gives each request an id, logs and counts its outcome and answers what nothing else caught.
+    """ASGI middleware that gives each request an id, and logs and counts its outcome; the outermost one.
 
     A caller's own ``X-Request-ID`` is kept when it is 1 to 64 letters, digits, dots, dashes or underscores.
     """
 
-    def __init__(self, app: ASGIApp, counting: Counting) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self.app = app
-        self.counting = counting
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Log one request and hand it on."""
@@ -48,24 +48,19 @@ class RequestLog:
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST.set(request_id)
         answer = _Answer(send, request_id)
-        self.counting.begun()
+        self.metrics.begun()
         began = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
-        except Exception as error:  # the outermost edge: logged, and told without its content
-            LOG.error("a request failed", exc_info=error)
-            if answer.status is not None:
-                raise
-            await unexpected(request_id)(scope, receive, answer.send)
         finally:
             seconds = time.perf_counter() - began
-            self.counting.ended(scope, answer.status, seconds, answer.refusal)
+            self.metrics.ended(scope, answer.status, seconds, answer.refusal)
             ACCESS.info("request", extra={FIELDS: _line(scope, request_id, answer.status, seconds)})
 
 
 @dataclass
 class _Answer:
-    """The way back to the caller: adds the id, remembers the status and how a refusal begins."""
+    """The way back to the caller: adds headers, remembers the status and how a refusal begins."""
 
     way: Send
     request_id: str
@@ -73,10 +68,10 @@ class _Answer:
     refusal: bytes = b""
 
     async def send(self, message: Message) -> None:
-        """Send on, with the id in the header."""
+        """Send on, with the id in the header; no answer is for a cache, nor for a browser that guesses its type."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (_RAW_ID, self.request_id.encode())]
+            message["headers"] = [*message["headers"], (_RAW_ID, self.request_id.encode()), *GUARDS]
         elif self.status is not None and self.status >= BAD and not self.refusal:
             self.refusal = message.get("body", b"")[:LOOKED_AT]
         await self.way(message)

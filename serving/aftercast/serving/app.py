@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
-from typing import Final
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
@@ -20,25 +21,18 @@ from aftercast.operations.memory import limit_held_memory
 from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
 from aftercast.serving.deps import Service
-from aftercast.serving.errors import LOG, install
-from aftercast.serving.limits import BodyLimit, TimeLimit
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.error_handling import ErrorHandling, install
+from aftercast.serving.errors import LOG
+from aftercast.serving.head import HeadAsGet
+from aftercast.serving.limits import BodyLimit, InFlightLimit, TimeLimit
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
-from aftercast.serving.openapi import Application
-from aftercast.serving.quick_path import QuickPath
+from aftercast.serving.openapi import DESCRIPTION, describe, operation_id
 from aftercast.serving.rate_limit import RateLimit
-from aftercast.serving.routes import churn_risk, discover, failure_risk
+from aftercast.serving.routes import discover
 from aftercast.serving.tokens import tokens_of
 from aftercast.serving.tracing import Tracing, collector_of, tracing
 from aftercast.serving.warm_up import warming_up
-
-PLAIN: Final = (failure_risk.PLAIN, churn_risk.PLAIN)
-ABOUT: Final = """
-How likely is a device to fail, a customer to leave, by when and why.
-
-Every path but `/health` and `/ready` needs an API key, as `X-API-Key` or `Authorization: Bearer`. Refusals are
-problem details (RFC 9457). All times are UTC. Probabilities are calibrated; null means that it cannot be judged.
-"""
 
 
 def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm: bool = False) -> FastAPI:
@@ -52,7 +46,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         Whether to compile at the start what answers with records need.
     """
     champions = Champions(workspace)
-    service = Service(workspace, champions, Measures(workspace, champions))
+    service = Service(workspace, champions, Metrics(workspace, champions))
     limits, tokens = workspace.settings.serving, tokens_of(workspace.settings.tokens, workspace.folder)
     collector = collector_of(workspace.settings.tracing)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
@@ -63,7 +57,6 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         with (
             anchoring(workspace.audit, lambda: workspace.database, workspace.settings.audit.anchor_every_s),
             service.champions.watching(every_s),
-            service.measures.sharing(),
             tracing(collector),
             warming_up(workspace, service.champions) if warm else nullcontext(),
         ):
@@ -71,30 +64,36 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
             yield
         LOG.info("has stopped")
 
-    app = Application(
-        title="aftercast",
+    # The first carries the files of the page, which the framework's own would load from the internet.
+    make = FastAPIOffline if limits.docs else FastAPI
+    page: dict[str, Any] = {"docs_url": "/docs", "static_url": "/docs/static"} if limits.docs else {"docs_url": None}
+    app = make(
+        **DESCRIPTION,
         version=version("aftercast"),
-        description=ABOUT.strip(),
         lifespan=lifespan,
-        docs_url=None,  # both pages load their scripts from the internet
+        **page,
         redoc_url=None,
+        swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},  # the usual one asks the internet
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # would send paths, which hold ids
-        generate_unique_id_function=lambda route: route.name,  # the names that generated clients get
+        generate_unique_id_function=operation_id,
         middleware=[  # the first is the outermost
-            Middleware(RequestLog, counting=service.measures.counting),
+            Middleware(RequestLog, metrics=service.metrics.requests),
             Middleware(Tracing, collector=collector),
-            Middleware(TimeLimit, within_s=limits.request_timeout_s, in_flight=limits.max_in_flight),
+            Middleware(ErrorHandling),
+            Middleware(TimeLimit, within_s=limits.request_timeout_s),
             Middleware(Authentication, database=lambda: workspace.database, tokens=tokens),
-            Middleware(RateLimit, default=limits.rate_limit, address=limits.rate_limit_address),
+            Middleware(InFlightLimit, most=limits.max_in_flight),
+            Middleware(RateLimit, default=limits.rate_limit),
             Middleware(BodyLimit, limit=limits.max_body_bytes, within_s=limits.body_timeout_s),
-            Middleware(QuickPath, service=service, plain={each.path: each for each in PLAIN}),
+            Middleware(HeadAsGet),
         ],
     )
     app.state.service = service
     install(app)
     for router in discover():
         app.include_router(router)
+    describe(app)
     return app
 
 

@@ -19,9 +19,10 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aftercast.operations.database.keys import KEY_PREFIX
-from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import ProblemError
 from aftercast.serving.headers import header
 from aftercast.serving.principals import Caller, Callers
+from aftercast.serving.problems import BUSY, SCOPE_MISSING, UNAUTHENTICATED
 from aftercast.serving.tokens import Tokens
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
@@ -32,7 +33,9 @@ _KEY_HEADER: Final = KEY_HEADER.lower().encode()
 BEARER_CHALLENGE: Final = 'Bearer realm="aftercast"'
 BASIC_CHALLENGE: Final = 'Basic realm="aftercast"'
 LOOKUP_THREADS: Final = 8
-"""Most keys, and most tokens, that are looked up at once: neither can take all threads, nor those of the other."""
+"""Threads that look up keys; as many look up tokens, and callers that worked before: none waits for another kind."""
+MOST_WAITING: Final = 512
+"""Look-ups that wait for such a thread, at most half a second; whoever else comes is asked to try again."""
 
 
 class Authentication:
@@ -49,34 +52,38 @@ class Authentication:
     def __init__(self, app: ASGIApp, database: Callable[[], Engine], tokens: Tokens | None = None) -> None:
         self.app = app
         self.callers = Callers(database, None if tokens is None else tokens.verify)
+        self._for_known = CapacityLimiter(LOOKUP_THREADS)
         self._for_keys = CapacityLimiter(LOOKUP_THREADS)
         self._for_tokens = CapacityLimiter(LOOKUP_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request without a key, else hand it on."""
+        """Hand a request on; raise 401 for one without a key that works."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            try:
-                caller = await self._caller(presented_key(scope))
-            except ProblemError as error:
-                await _unavailable(Request(scope), error)(scope, receive, send)
-                return
+            presented = presented_key(scope)
+            caller = await self._caller(presented)
             if caller is None:
-                await _unauthenticated(Request(scope))(scope, receive, send)
-                return
+                raise _unauthenticated(scope, presented)
             scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
 
     async def _caller(self, presented: str | None) -> Caller | None:
-        if presented is None:
+        if presented is None or self.callers.refused(presented):
             return None
         known = self.callers.cached(presented)
         if known is not None:
             return known
-        limiter = self._for_keys if presented.startswith(KEY_PREFIX) else self._for_tokens
+        limiter = self._limiter(presented)
+        if limiter.statistics().tasks_waiting >= MOST_WAITING:
+            raise BUSY.error()
         return await to_thread.run_sync(self.callers.find, presented, limiter=limiter)
+
+    def _limiter(self, presented: str) -> CapacityLimiter:
+        if self.callers.remembered(presented):  # whoever invents keys cannot keep these waiting
+            return self._for_known
+        return self._for_keys if presented.startswith(KEY_PREFIX) else self._for_tokens
 
 
 def presented_key(scope: Scope) -> str | None:
@@ -84,19 +91,19 @@ def presented_key(scope: Scope) -> str | None:
 
     ``X-API-Key``, else ``Authorization: Bearer``, else, for the documentation alone, the password of HTTP Basic.
     """
-    key = header(scope, _KEY_HEADER)
-    if key is not None:
-        return key.strip()
+    key = (header(scope, _KEY_HEADER) or "").strip()
+    if key:  # gateways add it empty
+        return key
     scheme, _, value = (header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
-        return value.strip()
+        return value.strip() or None
     return _password(value.strip()) if scheme.lower() == "basic" and _is_docs(scope) else None
 
 
 def _is_docs(scope: Scope) -> bool:
     pages, document = DOCS_PATHS
     path = scope["path"]
-    return scope["method"] == "GET" and (path in {pages, document} or path.startswith(f"{pages}/"))
+    return scope["method"] in {"GET", "HEAD"} and (path in {pages, document} or path.startswith(f"{pages}/"))
 
 
 def _password(credentials: str) -> str | None:
@@ -106,23 +113,12 @@ def _password(credentials: str) -> str | None:
         return None
 
 
-def _unauthenticated(request: Request) -> ASGIApp:
-    problem = make_problem(
-        401,
-        "unauthenticated",
-        "An API key is needed",
-        "The request carries no API key or token that works: none was sent, or it is unknown, expired or revoked.",
-        f"Send it as {KEY_HEADER}, or as Authorization: Bearer. `aftercast keys create --name NAME` makes one.",
-    )
-    response = problem_response(problem, request_id_of(request), {"WWW-Authenticate": BEARER_CHALLENGE})
-    if _is_docs(request.scope):
-        response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)
-    return response
-
-
-def _unavailable(request: Request, error: ProblemError) -> ASGIApp:
-    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-    return problem_response(problem, request_id_of(request), RETRY)
+def _unauthenticated(scope: Scope, presented: str | None) -> ProblemError:
+    error = "" if presented is None else ', error="invalid_token"'  # RFC 6750: only where something was presented
+    challenges = [("WWW-Authenticate", f"{BEARER_CHALLENGE}{error}")]
+    if _is_docs(scope):
+        challenges.append(("WWW-Authenticate", BASIC_CHALLENGE))
+    return UNAUTHENTICATED.error(headers=challenges)
 
 
 # Both schemes only describe themselves in the OpenAPI document; the middleware has already checked the key.
@@ -140,11 +136,6 @@ async def allowed(
     caller: Caller = request.state.caller
     missing = [scope for scope in scopes.scopes if not caller.allows(scope)]
     if missing:
-        raise ProblemError(
-            403,
-            "scope-missing",
-            "The caller may not do this",
-            f"The {caller.kind} lacks the scope '{missing[0]}'.",
-            f"Make a key with it: `aftercast keys create --name NAME --scope {missing[0]}`.",
-        )
+        challenge = f'{BEARER_CHALLENGE}, error="insufficient_scope", scope="{missing[0]}"'
+        raise SCOPE_MISSING.error(kind=caller.kind, scope=missing[0], headers=[("WWW-Authenticate", challenge)])
     return caller

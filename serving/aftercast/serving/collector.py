@@ -24,7 +24,7 @@ from starlette.types import Scope
 
 from aftercast.operations.settings import TracingSettings
 from aftercast.serving.headers import header
-from aftercast.serving.metrics.counting import method_of
+from aftercast.serving.metrics.requests import method_of
 
 TIMEOUT_S: Final = 3
 """Within which the collector has to take a batch; also the longest that stopping waits for it."""

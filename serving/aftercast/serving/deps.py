@@ -11,27 +11,27 @@ from fastapi import Depends, Request, Security
 from aftercast.data.workspace import Workspace
 from aftercast.operations.audit import AuditLog
 from aftercast.serving.auth import allowed
-from aftercast.serving.metrics.measures import Measures
+from aftercast.serving.metrics.exposition import Metrics
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
 
-PAST_THREADS: Final = 2
+RECORDING_THREADS: Final = 8
 
 
 @dataclass(frozen=True)
 class Service:
-    """One running service: its workspace, the models it holds, and its figures of operation.
+    """One running service: its workspace, the models it holds, and its metrics.
 
     Attributes
     ----------
-    for_the_past
-        Places of questions as of an instant: their rows are computed for the whole fleet, and would take every thread.
+    recording
+        Threads that write answers to the audit log.
     """
 
     workspace: Workspace
     champions: Champions
-    measures: Measures
-    for_the_past: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PAST_THREADS))
+    metrics: Metrics
+    recording: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(RECORDING_THREADS))
 
     @property
     def audit(self) -> AuditLog:

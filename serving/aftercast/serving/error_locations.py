@@ -24,14 +24,12 @@ def field_problem(request: Request, item: Mapping[str, Any]) -> FieldProblem:
     location = tuple(item["loc"])
     if item["type"] == "json_invalid":
         return FieldProblem(location=f"{location[0]}", message=f"Is not JSON, see character {location[-1]}")
-    if location == ("body",) and not _called_json(request):
-        return FieldProblem(location="body", message="Is not called JSON: send it with Content-Type: application/json")
     if item["type"] == "extra_forbidden":
         return FieldProblem(location=_place(location[:-1], request.app), message="Holds a field that is not known here")
     return FieldProblem(location=_place(location, request.app), message=str(item["msg"]))
 
 
-def _called_json(request: Request) -> bool:
+def called_json(request: Request) -> bool:
     """Whether the body comes under a media type that the framework reads as JSON."""
     kind, _, subtype = request.headers.get("Content-Type", "").partition(";")[0].strip().lower().partition("/")
     return kind == "application" and (subtype == "json" or subtype.endswith("+json"))

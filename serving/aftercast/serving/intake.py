@@ -1,49 +1,47 @@
-"""Taking records over HTTP: checked on arrival, committed to the inbox, stored by the next drain."""
+"""Records that come in over HTTP: checked on arrival, committed to the inbox, stored by the next drain."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+import orjson
 import pandas as pd
-from filelock import FileLock, Timeout
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest.posted import UNREADABLE, Refused, check_sent
+from aftercast.data.ingest import UNREADABLE, Refused, as_stored, check_records
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
+from aftercast.operations.errors import NotFoundError
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Caller
-from aftercast.serving.tenancy import Reach, with_stored_ids
+from aftercast.serving.problems import IDEMPOTENCY_KEY_REUSED, NOTHING_READABLE
 
+RECORDS: Final = "records"
+"""Event of records that came in, in the audit log."""
 NOT_YET: Final = "available_in_future"
-PATIENCE_S: Final = 10.0
 NO_COLUMN: Final = "unknown_column"
 OWNED_BY: Final = {"device_id": "devices", "customer_id": "customers"}
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A batch in the inbox, what is wrong with its records, and whether it had been there before."""
+    """A batch in the inbox, and whether an earlier request had brought it."""
 
     batch: InboxBatch
-    wrong: tuple[Refused, ...]
     repeated: bool
 
 
 def take_records(
     workspace: Workspace,
     table: str,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Row],
     caller: Caller,
     *,
     idempotency_key: str | None = None,
@@ -51,72 +49,117 @@ def take_records(
 ) -> Taken:
     """Put records into the inbox; once this returns, no crash loses them.
 
+    The audit log has the batch before the inbox has it. An entry of a batch that was then not taken is harmless; a
+    batch without an entry would not be.
+
     Parameters
     ----------
     idempotency_key
-        Of the caller's own choice: the same key with the same records adds nothing.
+        Of the caller's own choice. The same request under the same key adds nothing and gets the first result.
 
     Raises
     ------
     ProblemError
-        422 for too many records, 409 for none that can be taken or for a key used with other records, 503 while the
-        database is away or others take too long: then nothing was taken.
+        403 for a caller limited to outlets, 422 for too many records, 409 for none that can be taken or for a key used
+        with another request, 503 while the database is unavailable: then nothing was taken.
+    AuditError
+        If the batch cannot be recorded: then nothing was taken.
     """
+    if caller.outlets is not None:
+        hint = "Send records with a key without outlets."
+        raise ProblemError(403, "outlets-cannot-send", "The caller may not do this", "It is limited to outlets.", hint)
     _check_size(workspace, records)
-    with _turn(workspace, caller):
-        return _taken(workspace, table, records, caller, idempotency_key=idempotency_key, request_id=request_id)
-
-
-@contextmanager
-def _turn(workspace: Workspace, caller: Caller) -> Iterator[None]:
-    """Let callers limited to outlets bring records one after the other: each sees what those before it brought."""
-    if caller.outlets is None:
-        yield
-        return
-    folder = workspace.path("locks")
-    folder.mkdir(exist_ok=True)
+    request = hashlib.sha256(orjson.dumps([table, records], option=orjson.OPT_SORT_KEYS)).hexdigest()
+    batch_id = _batch_id(caller, idempotency_key)
     try:
-        lock = FileLock(folder / "intake.lock", timeout=PATIENCE_S).acquire()
-    except Timeout as error:
-        detail, hint = "Records of other outlets are being taken: nothing was taken.", "Send the records again."
-        raise ProblemError(503, "busy", "The service is busy", detail, hint, passes=True) from error
-    with lock:
-        yield
+        there = None if idempotency_key is None else find_batch(workspace.database, batch_id)
+        if there is None:
+            batch = _checked(workspace, table, records, batch_id, caller, request_id=request_id, request=request)
+            workspace.audit.append(RECORDS, _entry(batch))
+            if put_batch(workspace.database, batch):
+                return Taken(batch, repeated=False)
+            there = find_batch(workspace.database, batch_id)  # the same request came twice at once
+    except SQLAlchemyError as error:
+        detail, hint = "The operational database is unavailable: nothing was taken.", "Send the records again."
+        raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
+    if there is None or there.request_sha256 != request:
+        raise IDEMPOTENCY_KEY_REUSED.error()
+    return Taken(there, repeated=True)
 
 
-def _taken(
+def find_taken(workspace: Workspace, batch_id: str, caller: Caller) -> InboxBatch:
+    """Batch that the caller sent; raises NotFoundError where there is none, or another caller sent it."""
+    batch = find_batch(workspace.database, batch_id)
+    if batch is None or batch.key_id != caller.caller_id:
+        raise NotFoundError("No batch has this id.", "Use the batch_id that POST /v1/records answered.")
+    return batch
+
+
+def _checked(
     workspace: Workspace,
     table: str,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Row],
+    batch_id: str,
     caller: Caller,
     *,
-    idempotency_key: str | None,
     request_id: str | None,
-) -> Taken:
+    request: str,
+) -> InboxBatch:
+    """Batch of the records that can be taken, with what is wrong with them."""
     received_at = pd.Timestamp.now("UTC").as_unit("us")
-    try:
-        known, strange = _without_strange_columns(workspace, table, with_stored_ids(table, records))
-        wrong, hidden = _wrong(workspace, table, known, caller, received_at)
-        wrong = tuple(sorted([*wrong, *strange], key=lambda each: each.row))
-        taken = [_dated(row, received_at) for i, row in enumerate(known) if i not in hidden]
-        _check_any(taken, wrong)
-        batch_id = _batch_id(caller, idempotency_key)
-        batch = InboxBatch(batch_id, table, tuple(taken), received_at, caller.caller_id, request_id)
-        if put_batch(workspace.database, batch):
-            return Taken(batch, wrong, repeated=False)
-        return Taken(_same(workspace.database, batch), wrong, repeated=True)
-    except SQLAlchemyError as error:
-        detail, hint = "The operational database is away: nothing was taken.", "Send the records again in a moment."
-        raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
+    known, strange = _without_strange_columns(workspace, table, _with_stored_ids(table, records))
+    dated = [_dated(row, received_at) for row in known]
+    checked = check_records(table, dated, workspace.fleet, _known(workspace, table, known))
+    known_at = zip(checked.row.tolist(), checked.frame["available_at"], strict=True) if len(checked.frame) > 0 else ()
+    early = {place for place, moment in known_at if moment > received_at + AHEAD}
+    too_early = [Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in early]
+    wrong = sorted([*checked.refused, *too_early, *strange], key=lambda each: each.row)
+    taken = tuple(row for i, row in enumerate(dated) if i not in early)
+    _check_any(taken, wrong)
+    return InboxBatch(
+        batch_id,
+        table,
+        taken,
+        received_at,
+        key_id=caller.caller_id,
+        request_id=request_id,
+        request_sha256=request,
+        wrong=tuple(asdict(each) for each in wrong),
+    )
+
+
+def _entry(batch: InboxBatch) -> dict[str, Any]:
+    """What the audit log keeps of a batch."""
+    ids = {str(row[name]) for row in batch.records for name in OWNED_BY if row.get(name)}
+    return {
+        "request_id": batch.request_id,
+        "key_id": batch.key_id,
+        "batch_id": batch.batch_id,
+        "table": batch.table,
+        "rows": len(batch.records),
+        "ids": sorted(ids),
+    }
+
+
+def _with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows whose ids, and other text of their key, are written as the store will have them; missing ones are None."""
+    contract = TABLES[table]
+    out = [dict(row) for row in rows]
+    for column in contract.columns:
+        if column.kind == "text" and (column.name.endswith("_id") or column.name in contract.key):
+            having = [row for row in out if column.name in row]
+            for row, value in zip(having, as_stored([row[column.name] for row in having]), strict=True):
+                row[column.name] = value
+    return out
 
 
 def _without_strange_columns(
-    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]]
-) -> tuple[list[Mapping[str, Any]], list[Refused]]:
+    workspace: Workspace, table: str, records: Sequence[Row]
+) -> tuple[list[Row], list[Refused]]:
     """Records without attributes that no import ever brought, and where there were any.
 
-    An attribute is a feature: a column that is new, or only misspelt, would be one that no model has learnt from, and
-    nothing could be scored until one has. Whoever wants it imports it with the history, and trains.
+    An attribute is a feature. A new or misspelt column would be a feature that no model knows, and nothing could be
+    scored until one is trained with it. A new attribute is imported with its history.
     """
     contract = TABLES[table]
     beside = {name for row in records for name in row if not contract.has(name)}
@@ -130,7 +173,7 @@ def _without_strange_columns(
     return [{name: value for name, value in row.items() if name not in strange} for row in records], found
 
 
-def _check_size(workspace: Workspace, records: Sequence[Mapping[str, Any]]) -> None:
+def _check_size(workspace: Workspace, records: Sequence[Row]) -> None:
     most = workspace.settings.serving.max_records
     if len(records) > most:
         raise ProblemError(
@@ -138,75 +181,29 @@ def _check_size(workspace: Workspace, records: Sequence[Mapping[str, Any]]) -> N
             "too-many-records",
             "Too many records in one call",
             f"The request brings {len(records)} records, the service takes {most} a call.",
-            "Split the request, or raise serving.max_records.",
+            "Split the request.",
         )
 
 
-def _check_any(taken: Sequence[Mapping[str, Any]], wrong: Sequence[Refused]) -> None:
+def _check_any(taken: Sequence[Row], wrong: Sequence[Refused]) -> None:
     if not taken or any(each.reason == UNREADABLE for each in wrong):
-        raise ProblemError(
-            409,
-            "nothing-readable",
-            "None of the records can be taken",
-            "No record could be read, or none is about a device of the outlets of this key.",
-            "Write times with their zone (2026-01-31T06:00:00Z), and the columns as the table names them.",
-        )
+        raise NOTHING_READABLE.error()
 
 
-def _wrong(
-    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], caller: Caller, received_at: pd.Timestamp
-) -> tuple[tuple[Refused, ...], set[int]]:
-    """What is wrong with the records, and which of them are not taken at all.
-
-    A caller limited to outlets is told of a broken record what is broken, before anything is said that depends on whose
-    it is; and of a device they do not have yet none is taken that would only go to quarantine: that would tell, too.
-    """
-    reach = None if caller.outlets is None else Reach.of(workspace, caller, records)
-    known = _known(workspace, table, records, reach)
-    dated = [_dated(row, received_at) for row in records]
-    checked = check_sent(table, dated, workspace.fleet, known)
-    early = set(checked.row[_after(checked.frame, received_at + AHEAD)].tolist())
-    refused = {each.row for each in checked.refused if not each.cell_only} | early
-    hidden = {} if reach is None else reach.refused(table, records, checked)
-    unseen = {} if reach is None else {i: each for i, each in hidden.items() if i not in refused}
-    told = [
-        *(each for each in checked.refused if each.row not in unseen),
-        *(Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in sorted(early)),
-        *unseen.values(),
-    ]
-    unborn = set() if reach is None or table != "devices" else refused - reach.known(records)
-    return tuple(sorted(told, key=lambda each: each.row)), hidden.keys() | early | unborn
-
-
-def _after(frame: pd.DataFrame, moment: pd.Timestamp) -> npt.NDArray[np.bool_]:
-    if len(frame) == 0:
-        return np.zeros(0, dtype=bool)
-    return np.asarray(frame["available_at"] > moment)
-
-
-def _known(
-    workspace: Workspace, table: str, records: Sequence[Mapping[str, Any]], reach: Reach | None
-) -> dict[str, Set[str]]:
-    """Ids that may be referred to, for each id column that the table has: those that exist and are seen."""
+def _known(workspace: Workspace, table: str, records: Sequence[Row]) -> dict[str, Set[str]]:
+    """Ids that may be referred to, for each id column that the table has: those of the records that exist."""
     found: dict[str, Set[str]] = {}
     for column, owner in OWNED_BY.items():
+        ids = sorted({str(each) for row in records if (each := row.get(column))})
         if not TABLES[table].has(column) or table == owner:
-            found[column] = {str(row.get(column)) for row in records}
-        elif reach is not None:
-            found[column] = reach.devices if column == "device_id" else reach.customers
+            found[column] = set(ids)
         else:
-            stored = workspace.store.read(owner, columns=[column], **_only(column, records))
-            found[column] = set(stored[column])
+            only: dict[str, Any] = {f"{column}s": ids}
+            found[column] = set(workspace.store.read(owner, columns=[column], **only)[column])
     return found
 
 
-def _only(column: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if column != "device_id":
-        return {}
-    return {"device_ids": sorted({each for row in records if (each := row.get("device_id"))})}
-
-
-def _dated(row: Mapping[str, Any], received_at: pd.Timestamp) -> dict[str, Any]:
+def _dated(row: Row, received_at: pd.Timestamp) -> dict[str, Any]:
     """Record that says when it became known: as sent, else when it was received."""
     if row.get("available_at") is not None:
         return dict(row)
@@ -217,17 +214,3 @@ def _batch_id(caller: Caller, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return uuid.uuid4().hex
     return hashlib.sha256(f"{caller.caller_id}\n{idempotency_key}".encode()).hexdigest()[:32]
-
-
-def _same(database: Engine, batch: InboxBatch) -> InboxBatch:
-    """Return the batch that was there already, if it is the same."""
-    there = find_batch(database, batch.batch_id)
-    if there is None or there.table != batch.table or there.digest != batch.digest:
-        raise ProblemError(
-            409,
-            "idempotency-key-reused",
-            "The idempotency key was used for other records",
-            "Records sent under one Idempotency-Key must be the same every time.",
-            "Use a new key for new records.",
-        )
-    return there

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import Final
 
-from fastapi import Request
+from anyio import CancelScope
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
-from aftercast.serving.errors import RETRY, ProblemError, make_problem, problem_response, request_id_of
+from aftercast.serving.errors import LOG
 from aftercast.serving.headers import header
+from aftercast.serving.problems import BODY_TOO_LARGE, BODY_TOO_SLOW, BUSY, TOOK_TOO_LONG
+
+CLOSE: Final = ("Connection", "close")
 
 
 class BodyLimit:
@@ -27,8 +32,7 @@ class BodyLimit:
             return
         announced = header(scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self.limit:
-            await _refuse(_too_large(self.limit), scope, receive, send)
-            return
+            raise BODY_TOO_LARGE.error(limit=self.limit)
         await self.app(scope, _Body(receive, self.limit, self.within_s).receive, send)
 
 
@@ -51,100 +55,96 @@ class _Body:
             async with asyncio.timeout(self.left_s):
                 message = await self.way()
         except TimeoutError as error:
-            raise _too_slow() from error
+            raise BODY_TOO_SLOW.error(headers=[CLOSE]) from error
         self.left_s -= asyncio.get_running_loop().time() - began
         self.seen += len(message.get("body", b""))
         self.ended = message["type"] != "http.request" or not message.get("more_body", False)
         if self.seen > self.limit:
-            raise _too_large(self.limit)
+            raise BODY_TOO_LARGE.error(limit=self.limit)
         return message
 
 
 class TimeLimit:
-    """ASGI middleware that ends a request that takes longer than ``within_s``, and refuses one too many in flight.
+    """ASGI middleware that answers 503 for a request that takes longer than ``within_s``; the probes have no limit.
 
-    The probes have neither limit. What a thread computes for a request that was ended goes on to its end and is lost.
+    Such a request is cancelled, but a thread that computes for it cannot be: it goes on, and until it ends the request
+    keeps whatever place it holds (see :class:`InFlightLimit`), so that no more threads run than may.
     """
 
-    def __init__(self, app: ASGIApp, within_s: float, in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, within_s: float) -> None:
         self.app = app
         self.within_s = within_s
-        self.most = in_flight
-        self.in_flight = 0
+        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on for as long as it may take."""
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        if self.in_flight >= self.most:
-            await _refuse(_busy(self.most), scope, receive, send, RETRY)
+        answer = _Answer(send)
+        cancelling = CancelScope()  # unlike a task's own cancel() it waits for the threads of the request
+
+        async def answered() -> None:
+            with cancelling:
+                await self.app(scope, receive, answer.send)
+
+        task = asyncio.create_task(answered())
+        try:
+            await asyncio.wait({task}, timeout=self.within_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
             return
+        self._give_up(task, cancelling)
+        answer.over = True
+        raise TOOK_TOO_LONG.error(within_s=self.within_s)
+
+    def _give_up(self, task: asyncio.Task[None], cancelling: CancelScope) -> None:
+        cancelling.cancel()
+        self._late.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            LOG.error("a request failed after its time was over", exc_info=task.exception())
+
+
+@dataclass
+class _Answer:
+    """The way back to the caller, until another answer has taken it."""
+
+    way: Send
+    over: bool = False
+
+    async def send(self, message: Message) -> None:
+        """Send on."""
+        if not self.over:
+            await self.way(message)
+
+
+class InFlightLimit:
+    """ASGI middleware that refuses a request while ``most`` are being answered; the probes have no limit.
+
+    It stands behind authentication: only callers who may ask take a place.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self.most = most
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on if there is a place."""
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self.app(scope, receive, send)
+            return
+        if self.in_flight >= self.most:
+            raise BUSY.error()
         self.in_flight += 1
         try:
-            await self._timed(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self.in_flight -= 1
-
-    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            async with asyncio.timeout(self.within_s):
-                await self.app(scope, receive, sending)
-        except TimeoutError:
-            if started:
-                raise
-            await _refuse(_took_too_long(self.within_s), scope, receive, send, RETRY)
-
-
-async def _refuse(
-    error: ProblemError, scope: Scope, receive: Receive, send: Send, headers: dict[str, str] | None = None
-) -> None:
-    problem = make_problem(error.status, error.code, error.title, error.message, error.hint)
-    await problem_response(problem, request_id_of(Request(scope)), headers)(scope, receive, send)
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(
-        413,
-        "body-too-large",
-        "The body is too large",
-        f"The body is larger than {limit} bytes.",
-        "Ask for fewer devices at a time, or raise serving.max_body_bytes.",
-    )
-
-
-def _too_slow() -> ProblemError:
-    return ProblemError(
-        408,
-        "body-too-slow",
-        "The body came too slowly",
-        "The body did not arrive in time.",
-        "Send it at once, or raise serving.body_timeout_s.",
-    )
-
-
-def _took_too_long(within_s: float) -> ProblemError:
-    return ProblemError(
-        503,
-        "took-too-long",
-        "The answer takes too long",
-        f"The request was not answered within {within_s:g} s.",
-        "Ask for fewer devices at a time, or raise serving.request_timeout_s.",
-    )
-
-
-def _busy(most: int) -> ProblemError:
-    return ProblemError(
-        503,
-        "busy",
-        "The service is busy",
-        f"{most} requests are being answered already.",
-        "Ask again in a moment; serving.max_in_flight raises the limit.",
-    )

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +17,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.operations.database.keys import KEY_PREFIX, ApiKey, is_key, verify_key
 from aftercast.operations.errors import WorkspaceError
-from aftercast.serving.errors import ProblemError, is_away
+from aftercast.serving.errors import is_away
+from aftercast.serving.problems import KEYS_UNAVAILABLE
 
 LOG: Final = logging.getLogger("aftercast.serving")
 KEPT_S: Final = 1.0
@@ -26,9 +27,13 @@ GRACE_S: Final = 300.0
 """How long a key goes on working after it was last verified while the database is away."""
 RETRY_S: Final = 1.0
 """Pause after the database was found away, so that not every request waits for it."""
+REFUSED_S: Final = 1.0
+"""How long a key or token that does not work is remembered: one made in this time works that much later."""
 MOST_KEPT: Final = 1000
 LONGEST: Final = 8192
 """Characters of a key or token that are looked at; longer ones are refused unread."""
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ class Callers:
         self._tokens = tokens
         self._clock = clock
         self._kept: dict[bytes, _Kept] = {}
+        self._refused: dict[bytes, float] = {}
         self._writing = threading.Lock()
         self._away_until = -math.inf
         self._away = False
@@ -121,6 +127,15 @@ class Callers:
         """Return who was found less than :data:`KEPT_S` ago and works still; takes microseconds and asks nobody."""
         kept = self._kept.get(_digest(presented))
         return kept.verified.caller if kept is not None and kept.works(self._clock(), KEPT_S) else None
+
+    def refused(self, presented: str) -> bool:
+        """Whether a key or token was found not to work less than :data:`REFUSED_S` ago; asks nobody."""
+        refused_at = self._refused.get(_digest(presented))
+        return refused_at is not None and self._clock() - refused_at < REFUSED_S
+
+    def remembered(self, presented: str) -> bool:
+        """Whether a key or token worked when it was last looked up, however long ago."""
+        return _digest(presented) in self._kept
 
     def find(self, presented: str) -> Caller | None:
         """Return who presents a key or token, None if it does not work; may wait for the database or the issuer.
@@ -133,7 +148,7 @@ class Callers:
         if len(presented) > LONGEST:
             return None
         known = self.cached(presented)  # looked up by another request while this one waited for a thread
-        if known is not None:
+        if known is not None or self.refused(presented):
             return known
         now = self._clock()
         if presented.startswith(KEY_PREFIX):
@@ -155,27 +170,22 @@ class Callers:
         return self._keep(presented, None if key is None else _verified(key), now)
 
     def _keep(self, presented: str, verified: Verified | None, looked_up_at: float) -> Caller | None:
-        """Remember who was found, newest last; forget who was not, so that no grace revives a revoked key."""
+        """Remember who was found, or that nobody was, so that no grace revives a revoked key."""
+        digest = _digest(presented)
         with self._writing:
-            self._kept.pop(_digest(presented), None)
+            self._kept.pop(digest, None)
+            self._refused.pop(digest, None)
             if verified is None:
+                _put(self._refused, digest, looked_up_at)
                 return None
-            self._kept[_digest(presented)] = _Kept(verified, looked_up_at)
-            while len(self._kept) > MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
+            _put(self._kept, digest, _Kept(verified, looked_up_at))
         return verified.caller
 
     def _in_grace(self, presented: str, now: float) -> Caller:
         kept = self._kept.get(_digest(presented))
         if kept is not None and kept.works(now, GRACE_S):
             return kept.verified.caller
-        raise ProblemError(
-            503,
-            "keys-unavailable",
-            "Keys cannot be checked",
-            "The database that holds the keys cannot be reached.",
-            "Ask again in a moment; keys that were used in the last minutes go on working.",
-        )
+        raise KEYS_UNAVAILABLE.error()
 
     def _note_away(self, error: Exception) -> None:
         self._away_until = self._clock() + RETRY_S
@@ -187,6 +197,13 @@ class Callers:
         if self._away:
             LOG.info("the database can be reached again to check keys")
         self._away = False
+
+
+def _put(kept: dict[bytes, _Value], digest: bytes, value: _Value) -> None:
+    """Keep a value as the newest; the oldest ones make room."""
+    kept[digest] = value
+    while len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]
 
 
 def _verified(key: ApiKey) -> Verified:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cached_property
 from typing import Final, NamedTuple
-
-import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.models.registry.versions import Loaded
@@ -23,7 +21,7 @@ Key = tuple[str, str, int]
 
 
 class Fragment(NamedTuple):
-    """One record's part of an answer.
+    """The part of an answer that is about one device or customer.
 
     Attributes
     ----------
@@ -41,33 +39,28 @@ class Fragment(NamedTuple):
 
 
 class Fragments:
-    """The answers made last, up to :data:`KEPT_BYTES`; safe to use from several threads.
-
-    They are kept as plain tuples of bytes, which the collection of garbage does not look at again; tens of thousands of
-    other objects would stop an answer for twenty milliseconds every other time.
-    """
+    """The answers made last, up to :data:`KEPT_BYTES`; safe to use from several threads."""
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
         self._bytes = 0
-        self._found: OrderedDict[Key, tuple[bytes, bytes, bool]] = OrderedDict()
+        self._found: OrderedDict[Key, Fragment] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Fragment | None:
         """Return the answer of a key, None where it is not kept."""
-        found = self._found.get(key)
-        return None if found is None else Fragment(*found)
+        return self._found.get(key)
 
     def put(self, key: Key, fragment: Fragment) -> None:
         """Keep an answer; the oldest ones make room."""
         with self._lock:
             if key in self._found:
                 return
-            self._found[key] = (fragment.body, fragment.audit, fragment.answered)
+            self._found[key] = fragment
             self._bytes += len(fragment.body) + len(fragment.audit)
             while self._bytes > self._kept_bytes:
-                _, (body, audit, _answered) = self._found.popitem(last=False)
-                self._bytes -= len(body) + len(audit)
+                _, oldest = self._found.popitem(last=False)
+                self._bytes -= len(oldest.body) + len(oldest.audit)
 
 
 class Rows:
@@ -78,7 +71,7 @@ class Rows:
     loaded, snapshot
         The model and the rows.
     judged
-        Whether the judgement of every row is at hand; without it rows are judged when they are asked for.
+        Whether the forecast of every row is in memory; without it rows are judged when they are asked for.
     fragments
         Answers made of them.
     """
@@ -103,18 +96,6 @@ class Rows:
     @cached_property
     def _scored(self) -> Scored:
         return score_rows(self.loaded, self.snapshot, self._spec, usual=self.usual)
-
-    def are_of(self, cutoff: pd.Timestamp) -> bool:
-        """Whether every row is of this cutoff; rows renewed since the last scoring are of later ones."""
-        return self.snapshot.cutoff == cutoff and self._of_one_cutoff
-
-    @cached_property
-    def _of_one_cutoff(self) -> bool:
-        return bool((self.snapshot.cutoff_us == int(self.snapshot.cutoff.as_unit("us").value)).all())
-
-    def outlets(self, entity_id: str) -> Sequence[str]:
-        """Outlets that look after a device, or after the devices of a customer; of those with a row."""
-        return tuple(self.snapshot.outlets[self.position[entity_id]])
 
     def scores(self, ids: Collection[str], top: int) -> dict[str, Score]:
         """Scores of those ids that have a row, with at most so many drivers."""

@@ -1,66 +1,34 @@
-"""From a question over HTTP to its response: at hand or computed, and in the audit log before it leaves."""
+"""From a question over HTTP to its response: from memory or computed, and in the audit log before it leaves."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from anyio import to_thread
 from starlette.responses import Response
 
 from aftercast.serving.deps import Service
-from aftercast.serving.errors import ProblemError
 from aftercast.serving.predictions import Question, Reply, ask, ask_at_hand, check_size
 from aftercast.serving.principals import Caller
 from aftercast.serving.serialization import PREDICTION, audit_entry, whole_answer
-from aftercast.serving.what_if import ask_live
-
-MOST_WAITING: Final = 16
-"""Questions as of an instant that may wait for their turn."""
+from aftercast.serving.what_if import ask_what_if
 
 
 async def reply_to(service: Service, question: Question, caller: Caller, request_id: str | None) -> Response:
     """Respond to a question.
 
-    What is in memory is answered on the event loop, in less time than a thread would take to start on it.
-
-    Raises
-    ------
-    ProblemError
-        If it cannot be answered; 503 if too many questions as of an instant wait already.
-    """
-    body = reply_at_hand(service, question, caller, request_id)
-    if body is None:
-        if question.as_of is not None:
-            _check_waiting(service)
-        limiter = None if question.as_of is None else service.for_the_past
-        reply = await to_thread.run_sync(_computed, service, question, caller, limiter=limiter)
-        body = _recorded(service, reply, caller, request_id)
-    return Response(body, media_type="application/json")
-
-
-def _check_waiting(service: Service) -> None:
-    if service.for_the_past.statistics().tasks_waiting >= MOST_WAITING:
-        raise ProblemError(
-            503,
-            "busy",
-            "The service is busy",
-            f"{MOST_WAITING} questions as of an instant wait already.",
-            "Ask again in a moment; questions about the last scoring are answered meanwhile.",
-            passes=True,
-        )
-
-
-def reply_at_hand(service: Service, question: Question, caller: Caller, request_id: str | None) -> bytes | None:
-    """Answer from what is in memory, recorded; None where something has to be read or computed.
+    What is in memory waits for no thread that computes. Writing to the audit log has threads of its own: the file is
+    locked by one process after the other, and the event loop must not wait for a process that was stopped.
 
     Raises
     ------
     ProblemError
         If it cannot be answered.
     """
-    check_size(service.workspace, question.ids)
+    check_size(service.workspace, question)
     reply = ask_at_hand(service.champions, question, caller)
-    return None if reply is None else _recorded(service, reply, caller, request_id)
+    if reply is None:
+        reply = await to_thread.run_sync(_computed, service, question, caller)
+    body = await to_thread.run_sync(_recorded, service, reply, caller, request_id, limiter=service.recording)
+    return Response(body, media_type="application/json")
 
 
 def _recorded(service: Service, reply: Reply, caller: Caller, request_id: str | None) -> bytes:
@@ -70,10 +38,10 @@ def _recorded(service: Service, reply: Reply, caller: Caller, request_id: str | 
         reply.rows, reply.horizon, reply.fragments, body, request_id=request_id, key_id=caller.caller_id
     )
     service.audit.append(PREDICTION, entry)
-    service.measures.counting.answered(reply.rows.snapshot.kind, reply.fragments)
+    service.metrics.requests.answered(reply.rows.snapshot.kind, reply.fragments)
     return body
 
 
 def _computed(service: Service, question: Question, caller: Caller) -> Reply:
-    how = ask_live if question.sent else ask
+    how = ask if question.sent is None else ask_what_if
     return how(service.workspace, service.champions, question, caller)

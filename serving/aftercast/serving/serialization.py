@@ -3,60 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 import pandas as pd
 
-from aftercast.data.ingest.posted import Refused
+from aftercast.data.ingest import Refused
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.words import answers
 from aftercast.models.words.answers import Answer
 from aftercast.operations.database.forecasts import Kind
+from aftercast.serving.absent import Unanswered
+from aftercast.serving.kinds import SERVED
 from aftercast.serving.response_cache import Fragment, Rows
-from aftercast.serving.wire.common import Driver, Evidence, ModelRef, RecordProblem, finite
-from aftercast.serving.wire.risk import (
-    ChurnRisk,
-    CustomerUnanswered,
-    DeviceUnanswered,
-    FailureRisk,
-    RiskAnswer,
-)
+from aftercast.serving.wire.common import ModelRef, ResultProblem, finite
+from aftercast.serving.wire.risk import RiskAnswer
 
 PREDICTION: Final = "prediction"
 """Event of an answer in the audit log."""
 
 
-@dataclass(frozen=True)
-class Unanswered:
-    """Why a record has no answer: a stable code, and words."""
-
-    entity_id: str
-    code: str
-    message: str
-    hint: str
-
-
 def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refused] = ()) -> Fragment:
-    """One record's part of an answer, and what the audit log keeps of it."""
+    """One result of an answer, and what the audit log keeps of it."""
+    served = SERVED[loaded.kind]
     if isinstance(said, Unanswered):
-        return Fragment(_unanswered(loaded, said), _record(said.entity_id, error=said.code), answered=False)
-    shown = _failure(loaded, said, refused) if said.kind == "failure" else _churn(loaded, said)
-    record = _record(
+        problem = ResultProblem(code=said.code, message=said.message, hint=said.hint)
+        body = served.error(said.entity_id, problem)
+        return Fragment(body.model_dump_json().encode(), _kept(said.entity_id, error=said.code), answered=False)
+    kept = _kept(
         said.entity_id,
         cutoff=said.cutoff.isoformat(),
         probability=finite(said.probability),
         component=said.component,
         evidence=said.evidence,
     )
-    return Fragment(shown.model_dump_json().encode(), record, answered=True)
+    shown = served.risk(said.entity_id, risk_values(loaded, said, refused))
+    return Fragment(shown.model_dump_json().encode(), kept, answered=True)
 
 
 def whole_answer(rows: Rows, cutoff: pd.Timestamp, horizon: str, fragments: Sequence[Fragment]) -> bytes:
-    """JSON of an answer about several records."""
+    """JSON of an answer about several devices or customers."""
     answered = sum(each.answered for each in fragments)
     model = (rows.loaded.kind, rows.loaded.version, rows.loaded.run_id)
     start = _head(model, cutoff, horizon, answered, len(fragments) - answered)
@@ -73,7 +61,7 @@ def _head(model: tuple[Kind, str, str], cutoff: pd.Timestamp, horizon: str, answ
 
 
 def audit_entry(rows: Rows, horizon: str, fragments: Sequence[Fragment], body: bytes, **who: str | None) -> bytes:
-    """JSON of what the audit log keeps of an answer: who asked, what answered, and each record's figure."""
+    """JSON of what the audit log keeps of an answer: who asked, which model answered, and each probability."""
     head = orjson.dumps(
         {
             **who,
@@ -85,7 +73,7 @@ def audit_entry(rows: Rows, horizon: str, fragments: Sequence[Fragment], body: b
             "answer_sha256": hashlib.sha256(body).hexdigest(),
         }
     )
-    return b"".join([head[:-1], b',"records":[', b",".join(each.audit for each in fragments), b"]}"])
+    return b"".join([head[:-1], b',"answers":[', b",".join(each.audit for each in fragments), b"]}"])
 
 
 def model_ref(loaded: Loaded) -> ModelRef:
@@ -93,42 +81,8 @@ def model_ref(loaded: Loaded) -> ModelRef:
     return ModelRef(name=loaded.kind, version=loaded.version, run_id=loaded.run_id)
 
 
-def drivers(found: Iterable[answers.Driver]) -> list[Driver]:
-    """Drivers, strongest first."""
-    return [Driver(**_driver(each)) for each in found]
-
-
-def evidence(text: str | None) -> Evidence | None:
-    """Evidence class of an answer, None where nothing was judged."""
-    return cast(Evidence | None, text)
-
-
-def _failure(loaded: Loaded, said: Answer, refused: Sequence[Refused]) -> FailureRisk:
-    return FailureRisk.model_validate(
-        {
-            **_common(loaded, said),
-            "device_id": said.entity_id,
-            "component": said.component,
-            "components": {name: finite(value) for name, value in said.components.items()},
-            "parts": [vars(part) for part in said.parts],
-            "refused_records": [vars(each) for each in refused],
-        }
-    )
-
-
-def _churn(loaded: Loaded, said: Answer) -> ChurnRisk:
-    return ChurnRisk.model_validate({**_common(loaded, said), "customer_id": said.entity_id})
-
-
-def _unanswered(loaded: Loaded, said: Unanswered) -> bytes:
-    error = RecordProblem(code=said.code, message=said.message, hint=said.hint)
-    if loaded.kind == "failure":
-        return DeviceUnanswered(device_id=said.entity_id, error=error).model_dump_json().encode()
-    return CustomerUnanswered(customer_id=said.entity_id, error=error).model_dump_json().encode()
-
-
-def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
-    """Values that every answer has; they are validated as a whole, which is faster than part by part."""
+def risk_values(loaded: Loaded, said: Answer, refused: Sequence[Refused] = ()) -> dict[str, Any]:
+    """Values of a risk; they are validated as a whole, which is faster than part by part."""
     return {
         "sentence": said.sentence,
         "probability": finite(said.probability),
@@ -145,7 +99,16 @@ def _common(loaded: Loaded, said: Answer) -> dict[str, Any]:
         "data_as_of": said.data_as_of,
         "cutoff": said.cutoff,
         "model": {"name": loaded.kind, "version": loaded.version, "run_id": loaded.run_id},
+        "component": said.component,
+        "components": finite_values(said.components),
+        "parts": [vars(part) for part in said.parts],
+        "refused_records": [vars(each) for each in refused],
     }
+
+
+def finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON holds them."""
+    return {name: finite(value) for name, value in values.items()}
 
 
 def _driver(said: answers.Driver) -> dict[str, Any]:
@@ -159,5 +122,5 @@ def _driver(said: answers.Driver) -> dict[str, Any]:
     }
 
 
-def _record(entity_id: str, **said: Any) -> bytes:
+def _kept(entity_id: str, **said: Any) -> bytes:
     return orjson.dumps({"id": entity_id, **said})

@@ -6,11 +6,16 @@ The library's own runner ends with 0 where a worker cannot start, or starts it a
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+
+from aftercast.operations.environment import share_metrics
 
 NO_APPLICATION: Final = frozenset({1, 2})
 """Exit codes of a worker that could not make its application: a defect, and what a user can mend."""
@@ -38,19 +43,29 @@ class Workers(Multiprocess):
     """
 
     unusable: int = 0
+    _pids: frozenset[int | None] = frozenset()
 
     def keep_subprocess_alive(self) -> None:
         """Start again who died, unless all have to end."""
         before = tuple(self.processes)
         super().keep_subprocess_alive()
+        self._count_living()
         ended = [code for worker in before if (code := worker.exitcode) in NO_APPLICATION]
         if ended and not any(worker.is_ready(self.config.timeout_worker_healthcheck) for worker in self.processes):
             self.unusable = ended[0] or 0
             self.should_exit.set()
 
+    def _count_living(self) -> None:
+        """Take those that died or were replaced out of the gauges of the metrics; their counts stay."""
+        living = frozenset(worker.pid for worker in self.processes)
+        for pid in self._pids - living:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        self._pids = living
+
 
 def _run_workers(workers: Workers) -> int:
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), TemporaryDirectory(prefix="aftercast-metrics-") as folder:
+        share_metrics(Path(folder))  # before a worker starts, which counts in it
         workers.run()
     failed = any(worker.exitcode == STARTUP_FAILURE for worker in workers.processes)
     return workers.unusable or (STARTUP_FAILURE if failed else 0)

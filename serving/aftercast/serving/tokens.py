@@ -17,8 +17,8 @@ from aftercast.operations.database.keys import SCOPES
 from aftercast.operations.errors import SettingsError
 from aftercast.operations.openid import check_issuer, issuer_keys
 from aftercast.operations.settings import TokenSettings
-from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Caller, Verified
+from aftercast.serving.problems import TOKENS_UNAVAILABLE
 
 LOG: Final = logging.getLogger("aftercast.serving")
 REQUIRED: Final = ("exp", "iss", "aud", "sub")
@@ -139,7 +139,7 @@ class _IssuerKeys:
                 self._asking.release()
         found = self._lookup(kid)
         if found is None and self._failed:
-            raise _away()
+            raise TOKENS_UNAVAILABLE.error()
         return found
 
     def _lookup(self, kid: str | None) -> Mapping[str, Any] | None:
@@ -166,13 +166,3 @@ def _scopes(claim: object) -> tuple[str, ...]:
     """Scopes of a claim that are known here; text with spaces between them, or a list."""
     given = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return tuple(scope for scope in SCOPES if scope in given)
-
-
-def _away() -> ProblemError:
-    return ProblemError(
-        503,
-        "tokens-unavailable",
-        "Tokens cannot be checked",
-        "The issuer of tokens cannot be reached.",
-        "Ask again in a moment, or use an API key.",
-    )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.scoring.snapshot import Snapshot
-from aftercast.models.scoring.what_if import live_rows
+from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.serving.errors import LOG
 from aftercast.serving.model_holder import Champions
@@ -56,4 +56,4 @@ def warm_up(workspace: Workspace, fleet: Snapshot) -> None:
         {"device_id": pd.Series([device_id], dtype="str"), "event_time": moment, "available_at": moment}
     )
     sent = {"telemetry": telemetry.assign(**dict.fromkeys(workspace.fleet.sensor_names, 0.0))}
-    live_rows(workspace.store, workspace.fleet, fleet, [device_id], fleet.cutoff, sent=sent)
+    rows_of_devices(workspace.store, workspace.fleet, fleet, [device_id], fleet.cutoff, sent=sent)

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.data.arrays import Floats, Hashes, Ints, Mask, Positions
 from aftercast.data.contract import Table
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import ROW, row_hashes
 from aftercast.data.store.reading import Selection
 
-Mask = npt.NDArray[np.bool_]
-Hashes = npt.NDArray[np.uint64]
 Reader = Callable[[Selection], pd.DataFrame]
-AVAILABLE: Final = "available_at"
+CONFLICT: Final = "conflicting_duplicate"
+"""Reason of the quarantine for a row that contradicts another of its key and ``available_at``."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = Non
     )
 
 
-def _first_of_each(hashes: npt.NDArray[np.int64]) -> Mask:
+def _first_of_each(hashes: Ints) -> Mask:
     first = np.zeros(len(hashes), dtype=bool)
     first[np.unique(hashes, return_index=True)[1]] = True
     return first
@@ -94,14 +93,12 @@ def _rivals(table: Table, frame: pd.DataFrame, keys: Hashes, stored_keys: Hashes
     return stored[np.isin(hash_rows(stored, table.key), keys)]
 
 
-def _judge(
-    table: Table, frame: pd.DataFrame, positions: npt.NDArray[np.intp], rivals: pd.DataFrame, verdict: Resolved
-) -> None:
+def _judge(table: Table, frame: pd.DataFrame, positions: Positions, rivals: pd.DataFrame, verdict: Resolved) -> None:
     """Settle the contested rows in place."""
     both = pd.concat([rivals, frame.iloc[positions]], ignore_index=True)
     stored = np.arange(len(both)) < len(rivals)
     cells = _cells(table, both)
-    codes, facts = _facts(hash_rows(both, table.key), pd.DatetimeIndex(both[AVAILABLE]).as_unit("us").asi8)
+    codes, facts = _facts(hash_rows(both, table.key), pd.DatetimeIndex(both["available_at"]).as_unit("us").asi8)
     merged, added, conflicts = _merge(codes, stored, cells, len(facts))
     says_new, replaces = _against_earlier(facts, merged)
     old = np.zeros(len(facts), dtype=bool)
@@ -113,7 +110,7 @@ def _judge(
     verdict.corrects[positions] = (kept & replaces[codes] & ~old[codes])[mine]
 
 
-def _facts(keys: Hashes, available: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], Hashes]:
+def _facts(keys: Hashes, available: Ints) -> tuple[Positions, Hashes]:
     """Find the facts (key and available_at), in order: the fact of every row, and the key of every fact."""
     order = np.lexsort((available, keys))
     sorted_keys, sorted_available = keys[order], available[order]
@@ -124,18 +121,16 @@ def _facts(keys: Hashes, available: npt.NDArray[np.int64]) -> tuple[npt.NDArray[
     return codes, sorted_keys[new]
 
 
-def _cells(table: Table, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _cells(table: Table, frame: pd.DataFrame) -> Floats:
     """Return what is compared, shape (n, k): the sensors of telemetry; elsewhere one code for the whole row."""
-    open_names = [str(c) for c in frame.columns if not str(c).startswith("_") and c not in (*table.key, AVAILABLE)]
+    open_names = [str(c) for c in frame.columns if not str(c).startswith("_") and c not in (*table.key, "available_at")]
     if table.name == "telemetry":
         return np.asarray(frame[open_names], dtype=np.float64)
     content, _ = pd.factorize(hash_rows(frame, open_names))
     return content.astype(np.float64)[:, None]
 
 
-def _merge(
-    codes: npt.NDArray[np.intp], stored: Mask, cells: npt.NDArray[np.float64], facts: int
-) -> tuple[npt.NDArray[np.float64], Mask, Mask]:
+def _merge(codes: Positions, stored: Mask, cells: Floats, facts: int) -> tuple[Floats, Mask, Mask]:
     """Merge rows into facts in order of arrival.
 
     Returns
@@ -158,13 +153,13 @@ def _merge(
     return merged, added, conflicts
 
 
-def _turns(turn: npt.NDArray[np.intp]) -> Sequence[npt.NDArray[np.intp]]:
+def _turns(turn: Positions) -> Sequence[Positions]:
     """Positions of the first row of every fact, then of the second, and so on."""
     order = np.argsort(turn, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(turn[order])) + 1)
 
 
-def _against_earlier(keys: Hashes, merged: npt.NDArray[np.float64]) -> tuple[Mask, Mask]:
+def _against_earlier(keys: Hashes, merged: Floats) -> tuple[Mask, Mask]:
     """Compare each fact (sorted by key, then available_at) with what its key showed before it.
 
     Returns

@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import TABLES, Table
+from aftercast.data.arrays import Mask
+from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.deduplication import resolve
-from aftercast.data.ingest.reports import ImportReport, TableReport
-from aftercast.data.ingest.validation.draft import Finding
+from aftercast.data.ingest.deduplication import CONFLICT, resolve
+from aftercast.data.ingest.reports import ImportReport
+from aftercast.data.ingest.validation.checks import Breach
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
@@ -29,8 +30,6 @@ from aftercast.operations.errors import InputError
 ROWS_AT_ONCE: Final = 500_000
 ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
 Progress = Callable[[str, int], None]
-
-__all__ = ["ImportReport", "TableReport", "ingest"]
 
 
 def ingest(
@@ -92,7 +91,7 @@ class _Import:
         self._rows_at_once = rows_at_once
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
-        self._kinds: dict[str, dict[str, str]] = {}
+        self._kinds: dict[str, dict[str, Kind]] = {}
         self._unlisted: Unlisted = {}
         self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
 
@@ -104,7 +103,7 @@ class _Import:
         name = checked.table.name
         self._learn(checked)
         report = self._report.table(name)
-        report.read += checked.read
+        report.read += len(batch.frame)
         self._refuse(checked.refused)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
@@ -125,7 +124,7 @@ class _Import:
     def _stored_ids(self, table: str, column: str) -> set[str]:
         return set(self._writer.read(table, Selection(columns=[column], ordered=False))[column])
 
-    def _attribute_kinds(self, name: str) -> dict[str, str]:
+    def _attribute_kinds(self, name: str) -> dict[str, Kind]:
         if name in TABLES and name not in self._kinds:
             self._kinds[name] = self._writer.attribute_kinds(name)
         return self._kinds.get(name, {})
@@ -175,7 +174,7 @@ class _Import:
         self._writer.append(QUARANTINE.name, new.assign(import_id=self._report.import_id, available_at=moment))
 
 
-def _kind(values: pd.Series) -> str:
+def _kind(values: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(values.dtype):
         return "bool"
     if pd.api.types.is_numeric_dtype(values.dtype):
@@ -183,9 +182,9 @@ def _kind(values: pd.Series) -> str:
     return "time" if isinstance(values.dtype, pd.DatetimeTZDtype) else "text"
 
 
-def _conflicts(table: Table, frame: pd.DataFrame, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pd.DataFrame:
+def _conflicts(table: Table, frame: pd.DataFrame, rows: Mask) -> pd.DataFrame:
     key = ", ".join(table.key)
     about = f"the same {key} and available_at with other values came before"
     public = frame.drop(columns=[ORIGIN, NUMBER])
-    finding = Finding("conflicting_duplicate", rows, "", about)
-    return quarantine_rows(table, public, finding, frame[ORIGIN], frame[NUMBER])
+    breach = Breach(CONFLICT, rows, "", about)
+    return quarantine_rows(table, public, breach, frame[ORIGIN], frame[NUMBER])

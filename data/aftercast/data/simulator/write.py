@@ -11,26 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aftercast.data.contract import TABLES
+from aftercast.data.kinds import KINDS
 from aftercast.data.simulator.config import SENSORS
 from aftercast.data.simulator.fleet import Floats, Ints
 
-TIME = pa.timestamp("us", tz="UTC")
-TYPES = {
-    "text": pa.string(),
-    "time": TIME,
-    "date": pa.date32(),
-    "float": pa.float64(),
-    "int": pa.int64(),
-    "bool": pa.bool_(),
-}
+TIME = KINDS["time"].arrow
 Row = dict[str, Any]
 
 
 def rows_table(table: str, rows: Sequence[Row]) -> pa.Table:
     """Return rows (times in microseconds, None for missing) in the contract's columns."""
     columns = TABLES[table].columns
-    schema = pa.schema([(column.name, TYPES[column.kind]) for column in columns])
-    arrays = [pa.array([row.get(c.name) for row in rows], type=TYPES[c.kind]) for c in columns]
+    schema = pa.schema([(column.name, KINDS[column.kind].arrow) for column in columns])
+    arrays = [pa.array([row.get(c.name) for row in rows], type=KINDS[c.kind].arrow) for c in columns]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Hashes = npt.NDArray[np.uint64]
+from aftercast.data.arrays import Hashes
 
 
 def hash_text(text: str) -> int:

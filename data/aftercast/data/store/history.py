@@ -18,7 +18,7 @@ from aftercast.data.contract import TABLES
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import stored_table
 from aftercast.data.store.quarantine import QUARANTINE
-from aftercast.data.store.reading import Selection, history_of, read_table
+from aftercast.data.store.reading import Selection, count_rows, history_of, read_table
 from aftercast.data.store.writer import StoreWriter
 from aftercast.operations.database.store_versions import Published, find_version, list_versions, newest_version, publish
 from aftercast.operations.errors import StoreError
@@ -85,6 +85,7 @@ class Store:
         columns: Sequence[str] | None = None,
         device_ids: Sequence[str] | npt.NDArray[np.str_] | None = None,
         bucket: int | None = None,
+        customer_ids: Sequence[str] | None = None,
         event_from: pd.Timestamp | None = None,
         event_to: pd.Timestamp | None = None,
     ) -> pd.DataFrame:
@@ -100,6 +101,8 @@ class Store:
             Columns wanted, in this order; a column nobody has sent yet comes back all missing.
         device_ids, bucket
             Only these devices; only the devices of this bucket (see :meth:`bucket_of`).
+        customer_ids
+            Only these customers; no effect on tables without customers.
         event_from, event_to
             Only rows whose event time lies between, both ends included; no effect on tables of standing facts.
 
@@ -114,8 +117,20 @@ class Store:
         StoreError
             If the version was never published or the contract has no such table.
         """
-        wanted = Selection(known_at, columns, device_ids, bucket, event_from, event_to)
-        return self._read(table, wanted, self._published(version))
+        wanted = Selection(known_at, columns, device_ids, bucket, customer_ids, event_from, event_to)
+        return self.select(table, wanted, version)
+
+    def select(self, table: str, wanted: Selection, version: int | None = None) -> pd.DataFrame:
+        """As :meth:`read`, for a selection made elsewhere; private columns may be named, and the order left open."""
+        published = self._published(version)
+        contract = stored_table(table)
+        return read_table(self.address, contract, published.tables.get(table), wanted, self.device_buckets)
+
+    def count(self, table: str, *, device_ids: Sequence[str]) -> int:
+        """Count the stored rows of devices in a table, every correction as a row of its own."""
+        stored = stored_table(table)
+        state = self._published(None).tables.get(stored.name)
+        return count_rows(self.address, stored, state, Selection(device_ids=device_ids), self.device_buckets)
 
     def quarantine(self, version: int | None = None) -> pd.DataFrame:
         """Return the records that broke the contract, sorted by available_at, origin and row_number.
@@ -126,7 +141,7 @@ class Store:
             table, reason, column, detail, origin, row_number, record (JSON text), import_id, and available_at:
             when it was found.
         """
-        frame = self._read(QUARANTINE.name, Selection(), self._published(version))
+        frame = self.select(QUARANTINE.name, Selection(), version)
         return frame.sort_values(["available_at", "origin", "row_number"], kind="stable", ignore_index=True)
 
     def bucket_of(self, device_ids: Sequence[str] | npt.NDArray[np.str_] | pd.Series) -> npt.NDArray[np.int32]:
@@ -150,10 +165,6 @@ class Store:
             if writer.changed:
                 writer.compact()
                 self._publish(writer)
-
-    def _read(self, name: str, wanted: Selection, published: Published) -> pd.DataFrame:
-        table = stored_table(name)
-        return read_table(self.address, table, published.tables.get(name), wanted, self.device_buckets)
 
     def _published(self, version: int | None) -> Published:
         found = newest_version(self.database) if version is None else find_version(self.database, version)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from aftercast.data.contract import TABLES, Table
+from aftercast.data.contract import TABLES, Kind, Table
+from aftercast.data.kinds import KINDS
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.quarantine import QUARANTINE
-from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import StoreError
 
 ROW: Final = "_row"
@@ -22,23 +22,6 @@ BUCKET: Final = "_bucket"
 PRIVATE: Final = (ROW, IMPORT, BUCKET)
 BUCKETED: Final = "telemetry"
 """The one table split by device."""
-
-ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
-    "text": pa.string(),
-    "time": pa.timestamp("us", tz="UTC"),
-    "date": pa.date32(),
-    "float": pa.float64(),
-    "int": pa.int64(),
-    "bool": pa.bool_(),
-}
-PANDAS_TYPES: Final[Mapping[str, str]] = {
-    "text": "str",
-    "time": TIME_DTYPE,
-    "date": "datetime64[us]",
-    "float": "float64",
-    "int": "Int64",
-    "bool": "boolean",
-}
 
 
 def stored_table(name: str) -> Table:
@@ -52,7 +35,7 @@ def stored_table(name: str) -> Table:
 
 def base_schema(table: Table) -> pa.Schema:
     """Columns every file of a table has: the contract's and the private ones."""
-    fields = [pa.field(column.name, ARROW_TYPES[column.kind]) for column in table.columns]
+    fields = [pa.field(column.name, KINDS[column.kind].arrow) for column in table.columns]
     fields += [pa.field(ROW, pa.int64()), pa.field(IMPORT, pa.string())]
     if table.name == BUCKETED:
         fields.append(pa.field(BUCKET, pa.int32()))
@@ -61,10 +44,10 @@ def base_schema(table: Table) -> pa.Schema:
 
 def empty_frame(table: Table) -> pd.DataFrame:
     """Frame without rows that has the contract's columns in their types."""
-    return pd.DataFrame({c.name: pd.Series(dtype=PANDAS_TYPES[c.kind]) for c in table.columns})
+    return pd.DataFrame({c.name: pd.Series(dtype=KINDS[c.kind].pandas) for c in table.columns})
 
 
-def open_kinds(schema: pa.Schema, table: Table) -> dict[str, str]:
+def open_kinds(schema: pa.Schema, table: Table) -> dict[str, Kind]:
     """Kinds of the stored columns that the contract does not list."""
     names = [name for name in schema.names if not table.has(name) and name not in PRIVATE]
     return {name: _kind_of(schema.field(name).type) for name in names}
@@ -83,7 +66,7 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     """
     arrays: dict[str, pa.Array] = {}
     for column in table.columns:
-        kind = ARROW_TYPES[column.kind]
+        kind = KINDS[column.kind].arrow
         values = frame.get(column.name)
         arrays[column.name] = pa.nulls(len(frame), kind) if values is None else _array(values, kind)
     for name in _open_columns(table, frame):
@@ -102,14 +85,14 @@ def _open_type(values: pd.Series) -> pa.DataType:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return pa.float64()
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return ARROW_TYPES["time"]
+        return KINDS["time"].arrow
     return pa.string()
 
 
 def _array(values: pd.Series, kind: pa.DataType) -> pa.Array:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         moments = pd.DatetimeIndex(values).as_unit("us")
-        return pa.array(moments.asi8, mask=np.asarray(moments.isna())).cast(ARROW_TYPES["time"])
+        return pa.array(moments.asi8, mask=np.asarray(moments.isna())).cast(KINDS["time"].arrow)
     array = pa.array(values, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
@@ -128,17 +111,17 @@ def _series(values: pa.ChunkedArray, table: Table, name: str) -> pd.Series:
     if kind == "text":
         return pd.Series(values.cast(pa.large_string()).to_pandas(), dtype="str")
     if kind in {"int", "bool"} and values.null_count > 0:
-        return pd.Series(values.to_pandas(integer_object_nulls=True), dtype=PANDAS_TYPES[kind])
+        return pd.Series(values.to_pandas(integer_object_nulls=True), dtype=KINDS[kind].pandas)
     if kind == "date":
-        return values.cast(pa.timestamp("us")).to_pandas().astype(PANDAS_TYPES[kind])
-    return values.to_pandas().astype(PANDAS_TYPES[kind])
+        return values.cast(pa.timestamp("us")).to_pandas().astype(KINDS[kind].pandas)
+    return values.to_pandas().astype(KINDS[kind].pandas)
 
 
-def _kind_of(stored: pa.DataType) -> str:
+def _kind_of(stored: pa.DataType) -> Kind:
     if pa.types.is_dictionary(stored):
         return "text"
-    for kind, arrow in ARROW_TYPES.items():
-        if stored == arrow:
+    for kind, types in KINDS.items():
+        if stored == types.arrow:
             return kind
     return "int" if pa.types.is_integer(stored) else "text"
 

@@ -7,10 +7,11 @@ from typing import Final
 
 import pandas as pd
 
-from aftercast.data.contract import Column, Table
+from aftercast.data.contract import AVAILABLE_AT, Column, Table
 
 QUARANTINE: Final = Table(
-    name="_quarantine",
+    "_quarantine",
+    "a record, or one cell of it, that broke the contract; available_at is when the import found it",
     key=("table", "reason", "column", "record"),
     columns=(
         Column("table", "text", required=True),
@@ -21,9 +22,8 @@ QUARANTINE: Final = Table(
         Column("row_number", "int", required=True),
         Column("record", "text", required=True),
         Column("import_id", "text", required=True),
-        Column("available_at", "time", required=True),
+        AVAILABLE_AT,
     ),
-    about="a record, or one cell of it, that broke the contract; available_at is when the import found it",
     event_time=None,
 )
 """Table of the store that only an import writes."""

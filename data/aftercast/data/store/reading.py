@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from aftercast.data.contract import Table
+from aftercast.data.kinds import KINDS
 from aftercast.data.store.delta import DeltaHistory
 from aftercast.data.store.hashing import bucket_of
-from aftercast.data.store.layout import BUCKET, BUCKETED, PANDAS_TYPES, PRIVATE, ROW, empty_frame, sort_order, to_frame
+from aftercast.data.store.layout import BUCKET, BUCKETED, PRIVATE, ROW, empty_frame, sort_order, to_frame
 from aftercast.operations.database.store_versions import TableState
 
 
@@ -37,6 +38,7 @@ class Selection:
     columns: Sequence[str] | None = None
     device_ids: Sequence[str] | npt.NDArray[np.str_] | None = None
     bucket: int | None = None
+    customer_ids: Sequence[str] | None = None
     event_from: pd.Timestamp | None = None
     event_to: pd.Timestamp | None = None
     ordered: bool = True
@@ -74,6 +76,14 @@ def read_frame(files: ds.Dataset, table: Table, wanted: Selection, device_bucket
     return _with_columns(frame, names, table)
 
 
+def count_rows(address: str, table: Table, state: TableState | None, wanted: Selection, device_buckets: int) -> int:
+    """Count the selected rows of a table at one state."""
+    if state is None:
+        return 0
+    files = history_of(address, table).scan(state.delta)
+    return int(files.count_rows(filter=_row_filter(table, wanted, device_buckets)))
+
+
 def _names(schema: pa.Schema, table: Table, columns: Sequence[str] | None) -> list[str]:
     if columns is not None:
         return list(columns)
@@ -86,7 +96,7 @@ def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd
     for name in names:
         if name not in frame.columns:
             column = table.column(name)
-            kind = PANDAS_TYPES[column.kind] if column is not None else "int64" if name == ROW else "float64"
+            kind = KINDS[column.kind].pandas if column is not None else "int64" if name == ROW else "float64"
             frame[name] = pd.Series(index=frame.index, dtype=kind)
     return frame[list(names)]
 
@@ -103,6 +113,8 @@ def _row_filter(table: Table, wanted: Selection, device_buckets: int) -> pc.Expr
         parts.append(pc.field(BUCKET) == pa.scalar(wanted.bucket, pa.int32()))
     if wanted.device_ids is not None and table.has("device_id"):
         parts += _device_filter(table, wanted.device_ids, device_buckets)
+    if wanted.customer_ids is not None and table.has("customer_id"):
+        parts.append(pc.field("customer_id").isin(pa.array(sorted(set(wanted.customer_ids)), pa.string())))
     if not parts:
         return None
     combined = parts[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from aftercast.data.contract import Table
+from aftercast.data.contract import Kind, Table
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import (
     BUCKET,
@@ -93,7 +93,7 @@ class StoreWriter:
         table = stored_table(name)
         return read_table(self.address, table, self.states.get(name), wanted, self.device_buckets)
 
-    def attribute_kinds(self, name: str) -> dict[str, str]:
+    def attribute_kinds(self, name: str) -> dict[str, Kind]:
         """Kinds in which the columns that the contract does not list are stored already."""
         state = self.states.get(name)
         if state is None:

@@ -16,7 +16,7 @@ from aftercast.operations.audit.lines import read_entry, unreadable
 from aftercast.operations.audit.segments import lines_backwards, lines_forwards
 from aftercast.operations.errors import SettingsError
 
-OF_OTHERS: Final = frozenset({"records", "ids", "rows"})
+OF_OTHERS: Final = frozenset({"answers", "ids", "rows"})
 """Parts of an entry that tell of the whole batch."""
 
 
@@ -77,7 +77,7 @@ def _part(content: Mapping[str, Any], wanted: str, kind: str) -> dict[str, Any] 
     own = {name: value for name, value in content.items() if name not in OF_OTHERS}
     if wanted in content.get("ids", ()):
         return {**own, "ids": [wanted]}
-    records = [record for record in content.get("records", ()) if record["id"] == wanted]
-    if records and content.get("kind") == kind:
-        return {**own, "records": records}
+    answers = [answer for answer in content.get("answers", ()) if answer["id"] == wanted]
+    if answers and content.get("kind") == kind:
+        return {**own, "answers": answers}
     return None

@@ -10,15 +10,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import JSON, Column, Engine, Float, ForeignKey, Index, Integer, Row, String, Table, insert, select
+from sqlalchemy import JSON, Column, Engine, ForeignKey, Index, Integer, Row, String, Table, insert, select
 
 from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 
-Kind = Literal["failure", "churn"]
+Kind = str
+"""Name of a kind of model."""
 ROWS_AT_ONCE: Final = 2000
+IDS_AT_ONCE: Final = 500
 
 SCORE_SETS: Final = Table(
     "score_sets",
@@ -38,7 +40,7 @@ SCORES: Final = Table(
     METADATA,
     Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
     Column("entity_id", String, primary_key=True),
-    Column("any_risk", Float),
+    Column("ranks", JSON, nullable=False),
     Column("content", JSON, nullable=False),
 )
 Index("score_sets_newest", SCORE_SETS.c.kind, SCORE_SETS.c.cutoff, SCORE_SETS.c.scored_at)
@@ -75,9 +77,19 @@ class ScoreSet:
         what = (self.kind, self.cutoff.tz_convert("UTC").isoformat(), self.model_version, self.data_version)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
+    def head(self, entity_id: str) -> dict[str, Any]:
+        """What every forecast of the set has in common, and the id of one."""
+        return {
+            "kind": self.kind,
+            "entity_id": entity_id,
+            "cutoff": self.cutoff,
+            "model_version": self.model_version,
+            "data_version": self.data_version,
+        }
 
-def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, float | None, dict[str, Any]]]) -> bool:
-    """Store a set and its rows: (entity id, any-component risk at the longest horizon, content).
+
+def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Sequence[float], dict[str, Any]]]) -> bool:
+    """Store a set and its rows: (entity id, what it is ordered by, content).
 
     Returns
     -------
@@ -101,8 +113,8 @@ def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, flo
             return False
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = [
-                {"set_id": set_id, "entity_id": entity_id, "any_risk": any_risk, "content": content}
-                for entity_id, any_risk, content in rows[first : first + ROWS_AT_ONCE]
+                {"set_id": set_id, "entity_id": entity_id, "ranks": list(ranks), "content": content}
+                for entity_id, ranks, content in rows[first : first + ROWS_AT_ONCE]
             ]
             connection.execute(insert(SCORES), part)
     return True
@@ -123,12 +135,23 @@ def newest_scores(
     return None if row is None else _score_set(row)
 
 
-def read_scores(engine: Engine, set_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a set: entity id and what was written of it, ordered by id."""
-    statement = select(SCORES.c.entity_id, SCORES.c.content).where(SCORES.c.set_id == set_id)
+def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a set (of these ids): entity id and what was written of it, ordered by id within each 500 ids."""
+    whole = select(SCORES.c.entity_id, SCORES.c.content).where(SCORES.c.set_id == set_id).order_by(SCORES.c.entity_id)
+    parts = [ids[first : first + IDS_AT_ONCE] for first in range(0, len(ids), IDS_AT_ONCE)] if ids is not None else []
+    statements = [whole] if ids is None else [whole.where(SCORES.c.entity_id.in_(part)) for part in parts]
     with engine.connect() as connection:
-        for row in connection.execute(statement.order_by(SCORES.c.entity_id)):
-            yield row.entity_id, row.content
+        for statement in statements:
+            for row in connection.execute(statement):
+                yield row.entity_id, row.content
+
+
+def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Entity id and what a list orders it by, for each row of a set: a risk at each horizon, or an urgency."""
+    statement = select(SCORES.c.entity_id, SCORES.c.ranks).where(SCORES.c.set_id == set_id)
+    with engine.connect() as connection:
+        for row in connection.execute(statement):
+            yield row.entity_id, tuple(row.ranks)
 
 
 def _score_set(row: Row[Any]) -> ScoreSet:

@@ -6,8 +6,6 @@ that dies in between stores it again, and the import drops what is there already
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +28,8 @@ INBOX: Final = Table(
     Column("received_at", UtcTime, nullable=False),
     Column("key_id", String),
     Column("request_id", String),
+    Column("request_sha256", String),
+    Column("wrong", JSON, nullable=False),
     Column("drained_at", UtcTime),
     Column("import_id", String),
 )
@@ -46,6 +46,13 @@ class InboxBatch:
         As they came, each with ``available_at``.
     received_at
         When the service took them (UTC).
+    request_sha256
+        Hash of the request as sent, which tells a request sent again from another one under its id.
+    wrong
+        What was found wrong on arrival, as it was answered.
+    drained_at, import_id
+        When an import stored the batch (UTC), and which; None while it waits. :data:`REFUSED` stands for the import
+        where the batch could not be read at all.
     """
 
     batch_id: str
@@ -54,12 +61,10 @@ class InboxBatch:
     received_at: pd.Timestamp
     key_id: str | None = None
     request_id: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the content; tells a batch sent again from another one under its id."""
-        content = [{name: value for name, value in row.items() if name != "available_at"} for row in self.records]
-        return hashlib.sha256(json.dumps([self.table, content], sort_keys=True).encode()).hexdigest()
+    request_sha256: str | None = None
+    wrong: tuple[Mapping[str, Any], ...] = ()
+    drained_at: pd.Timestamp | None = None
+    import_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ def put_batch(engine: Engine, batch: InboxBatch) -> bool:
         "received_at": batch.received_at,
         "key_id": batch.key_id,
         "request_id": batch.request_id,
+        "request_sha256": batch.request_sha256,
+        "wrong": list(batch.wrong),
     }
     with engine.begin() as connection:
         return insert_once(connection, INBOX, **values)
@@ -105,14 +112,6 @@ def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
                 break
             found.append(_batch(row))
     return found
-
-
-def waiting_of(engine: Engine, table: str) -> list[Mapping[str, Any]]:
-    """Records of a table that wait, oldest first."""
-    statement = select(INBOX).where(INBOX.c.drained_at.is_(None), INBOX.c.table_name == table)
-    with engine.connect() as connection:
-        rows = connection.execute(statement.order_by(INBOX.c.received_at, INBOX.c.batch_id)).all()
-    return [record for row in rows for record in _batch(row).records]
 
 
 def mark_drained(engine: Engine, batch_ids: Sequence[str], import_id: str) -> None:
@@ -146,4 +145,8 @@ def _batch(row: Row[Any]) -> InboxBatch:
         received_at=row.received_at,
         key_id=row.key_id,
         request_id=row.request_id,
+        request_sha256=row.request_sha256,
+        wrong=tuple(row.wrong),
+        drained_at=row.drained_at,
+        import_id=row.import_id,
     )

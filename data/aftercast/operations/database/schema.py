@@ -88,7 +88,7 @@ def upgrade(engine: Engine) -> SchemaState:
 def run_missing(connection: Connection) -> None:
     """Run the migrations a database lacks, in the transaction of the caller."""
     # Loaded here because Alembic takes half a second to import, which every command would pay.
-    command, config = (importlib.import_module(f"alembic.{name}") for name in ("command", "config"))
+    command, config = importlib.import_module("alembic.command"), importlib.import_module("alembic.config")
     chosen = config.Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     chosen.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     try:

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.models.baselines.base import Baseline, BaselineData, Floats, Mask, outcomes, rate
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.baselines.base import Baseline, BaselineData, outcomes, rate
 
 BANDS: Final = 20
 STRENGTH: Final = 50.0  # rows of the base rate that each band is mixed with

@@ -16,9 +16,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.labels import Labels
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from aftercast.models.aliases import Floats, Mask
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,7 @@ class Baseline:
 def baselines() -> tuple[Baseline, ...]:
     """Every baseline of this folder, by name."""
     names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name != "base")
-    package = __name__.rpartition(".")[0]
-    found = (importlib.import_module(f"{package}.{name}").BASELINE for name in names)
+    found = (importlib.import_module(f"{__package__}.{name}").BASELINE for name in names)
     return tuple(sorted(found, key=lambda baseline: baseline.name))
 
 

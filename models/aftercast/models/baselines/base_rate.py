@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from aftercast.models.baselines.base import Baseline, BaselineData, Floats, outcomes, rate
+from aftercast.models.aliases import Floats
+from aftercast.models.baselines.base import Baseline, BaselineData, outcomes, rate
 
 
 @dataclass(frozen=True)

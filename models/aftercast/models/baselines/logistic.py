@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from aftercast.models.baselines.base import Baseline, BaselineData, Floats, Mask, outcomes, rate
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.baselines.base import Baseline, BaselineData, outcomes, rate
 
 MOST_ROWS: Final = 20_000
 CLIP: Final = 8.0

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.models.baselines.base import Baseline, BaselineData, Floats, Mask, outcomes, rate
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.baselines.base import Baseline, BaselineData, outcomes, rate
 
 FALLBACKS: Final = ("faults_count_", "complaint_count_")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,13 @@ from aftercast.features.customer_history import load_customer_history
 from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import AttributeKind, load_history
-from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels
+from aftercast.features.labels import Labels, Outcome
+from aftercast.models.kinds import event_kind
 from aftercast.operations.clocks import DAY_US, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
-Kind = Literal["failure", "churn"]
+Kind = str
 Progress = Callable[[str, int], None]
-CHURN_EVERY: Final = "7d"
 USUAL_HORIZON_US: Final = 7 * DAY_US
 
 
@@ -50,8 +50,7 @@ class Cases:
 
     def labels(self, outcome: Outcome, observed_until: pd.Timestamp) -> Labels:
         """Labels of the rows; cutoffs must be before ``observed_until``."""
-        make = failure_labels if self.kind == "failure" else churn_labels
-        return make(outcome, self.examples, observed_until=observed_until)
+        return event_kind(self.kind).labels(outcome, self.examples, observed_until=observed_until)
 
 
 def build_cases(
@@ -76,8 +75,8 @@ def build_cases(
     NotEnoughDataError
         If nothing is at risk at any cutoff.
     """
-    if kind == "churn":
-        return _churn(store, spec, cutoffs_us, version, known_at)
+    if event_kind(kind).grain == "customer_id":
+        return _of_customers(kind, store, spec, cutoffs_us, version=version, known_at=known_at)
     parts: list[tuple[Examples, pd.DataFrame]] = []
     attributes: dict[str, AttributeKind] = {}
     for bucket in range(store.device_buckets):
@@ -95,7 +94,7 @@ def build_cases(
 
 def horizons_of(kind: Kind, spec: FleetSpec) -> tuple[int, ...]:
     """Horizons of the spec, ascending, microseconds."""
-    return tuple(parse_duration_us(text) for text in (spec.horizons if kind == "failure" else spec.churn.horizons))
+    return tuple(parse_duration_us(text) for text in event_kind(kind).horizons(spec))
 
 
 def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
@@ -108,13 +107,12 @@ def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
 
 
 def cadence_us(kind: Kind, spec: FleetSpec) -> int:
-    """Time between training cutoffs; customers are looked at weekly at most, they change slowly."""
-    every = parse_duration_us(spec.training.cutoff_every)
-    return every if kind == "failure" else max(every, parse_duration_us(CHURN_EVERY))
+    """Time between training cutoffs."""
+    return event_kind(kind).cadence_us(spec)
 
 
 def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp) -> int:
-    """When the fleet's records begin, microseconds: the first telemetry, else the first event.
+    """When the records a kind learns from begin, microseconds: the first time of the first table that has any.
 
     Parameters
     ----------
@@ -126,9 +124,7 @@ def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp)
     NotEnoughDataError
         If no event was known then.
     """
-    tables = {"telemetry": "event_time", "failures": "event_time", "faults": "event_time", "repairs": "opened_at"}
-    if kind == "churn":
-        tables = {"purchases": "event_time", "contacts": "event_time", "customers": "since"}
+    tables = event_kind(kind).first_events
     for table, column in tables.items():
         times = store.read(table, version=version, known_at=known_at, columns=[column])[column]
         if times.notna().any():
@@ -139,14 +135,20 @@ def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp)
     )
 
 
-def _churn(
-    store: Store, spec: FleetSpec, cutoffs_us: npt.NDArray[np.int64], version: int, known_at: pd.Timestamp | None
+def _of_customers(
+    kind: Kind,
+    store: Store,
+    spec: FleetSpec,
+    cutoffs_us: npt.NDArray[np.int64],
+    *,
+    version: int,
+    known_at: pd.Timestamp | None,
 ) -> Cases:
     history = load_customer_history(store, spec, version=version, known_at=known_at)
     examples = customer_examples(history, cutoffs_us)
-    _require(len(examples), "churn")
+    _require(len(examples), kind)
     digest = dictionary_hash(feature_dictionary(spec, "customer_id", history.attributes))
-    return Cases("churn", examples, build_customer_features(history, examples), digest)
+    return Cases(kind, examples, build_customer_features(history, examples), digest)
 
 
 def _join(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.DataFrame]:
@@ -159,7 +161,7 @@ def _join(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.Data
 
 def _require(rows: int, kind: Kind) -> None:
     if rows == 0:
-        noun = "device" if kind == "failure" else "customer"
+        noun = event_kind(kind).entity.noun
         raise NotEnoughDataError(f"No {noun} is at risk at any cutoff.", f"Import {noun}s and their history.")
 
 

@@ -8,17 +8,21 @@ import pandas as pd
 
 from aftercast.data.store import Store
 from aftercast.models.examples.cases import Cases, Kind
+from aftercast.models.kinds import event_kind
 
 Ids = npt.NDArray[np.str_]
 
 
 def refusals(kind: Kind, store: Store, *, version: int, known_at: pd.Timestamp) -> Ids:
-    """Customers whose last word on ``consent_training`` known at an instant was no; none where devices are learnt from.
+    """Ids that no training of a kind may learn from, as known at an instant."""
+    return event_kind(kind).refusals(store, version=version, known_at=known_at)
+
+
+def customers_who_refused(store: Store, *, version: int, known_at: pd.Timestamp) -> Ids:
+    """Customers whose last word on ``consent_training`` known at an instant was no.
 
     A later version of a customer that says nothing about it changes nothing.
     """
-    if kind != "churn":
-        return np.array([], dtype=np.str_)
     columns = ["customer_id", "consent_training", "available_at"]
     said = store.read("customers", version=version, known_at=known_at, columns=columns).dropna()
     last = said.sort_values("available_at", kind="stable").drop_duplicates("customer_id", keep="last")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
@@ -12,21 +10,18 @@ from aftercast.features.dictionary import feature_dictionary
 from aftercast.features.examples import Grain
 from aftercast.features.history import attributes_of
 from aftercast.features.scope import Feature
-from aftercast.operations.database.forecasts import Kind
-
-GRAINS: Final[dict[Kind, Grain]] = {"failure": "device_id", "churn": "customer_id"}
-TABLES: Final[dict[Kind, str]] = {"failure": "devices", "churn": "customers"}
+from aftercast.models.examples.entities import ENTITIES
 
 
 def described(
     store: Store,
     spec: FleetSpec,
-    kind: Kind,
+    grain: Grain,
     *,
     version: int | None = None,
     known_at: pd.Timestamp | None = None,
 ) -> list[Feature]:
-    """Features a model of this kind sees, in the order of its columns."""
-    table = TABLES[kind]
+    """Features that a model of a grain sees, in the order of its columns."""
+    table = ENTITIES[grain].table
     rows = store.read(table, version=version, known_at=known_at)
-    return feature_dictionary(spec, GRAINS[kind], attributes_of(rows, table))
+    return feature_dictionary(spec, grain, attributes_of(rows, table))

@@ -110,7 +110,7 @@ def drawn(name: str, share: float, seed: int) -> bool:
 
 def _newest(cases: Cases, tested: npt.NDArray[np.str_], store: Store, version: int) -> Held:
     """Devices of the group whose first device was installed last; generations where they are known, else models."""
-    if cases.kind != "failure":
+    if cases.examples.grain != "device_id":
         raise SettingsError("Customers have no hardware generation.", "Hold out a share: --hold-out devices:0.2.")
     devices = store.read("devices", version=version, columns=["device_id", *NAMES, "installed_at"])
     devices = devices[np.isin(devices["device_id"].to_numpy(dtype=np.str_), tested)]

@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from pydantic import TypeAdapter
 
 from aftercast.features.failure_events import failure_records
 from aftercast.features.labels import Labels, Outcome
+from aftercast.models.aliases import Floats
 from aftercast.models.examples.cases import Cases, Kind, usual_horizon
 from aftercast.models.hazard import HazardModel
+from aftercast.models.kinds import event_kind
 from aftercast.operations.clocks import DAY_US, timestamp_us
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 WORTH: Final = 50.0  # forecast events that the belief in an unchanged rate is worth
 MOST_WINDOWS: Final = 12
 REPORTED: Final = 0.95  # share of the failures that are known when the last window is looked at
@@ -89,13 +89,7 @@ class Shift:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Shift:
         """Read what :meth:`to_dict` gave."""
-        return cls(
-            tuple(content["components"]),
-            tuple(content["seen"]),
-            tuple(content["expected"]),
-            content["windows"],
-            content["window_us"],
-        )
+        return TypeAdapter(cls).validate_python(content)
 
 
 def no_shift(model: HazardModel) -> Shift:
@@ -131,9 +125,12 @@ def known_starts(
 
 
 def reporting_delay_us(kind: Kind, outcome: Outcome) -> int:
-    """Time from a failure to its first report, not exceeded by 95 % of those known; 0 for customers who leave."""
-    if kind == "churn":
-        return 0
+    """Time from an event of a kind until 95 % of them are reported."""
+    return event_kind(kind).reporting_delay_us(outcome)
+
+
+def failure_reporting_delay_us(outcome: Outcome) -> int:
+    """Time from a failure to its first report, not exceeded by 95 % of those known."""
     history = outcome.devices
     records, failed = failure_records(outcome.spec, history.failures, history.repairs)
     known = pd.DataFrame({"owner": records.owner, "key": records.key, "event": records.event_us})[failed]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-Floats = npt.NDArray[np.float64]
+from aftercast.models.aliases import Floats, Mask
+
 EDGE: Final = 1e-9
 
 
@@ -44,17 +44,13 @@ class Calibrator:
         """Calibrated probabilities, same shape, strictly inside (0, 1); NaN stays NaN."""
         return np.clip(expit(self.slope * log_odds(probability) + self.offset), EDGE, 1.0 - EDGE)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Numbers of the map."""
-        return asdict(self)
-
 
 IDENTITY: Final = Calibrator()
 
 
 def fit_calibrator(
     probability: Floats,
-    event: npt.NDArray[np.bool_],
+    event: Mask,
     weight: Floats | None = None,
     *,
     around: Calibrator = IDENTITY,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.calibration import moved
 
-Floats = npt.NDArray[np.float64]
 LEAST_ROWS: Final = 20
 
 
@@ -43,17 +41,8 @@ class Band:
         """Band of forecasts whose log-odds were moved, its ends with them."""
         return Band(*(moved(values, log_odds) for values in (self.forecast, self.low, self.high)))
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """Numbers of the band."""
-        return {"forecast": self.forecast.tolist(), "low": self.low.tolist(), "high": self.high.tolist()}
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Band:
-        """Read what :meth:`to_dict` wrote."""
-        return cls(*(np.array(content[name], dtype=np.float64) for name in ("forecast", "low", "high")))
-
-
-def fit_band(probability: Floats, event: npt.NDArray[np.bool_]) -> Band | None:
+def fit_band(probability: Floats, event: Mask) -> Band | None:
     """Band of later forecasts and what became of them, shape (n,); None with fewer than 20 of them.
 
     Inductive Venn-Abers prediction (Vovk, Petej and Fedorova 2015): isotonic regression of the later rows with the

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field
 
 from aftercast.models.hazard import HazardSettings
-from aftercast.operations.configuration import StrictModel, load_toml
+from aftercast.operations.configuration import StrictModel, load_toml, validate
 
 
 class SettingsFile(StrictModel):
@@ -39,6 +40,11 @@ def read_settings(path: Path) -> HazardSettings:
         If the file is missing or no TOML, or names what there is not or a value out of range; every finding is listed.
     """
     return HazardSettings(**load_toml(path, SettingsFile).model_dump())
+
+
+def settings_from(values: Mapping[str, Any]) -> HazardSettings:
+    """Settings of names and values, which may be texts; raises SettingsError that lists every finding."""
+    return HazardSettings(**validate(SettingsFile, values, "--set").model_dump())
 
 
 def write_settings(settings: HazardSettings, path: Path, about: str = "") -> None:

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.labels import Outcome
+from aftercast.models.aliases import Floats
 from aftercast.models.examples.cases import Cases, Kind, usual_horizon
 from aftercast.models.fit.base_rate_shift import Shift, known_starts, shift_of
 from aftercast.models.fit.calibration import moved
 from aftercast.models.hazard import HazardModel
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

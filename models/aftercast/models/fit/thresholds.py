@@ -6,18 +6,17 @@ import math
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.calibration import log_odds
 
-Floats = npt.NDArray[np.float64]
 POINTS: Final = 2_001
 FORECAST_WORTH: Final = 30.0  # the forecasts of the outcomes weigh as much as so many events seen
 NEAREST: Final = 1e-12  # to 0 and 1
 REACH: Final = 8.0  # scales after which the logistic kernel has nothing left
 
 
-def best_f1_threshold(event: npt.NDArray[np.bool_], probability: Floats) -> float:
+def best_f1_threshold(event: Mask, probability: Floats) -> float:
     """Threshold with the greatest smoothed F1 of ``probability >= threshold``; NaN without events.
 
     The F1 seen among few events jumps with each of them, and its greatest value often sits between two that chance put

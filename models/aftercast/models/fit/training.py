@@ -15,6 +15,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, load_outcome
+from aftercast.models.aliases import Floats
 from aftercast.models.baselines import BaselineData, Fitted
 from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.examples.cases import (
@@ -33,7 +34,7 @@ from aftercast.models.fit.thresholds import best_f1_threshold, expected_f1_thres
 from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.hazard.intervals import censor
 from aftercast.models.hazard.risks import Risks
-from aftercast.models.judge.evaluation import Floats, Truth, evaluate, failures_in
+from aftercast.models.judge.evaluation import Truth, evaluate, failures_in
 from aftercast.models.words.drivers import importance
 from aftercast.operations.clocks import timestamp_us
 from aftercast.operations.errors import NotEnoughDataError

@@ -13,6 +13,7 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.examples.cases import (
     Cases,
     Kind,
@@ -31,7 +32,6 @@ from aftercast.models.hazard import HazardSettings
 from aftercast.operations.clocks import timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
-Floats = npt.NDArray[np.float64]
 SMALLEST: Final = 1e-12
 
 
@@ -67,7 +67,7 @@ class Fold:
     """
 
     until: int
-    tests: npt.NDArray[np.int64]
+    tests: Ints
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def ground_of(
     return Ground(spec, cases, outcome, parts, horizons, horizon, end)
 
 
-def folds_of(cutoffs: npt.NDArray[np.int64], end: int, horizon_us: int, count: int) -> tuple[Fold, ...]:
+def folds_of(cutoffs: Ints, end: int, horizon_us: int, count: int) -> tuple[Fold, ...]:
     """Folds over the second half of the time; a test cutoff's horizon ends before the next training does."""
     if len(cutoffs) < 2:
         raise NotEnoughDataError(f"There are {len(cutoffs)} cutoffs to train on.", "Import more history.")
@@ -206,6 +206,6 @@ def compared(best: Loss, default: Loss) -> Verdict:
     return Verdict(default.mean, best.mean, difference, error)
 
 
-def _by_device(owner: npt.NDArray[np.int64], values: npt.NDArray[np.generic]) -> Floats:
+def _by_device(owner: Ints, values: npt.NDArray[np.generic]) -> Floats:
     """Sum of the values of each device's rows, shape (D,)."""
     return np.asarray(np.bincount(owner, values.sum(axis=1)), dtype=np.float64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import lightgbm as lgb
 import numpy as np
 
+from aftercast.models.aliases import Floats
 from aftercast.models.fit.calibration import Calibrator, moved
-from aftercast.models.hazard.risks import Floats
 from aftercast.models.hazard.schema import Matrix
+from aftercast.models.registry.saved_json import Booster
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cell:
         Hazard without features.
     """
 
-    boosters: tuple[lgb.Booster, ...]
+    boosters: tuple[Booster, ...]
     prior: float
     calibrator: Calibrator
 

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aftercast.features.labels import Labels
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.operations.clocks import NEVER
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class IntervalRows:
     """
 
     rows: npt.NDArray[np.intp]
-    event: npt.NDArray[np.bool_]
+    event: Mask
     weight: Floats
 
     @property
@@ -41,7 +40,7 @@ class IntervalRows:
         """Hazard without features, Jeffreys prior: (failures + 1/2) / (rows watched + 1); never 0 or 1."""
         return (self.events + 0.5) / (float(self.weight.sum()) + 1.0)
 
-    def without(self, left_out: npt.NDArray[np.bool_]) -> IntervalRows:
+    def without(self, left_out: Mask) -> IntervalRows:
         """Rows whose example is not left out; ``left_out`` has one value for each of all examples."""
         kept = ~left_out[self.rows]
         return IntervalRows(self.rows[kept], self.event[kept], self.weight[kept])
@@ -70,7 +69,7 @@ def interval_rows(labels: Labels, component: int, start_us: int, end_us: int) ->
     return IntervalRows(rows, event, np.where(event, 1.0, exposure))
 
 
-def censor(labels: Labels, cutoff_us: npt.NDArray[np.int64], at_us: int) -> Labels:
+def censor(labels: Labels, cutoff_us: Ints, at_us: int) -> Labels:
     """Labels as somebody at a moment could know them: follow-up ends there, later events were not seen.
 
     So no label window reaches beyond the moment, whatever the horizon.

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.labels import Labels
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.fit.calibration import OWN, Calibrator, fit_calibrator, moved
 from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.hazard.boosters import Ground, fit_booster
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
-from aftercast.models.hazard.persistence import load_model, save_model
-from aftercast.models.hazard.risks import Floats, Risks, combine
+from aftercast.models.hazard.risks import Risks, combine
 from aftercast.models.hazard.schema import Matrix, Schema
 from aftercast.models.hazard.settings import HazardSettings
 from aftercast.models.hazard.threads import in_threads
+from aftercast.models.registry.saved_json import load_json, save_json
+from aftercast.operations.clocks import format_duration
 
 ROWS_WORTH_THREADS: Final = 5_000
+FILE: Final = "model.json"
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class HazardModel:
     """
 
     components: tuple[str, ...]
-    horizons_us: npt.NDArray[np.int64]
+    horizons_us: Ints
     schema: Schema
     cells: tuple[tuple[Cell, ...], ...]
     thresholds: Floats
@@ -62,14 +65,14 @@ class HazardModel:
         cls,
         features: pd.DataFrame,
         labels: Labels,
-        horizons_us: Sequence[int] | npt.NDArray[np.int64],
+        horizons_us: Sequence[int] | Ints,
         components: Sequence[str],
         settings: HazardSettings | None = None,
         *,
         pooled: Sequence[str] = (),
         validation: tuple[pd.DataFrame, Labels] | None = None,
         rounds: Sequence[Sequence[int]] | None = None,
-        owner: npt.NDArray[np.int64] | None = None,
+        owner: Ints | None = None,
     ) -> HazardModel:
         """Grow the boosters, uncalibrated.
 
@@ -142,7 +145,7 @@ class HazardModel:
         self, row: tuple[Cell, ...], hazard: Floats, labels: Labels, start: int, end: int
     ) -> tuple[Cell, ...]:
         repeats = max((end - start) / self.settings.every_us, 1.0)
-        seen: dict[int, tuple[Floats, npt.NDArray[np.bool_], Floats]] = {}
+        seen: dict[int, tuple[Floats, Mask, Floats]] = {}
         for c, cell in enumerate(row):
             if cell.boosters:
                 found = interval_rows(labels, c, start, end)
@@ -201,9 +204,19 @@ class HazardModel:
                 out[:, k] = band.interval(risks.any_probability[:, k])
         return out
 
+    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Probabilities of feature rows, n rows: columns ``any_<horizon>`` and ``<component>_<horizon>``."""
+        risks, columns = self.predict(frame), {}
+        for h, end in enumerate(risks.horizons_us):
+            horizon = format_duration(int(end))
+            columns[f"any_{horizon}"] = risks.any_probability[:, h]
+            for c, component in enumerate(risks.components):
+                columns[f"{component}_{horizon}"] = risks.probability[:, h, c]
+        return pd.DataFrame(columns)
+
     def save(self, folder: Path) -> None:
         """Write boosters as LightGBM text and everything else as JSON into a folder; no pickle."""
-        save_model(self, folder)
+        save_json(self, folder / FILE, FORMAT)
 
     @classmethod
     def load(cls, folder: Path) -> HazardModel:
@@ -214,7 +227,7 @@ class HazardModel:
         ModelMismatchError
             If the folder holds no model of this version of aftercast.
         """
-        return cls(**load_model(folder))
+        return load_json(cls, folder / FILE, FORMAT, what="hazard model")
 
 
 @dataclass(frozen=True)
@@ -223,7 +236,7 @@ class _Growth:
     settings: HazardSettings
     pooled: tuple[str, ...]
     later: Ground | None
-    missed_by: npt.NDArray[np.int64]
+    missed_by: Ints
 
     def cell(self, c: int, name: str, bounds: tuple[int, int], rounds: int | None) -> Cell:
         found = self.ground.interval(c, *bounds)
@@ -247,12 +260,12 @@ class _Growth:
         return out
 
 
-def _missed_by(owner: npt.NDArray[np.int64], settings: HazardSettings) -> npt.NDArray[np.int64]:
+def _missed_by(owner: Ints, settings: HazardSettings) -> Ints:
     """Which member leaves out each row: devices are dealt to the members at random, shape (n,)."""
     devices = int(owner.max(initial=-1)) + 1
     return np.asarray(np.random.default_rng(settings.seed).permutation(devices)[owner] % settings.members)
 
 
-def _bounds(horizons: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+def _bounds(horizons: Ints) -> list[tuple[int, int]]:
     ends: list[Any] = horizons.tolist()
     return list(zip([0, *ends[:-1]], ends, strict=True))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.operations.clocks import format_duration
 from aftercast.operations.errors import ModelMismatchError
 
-Floats = npt.NDArray[np.float64]
 LOWEST: Final = 1e-12
 HIGHEST: Final = 1.0 - 1e-9
 
@@ -32,7 +31,7 @@ class Risks:
 
     probability: Floats
     any_probability: Floats
-    horizons_us: npt.NDArray[np.int64]
+    horizons_us: Ints
     components: tuple[str, ...]
 
     def within(self, duration_us: int) -> tuple[Floats, Floats]:
@@ -60,7 +59,7 @@ class Risks:
         return -np.expm1(total), -np.expm1(total.sum(axis=1))
 
 
-def combine(hazards: Floats, horizons_us: npt.NDArray[np.int64], components: tuple[str, ...]) -> Risks:
+def combine(hazards: Floats, horizons_us: Ints, components: tuple[str, ...]) -> Risks:
     """Risks of interval hazards, shape (n, H, C): ``P(h_k) = 1 - prod_{j <= k} (1 - hazard_j)``.
 
     Sums of logarithms keep the order of horizons exact in floating point.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from aftercast.operations.clocks import DAY_US
 
@@ -50,7 +52,7 @@ class HazardSettings:
     patience: int = 30
     fallback_rounds: int = 80
     maximum_rows: int = 20_000
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
+    workers: Annotated[int, Field(exclude=True)] = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
     seed: int = 0
 
     def parameters(self, events: int, span_us: int) -> dict[str, Any]:

@@ -1,17 +1,16 @@
-"""Judging: everything a report says of the forecasts of a backtest."""
+"""Assessment: everything a report says of the forecasts of a backtest."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.models.examples.cases import Progress
+from aftercast.models.aliases import Floats, Progress
 from aftercast.models.fit.training import OWN
-from aftercast.models.judge.bootstrap import draw_weights, expected_budgets
+from aftercast.models.judge.bootstrap import draw_weights
 from aftercast.models.judge.curves import curves
 from aftercast.models.judge.decisions import cost_curve, decision_curve
 from aftercast.models.judge.evaluation import (
@@ -23,16 +22,14 @@ from aftercast.models.judge.evaluation import (
     pooled_intervals,
 )
 from aftercast.models.judge.forecasts import Forecasts
-from aftercast.models.judge.metrics import POOLED_METRICS, visit_rate_metrics
+from aftercast.models.judge.metrics import ranked_metrics, visit_rate_metrics
 from aftercast.models.judge.slices import reliability, slice_names, slices
 
-Floats = npt.NDArray[np.float64]
 
-
-def judge(
+def assess(
     forecasts: Forecasts, spec: FleetSpec, features: pd.DataFrame, *, draws: int, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Judge every model of a backtest.
+    """Assess every model of a backtest.
 
     Parameters
     ----------
@@ -69,10 +66,7 @@ def _results(truth: Truth, values: Floats, thresholds: Floats, weights: Floats) 
     """Metrics by component, at rates of false visits as well, with their intervals."""
     found = evaluate(truth, values, thresholds)
     for i, name in enumerate(truth.names):
-        rows = truth.rows(name)
-        found[name]["visit_rates"] = visit_rate_metrics(rows, values[:, i])
-        for budget, expected in expected_budgets(rows, values[:, i]).items():
-            found[name]["budgets"][budget] |= expected
+        found[name]["visit_rates"] = visit_rate_metrics(truth.rows(name), values[:, i])
     ends = evaluate_intervals(truth, values, thresholds, found, weights)
     return {name: each | {"intervals": ends[name]} for name, each in found.items()}
 
@@ -82,7 +76,7 @@ def _pooled(truth: Truth, values: Floats, results: dict[str, dict[str, Any]], we
     pooled = evaluate_pooled(truth, values)
     if len(truth.labels.components) == 1:
         ends = results[truth.names[0]]["intervals"]
-        return pooled | {"intervals": {name: ends[name] for name in POOLED_METRICS}}
+        return pooled | {"intervals": {metric.name: ends[metric.name] for metric in ranked_metrics()}}
     return pooled | {"intervals": pooled_intervals(truth, values, pooled, weights)}
 
 

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
+from aftercast.models.aliases import Floats, Ints, Progress
 from aftercast.models.examples.cases import (
     Cases,
     Kind,
-    Progress,
     build_cases,
     cadence_us,
     first_moment,
@@ -30,15 +29,14 @@ from aftercast.models.examples.splits import check_gap, check_observed, training
 from aftercast.models.fit.shift_windows import Watched, corrected, known_at, moment_of, window_starts_of
 from aftercast.models.fit.training import OWN, Trained, train_model
 from aftercast.models.hazard import HazardSettings
-from aftercast.models.judge.assessment import judge
-from aftercast.models.judge.evaluation import Floats, Truth
+from aftercast.models.judge.assessment import assess
+from aftercast.models.judge.evaluation import Truth
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.report import BacktestReport
 from aftercast.operations.clocks import cutoff_grid, format_duration, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 Retrain = Literal["once", "daily"]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def backtest(
     _check_time_to_act(plan)
     data = _data(plan, store, progress)
     forecasts = Forecasts(kind, data.truth, _forecast(plan, data, progress))
-    found = judge(forecasts, spec, data.test.features, draws=draws, progress=progress)
+    found = assess(forecasts, spec, data.test.features, draws=draws, progress=progress)
     return BacktestReport(
         kind=kind,
         horizon=format_duration(plan.horizon_us),

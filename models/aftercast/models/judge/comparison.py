@@ -7,46 +7,35 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from rich.console import RenderableType
 
-from aftercast.models.judge.bootstrap import (
-    DRAWS,
-    Drawn,
-    Interval,
-    Sorted,
-    budget_draws,
-    difference_interval,
-    draw_weights,
-    flag_draws,
-    row_draws,
-)
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.bootstrap import DRAWS, Drawn, Interval, difference_interval, draw_weights
 from aftercast.models.judge.evaluation import ALL
 from aftercast.models.judge.forecasts import NUMBERS, ForecastFile
-from aftercast.models.judge.metrics import METRICS, POOLED_METRICS, budget_metrics, failure_metrics, row_metrics
+from aftercast.models.judge.metrics import (
+    FOUND,
+    METRICS,
+    alarm_draws,
+    alarm_metrics,
+    budget_draws,
+    budget_metrics,
+    row_draws,
+    row_metrics,
+    title,
+)
 from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.judge.metrics.rows import Sorted
+from aftercast.models.words.text_table import text_table
 from aftercast.operations.clocks import format_duration, to_us
 from aftercast.operations.errors import InputError
 
-Floats = npt.NDArray[np.float64]
 KEY: Final = ["component", "id", "cutoff"]
 POOLED: Final = "pooled"
 LABELS: Final = ("event", "known", "failed_at")
-TITLES: Final = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "share of failures found",
-    "false_alarms_per_device_month": "false alarms per device-month",
-    "false_visits_per_1000_device_months": "false visits per 1,000 device-months",
-}
-LOWER: Final = {metric.name for metric in METRICS if metric.better == "lower"} | {
-    "false_alarms_per_device_month",
-    "false_visits_per_1000_device_months",
-}
+Measured = dict[str, tuple[float | None, Drawn]]
+"""Metric -> its value, and the same in each draw."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +85,31 @@ class Comparison:
         found = {name: [vars(each) for each in listed] for name, listed in self.differences.items()}
         return {**vars(self), "differences": found, "verdicts": self.verdicts()}
 
+    def shown(self) -> list[RenderableType]:
+        """Texts and tables for a terminal."""
+        rows = [
+            [name, title(each.metric), _number(each.a), _number(each.b), _number(each.difference), _ends(each.interval)]
+            for name, listed in self.differences.items()
+            for each in listed
+        ]
+        columns = ["", "metric", "A", "B", "B less A", "95 %"]
+        return [
+            f"A is {self.a}, B is {self.b}.",
+            text_table(f"Within {self.horizon}, {self.rows:,} rows", columns, rows, right={2, 3, 4, 5}),
+            *(f"{name}: {sentence}" for name, sentence in self.verdicts().items()),
+        ]
+
     def verdicts(self) -> dict[str, str]:
         """One sentence for each component: where one is better, and by how much."""
         return {name: verdict(listed) for name, listed in self.differences.items()}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _ends(ends: Interval | None) -> str:
+    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}"
 
 
 def verdict(differences: list[Difference]) -> str:
@@ -118,12 +129,6 @@ def verdict(differences: list[Difference]) -> str:
         return "; ".join(parts) + "."
     judged = [each for each in differences if each.better is not None]
     return "No metric tells them apart: every interval holds 0." if judged else "Nothing can be judged here."
-
-
-def title(metric: str) -> str:
-    """Name of a metric for people; one under a budget is ``<budget>: <metric>``."""
-    budget, _, name = metric.rpartition(": ")
-    return f"{TITLES[name]} at a budget of {budget}" if budget else TITLES[name]
 
 
 def _amount(each: Difference) -> str:
@@ -153,7 +158,7 @@ def compare(a: ForecastFile, b: ForecastFile, *, draws: int = DRAWS) -> Comparis
     for name in (*sorted(set(names) - {ALL}), ALL):
         chosen = names == name
         rows = rows_of(a.frame[chosen], owner[chosen], a.meta)
-        sides = [_judged(rows, each.frame[chosen], weights) for each in (a, b)]
+        sides = [_measured(rows, each.frame[chosen], weights) for each in (a, b)]
         found[str(name)] = differences(*sides)
     parts = (names != ALL) & a.frame["known"].to_numpy()
     event = a.frame["event"].to_numpy()[parts]
@@ -207,7 +212,7 @@ def _example(row: pd.Series[Any]) -> str:
     return f"First {row['id']} at {row['cutoff']:%Y-%m-%d %H:%M}, {row['component']}."
 
 
-def rows_of(frame: pd.DataFrame, owner: npt.NDArray[np.int64], meta: Mapping[str, Any]) -> Rows:
+def rows_of(frame: pd.DataFrame, owner: Ints, meta: Mapping[str, Any]) -> Rows:
     """Rows of one component, sorted by id and cutoff, as they were when they were judged."""
     event = frame["event"].to_numpy(dtype=bool)
     failed = to_us(frame["failed_at"])
@@ -226,31 +231,26 @@ def rows_of(frame: pd.DataFrame, owner: npt.NDArray[np.int64], meta: Mapping[str
     )
 
 
-Judged = dict[str, tuple[float | None, Drawn]]
-
-
-def _judged(rows: Rows, frame: pd.DataFrame, weights: Floats) -> Judged:
-    """Every metric of one model and its draws."""
+def _measured(rows: Rows, frame: pd.DataFrame, weights: Floats) -> Measured:
+    """Every metric of one model that has an interval, and its draws."""
     p, known = frame["probability"].to_numpy(), rows.known
     flagged = p >= frame["threshold"].to_numpy()
     found = _ranked(rows.owner[known], rows.event[known], p[known], weights)
     if not frame["threshold"].isna().all():
-        values: dict[str, Any] = row_metrics(rows.event[known], p[known], flagged[known])
-        values |= failure_metrics(rows, flagged)
-        found |= {name: (values[name], drawn) for name, drawn in flag_draws(rows, flagged, weights).items()}
-    at, drawn_at = budget_metrics(rows, p), budget_draws(rows, p, weights)
-    for budget, drawn in drawn_at.items():
-        name = "recall_per_failure"
-        found[f"{budget}: {name}"] = (at[budget][name], drawn[name])
+        values = alarm_metrics(rows, flagged)
+        found |= {name: (values[name], drawn) for name, drawn in alarm_draws(rows, flagged, weights).items()}
+    at = budget_metrics(rows, p)
+    for budget, drawn in budget_draws(rows, p, weights).items():
+        found[f"{budget}: {FOUND}"] = (at[budget][FOUND], drawn[FOUND])
     return found
 
 
-def _ranked(owner: npt.NDArray[np.int64], event: npt.NDArray[np.bool_], p: Floats, weights: Floats) -> Judged:
-    values, drawn = row_metrics(event, p, None), row_draws(Sorted.of(owner, event, p), weights)
-    return {name: (values[name], drawn[name]) for name in POOLED_METRICS}
+def _ranked(owner: Ints, event: Mask, p: Floats, weights: Floats) -> Measured:
+    values = row_metrics(event, p)
+    return {name: (values[name], drawn) for name, drawn in row_draws(Sorted.of(owner, event, p), weights).items()}
 
 
-def differences(a: Judged, b: Judged) -> list[Difference]:
+def differences(a: Measured, b: Measured) -> list[Difference]:
     """Differences of the metrics that both have."""
     return [_difference(name, a[name], b[name]) for name in a if name in b]
 
@@ -259,7 +259,7 @@ def _difference(name: str, a: tuple[float | None, Drawn], b: tuple[float | None,
     (of_a, drawn_a), (of_b, drawn_b) = a, b
     if of_a is None or of_b is None:
         return Difference(name, of_a, of_b, None, None, None)
-    ends = difference_interval(name, of_b - of_a, drawn_b.values - drawn_a.values)
+    ends = difference_interval(of_b - of_a, drawn_a, drawn_b)
     return Difference(name, of_a, of_b, of_b - of_a, ends, _better(name.rpartition(": ")[2], ends))
 
 
@@ -268,4 +268,4 @@ def _better(metric: str, ends: Interval | None) -> str | None:
         return None
     if ends[0] <= 0 <= ends[1]:
         return "neither"
-    return "B" if (ends[0] > 0) != (metric in LOWER) else "A"
+    return "B" if (ends[0] > 0) == (METRICS[metric].better == "higher") else "A"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve
 
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.judge.binning import bin_starts, equal_size
 from aftercast.models.judge.metrics.failures import Rows, lead_times
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 POINTS: Final = 100
 BINS: Final = 10
 
@@ -35,8 +34,7 @@ def calibration(event: Mask, probability: Floats) -> list[dict[str, float]]:
     """Mean probability and share of events of ten bins of about equal numbers of rows; equal ones are never parted."""
     order = np.argsort(probability, kind="stable")
     p, y = probability[order], event[order]
-    edges = np.linspace(0, len(p), min(BINS, len(p)) + 1).round().astype(np.int64)[1:-1]
-    starts = np.unique(np.append(0, np.searchsorted(p, p[edges], side="left")))
+    starts = bin_starts(p, equal_size(len(p), BINS))
     return [
         {"n": len(bin_p), "predicted": float(bin_p.mean()), "observed": float(bin_y.mean())}
         for bin_p, bin_y in zip(np.split(p, starts[1:]), np.split(y, starts[1:]), strict=True)

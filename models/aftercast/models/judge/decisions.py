@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from aftercast.data.fleet import Costs
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.judge.metrics.failures import Rows, lead_times
 from aftercast.models.judge.metrics.visit_rates import at_least, false_visits
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 POINTS: Final = 60
 ODDS: Final = tuple(float(each) for each in np.geomspace(1e-4, 9.0, 41))
 """Odds of the threshold probabilities of a decision curve: from one in ten thousand to nine in ten."""

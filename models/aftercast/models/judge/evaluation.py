@@ -8,19 +8,26 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.judge.bootstrap import Interval, Sorted, budget_draws, flag_draws, intervals, row_draws
-from aftercast.models.judge.metrics import POOLED_METRICS, budget_metrics, failure_metrics, row_metrics
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.bootstrap import Interval, intervals
+from aftercast.models.judge.metrics import (
+    alarm_draws,
+    alarm_metrics,
+    budget_draws,
+    budget_metrics,
+    ranked_metrics,
+    row_draws,
+    row_metrics,
+)
 from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.judge.metrics.rows import Sorted
 from aftercast.models.judge.metrics.visit_rates import at_least
 from aftercast.operations.clocks import NEVER
 
-Floats = npt.NDArray[np.float64]
 ALL: Final = "all"
-FOUND: Final = ("recall_per_failure", "false_alarms_per_device_month", "false_visits_per_1000_device_months")
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Truth:
         return (*self.labels.components, ALL)
 
     @cached_property
-    def owner(self) -> npt.NDArray[np.int64]:
+    def owner(self) -> Ints:
         """Number of the device or customer of each row in the order of their ids, shape (n,)."""
         return self.examples.owner
 
@@ -102,7 +109,7 @@ def evaluate(truth: Truth, probability: Floats, thresholds: Floats) -> dict[str,
     }
 
 
-def stacked(truth: Truth, probability: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Floats]:
+def stacked(truth: Truth, probability: Floats) -> tuple[Ints, Mask, Floats]:
     """Owner, event and probability of every known pair of row and component, component after component; shape (m,)."""
     owners, events, values = [], [], []
     for i, name in enumerate(truth.labels.components):
@@ -124,11 +131,12 @@ def evaluate_pooled(truth: Truth, probability: Floats) -> dict[str, Any]:
     Returns
     -------
     dict
-        n, events, roc_auc, pr_auc, brier, ece; None where undefined.
+        n, events, and every metric of rows that has an interval; None where undefined.
     """
     _, event, values = stacked(truth, probability)
-    found = row_metrics(event, values, None)
-    return {"n": len(event), "events": int(event.sum())} | {name: found[name] for name in POOLED_METRICS}
+    found = row_metrics(event, values)
+    ranked = {metric.name: found[metric.name] for metric in ranked_metrics()}
+    return {"n": len(event), "events": int(event.sum())} | ranked
 
 
 def evaluate_intervals(
@@ -174,19 +182,16 @@ def _intervals(
 ) -> dict[str, Any]:
     known = rows.known
     drawn = row_draws(Sorted.of(rows.owner[known], rows.event[known], probability[known]), weights)
-    drawn |= flag_draws(rows, probability >= threshold, weights)
+    drawn |= alarm_draws(rows, probability >= threshold, weights)
     budgets = budget_draws(rows, probability, weights)
     rates = {
-        rate: flag_draws(rows, at_least(probability, values["threshold"]), weights)
+        rate: alarm_draws(rows, at_least(probability, values["threshold"]), weights)
         for rate, values in found.get("visit_rates", {}).items()
     }
     return {
         **intervals(found, drawn),
         "budgets": {name: intervals(found["budgets"][name], values) for name, values in budgets.items()},
-        "visit_rates": {
-            rate: intervals(found["visit_rates"][rate], {name: values[name] for name in values if name in FOUND})
-            for rate, values in rates.items()
-        },
+        "visit_rates": {rate: intervals(found["visit_rates"][rate], values) for rate, values in rates.items()},
     }
 
 
@@ -198,16 +203,14 @@ def _evaluate(rows: Rows, probability: Floats, threshold: Floats) -> dict[str, A
         "events": int((rows.event & known).sum()),
         "threshold": None if none else float(np.nanmedian(threshold)),
     }
-    found |= row_metrics(rows.event[known], probability[known], None if none else flagged[known])
-    at_threshold = failure_metrics(rows, flagged)
+    found |= row_metrics(rows.event[known], probability[known])
+    at_threshold = alarm_metrics(rows, flagged)
     if none:
         at_threshold = dict.fromkeys(at_threshold) | {"failures": at_threshold["failures"]}
     return found | at_threshold | {"budgets": budget_metrics(rows, probability)}
 
 
-def _number(
-    owner: npt.NDArray[np.int64], moment: npt.NDArray[np.int64], event: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _number(owner: Ints, moment: Ints, event: Mask) -> tuple[Ints, Ints]:
     """Return the number of the failure of each row (-1 without) and the times of the distinct (owner, moment)."""
     number = np.full(len(owner), -1, dtype=np.int64)
     pairs = np.stack([owner[event], moment[event]], axis=1)
@@ -216,7 +219,7 @@ def _number(
     return number, distinct[:, 1]
 
 
-def failures_in(labels: Labels, examples: Examples) -> npt.NDArray[np.int64]:
+def failures_in(labels: Labels, examples: Examples) -> Ints:
     """Distinct failures (id, time) of each component that the labels hold, shape (C,)."""
     owner = examples.owner
     counts = []

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aftercast.models.aliases import Floats
 from aftercast.models.judge.evaluation import Truth
 from aftercast.operations.clocks import NEVER, from_us
 from aftercast.operations.errors import InputError
 
-Floats = npt.NDArray[np.float64]
 COLUMNS: Final = ("id", "cutoff", "component", "model", "probability", "threshold", "event", "known", "failed_at")
 NUMBERS: Final = ("horizon_us", "every_us", "act_within_us")
 META: Final = b"aftercast"

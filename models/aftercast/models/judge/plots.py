@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.training import OWN, Trained
+from aftercast.models.judge.curves import calibration
 from aftercast.models.judge.evaluation import ALL
 
 SIZE: Final = (6.4, 4.8)
@@ -26,8 +26,7 @@ def training_plots(trained: Trained) -> dict[str, Figure]:
     happened, forecasts = trained.validation.of(ALL)
     plots = {"drivers": bar_plot(*_first(trained.importance), "Share of gain")}
     if happened.any() and not happened.all():
-        observed, forecast = calibration_curve(happened, forecasts[OWN], n_bins=BINS, strategy="quantile")
-        plots["calibration"] = calibration_plot(forecast, observed)
+        plots["calibration"] = calibration_plot(calibration(happened, forecasts[OWN]))
         plots["precision_recall"] = precision_recall_plot(happened, forecasts)
     leads = {name: found["median_lead_time_hours"] for name, found in trained.metrics[OWN].items()}
     known = {name: float(hours) for name, hours in leads.items() if hours is not None}
@@ -41,8 +40,7 @@ def report_plots(report: Mapping[str, Any]) -> dict[str, Figure]:
     own = report["curves"][OWN]
     plots = {}
     if own["calibration"]:
-        forecast, observed = ([point[name] for point in own["calibration"]] for name in ("predicted", "observed"))
-        plots["calibration"] = calibration_plot(forecast, observed)
+        plots["calibration"] = calibration_plot(own["calibration"])
     if own["precision_recall"]:
         lines = _lines(report, "curves", "precision_recall", "recall", "precision")
         plots["precision_recall"] = lines_plot(lines, steps="steps-post")
@@ -125,8 +123,9 @@ def decision_plot(report: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def calibration_plot(forecast: Sequence[float], observed: Sequence[float]) -> Figure:
+def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Figure:
     """Mean forecast against observed share, one point a bin, on square-root axes because failures are rare."""
+    forecast, observed = ([each[name] for each in bins] for name in ("predicted", "observed"))
     figure, axes = _axes("Forecast probability", "Observed share")
     axes.set_xscale("function", functions=(np.sqrt, np.square))
     axes.set_yscale("function", functions=(np.sqrt, np.square))
@@ -137,7 +136,7 @@ def calibration_plot(forecast: Sequence[float], observed: Sequence[float]) -> Fi
     return figure
 
 
-def precision_recall_plot(happened: npt.NDArray[np.bool_], forecasts: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
+def precision_recall_plot(happened: Mask, forecasts: Mapping[str, Floats]) -> Figure:
     """Precision against recall over all thresholds, one line for the model and one for each baseline.
 
     Parameters

@@ -15,18 +15,8 @@ from rich.table import Table
 
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.html_report import page
+from aftercast.models.judge.metrics import FOUND, shown_metrics
 
-COLUMNS: Final = {
-    "events": "events",
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "brier": "Brier",
-    "ece": "ECE",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "events found",
-    "median_lead_time_hours": "lead h",
-}
 BUDGET: Final = "1%"
 
 
@@ -105,17 +95,22 @@ class BacktestReport:
         made = Table(title=title)
         for name in ("", "model"):
             made.add_column(name)
-        for name in (*COLUMNS.values(), f"found in {BUDGET}"):
+        for name in ("events", *(metric.title for metric in shown_metrics()), f"found in {BUDGET}"):
             made.add_column(name, justify="right")
         for component in next(iter(self.results.values()), {}):
             for model, found in self.results.items():
                 metrics = found[component]
                 inside = metrics["budgets"][BUDGET]
                 ends = metrics.get("intervals", {})
-                values = [_text(metrics[name], ends.get(name)) for name in COLUMNS]
-                within = _share(ends.get("budgets", {}).get(BUDGET, {}).get("recall_per_failure"))
-                made.add_row(component, model, *values, f"{_text(inside['found'])} of {metrics['failures']}{within}")
+                values = [each.text(metrics[each.name]) + _ends(ends.get(each.name)) for each in shown_metrics()]
+                within = _share(ends.get("budgets", {}).get(BUDGET, {}).get(FOUND))
+                found_in = f"{inside['found']:.4g} of {metrics['failures']}{within}"
+                made.add_row(component, model, f"{metrics['events']}", *values, found_in)
         return made
+
+    def shown(self) -> list[Table]:
+        """Table for a terminal."""
+        return [self.table()]
 
     def text(self, width: int = 180) -> str:
         """Table as plain text."""
@@ -125,11 +120,9 @@ class BacktestReport:
         return captured.get()
 
 
-def _text(value: float | None, ends: Sequence[float] | None = None) -> str:
-    """Value, and its interval on a line below it."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if ends is None else f"{value:.4g}\n{_end(ends[0])}..{_end(ends[1])}"
+def _ends(ends: Sequence[float] | None) -> str:
+    """Interval of a value, on a line below it."""
+    return "" if ends is None else f"\n{_end(ends[0])}..{_end(ends[1])}"
 
 
 def _share(ends: Sequence[float] | None) -> str:

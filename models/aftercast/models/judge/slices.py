@@ -11,12 +11,13 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.evidence import evidence_class
-from aftercast.models.judge.bootstrap import Sorted, interval, intervals, row_draws, share
-from aftercast.models.judge.metrics import row_metrics
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.binning import bin_starts
+from aftercast.models.judge.bootstrap import interval, intervals, share
+from aftercast.models.judge.metrics import row_draws, row_metrics
 from aftercast.models.judge.metrics.failures import Rows
+from aftercast.models.judge.metrics.rows import Sorted
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
 UNKNOWN: Final = "unknown"
 AGES: Final = ("device_age_days", "tenure_days")
@@ -32,7 +33,6 @@ AGE_BANDS: Final = (
     UNKNOWN,
 )
 CATEGORIES: Final = ("device_model", "hardware_generation", "segment")
-METRICS: Final = ("pr_auc", "roc_auc", "ece")
 BINS: Final = 10
 EXPECTED: Final = 2.0  # failures to be expected in a bin of a reliability table, at least
 
@@ -74,8 +74,9 @@ def slices(
     Returns
     -------
     dict
-        dimension -> slice -> n, events, devices, predicted (mean probability), observed (share of events), pr_auc,
-        roc_auc, ece, and ``intervals`` of the last four; undefined ones are None. Slices by falling number of rows.
+        dimension -> slice -> n, events, devices, predicted (mean probability), observed (share of events), every
+        metric of rows that has an interval, and ``intervals`` of these and of observed; undefined ones are None.
+        Slices by falling number of rows.
     """
     return {
         dimension: {str(name): _slice(rows, probability, chosen, weights) for name, chosen in _parts(rows, values)}
@@ -83,9 +84,7 @@ def slices(
     }
 
 
-def reliability(
-    rows: Rows, probability: Floats, names: Names, weights: Floats
-) -> dict[str, list[dict[str, float | list[float] | None]]]:
+def reliability(rows: Rows, probability: Floats, names: Names, weights: Floats) -> dict[str, list[dict[str, Any]]]:
     """Reliability table of each device model (or of whatever the names are).
 
     Bins run by probability and hold about equal numbers of failures to be expected, at least two, at most ten bins; a
@@ -113,13 +112,12 @@ def _parts(rows: Rows, names: Names) -> Iterator[tuple[str, Ints]]:
 
 def _slice(rows: Rows, probability: Floats, chosen: Ints, weights: Floats) -> dict[str, Any]:
     owner, event, p = rows.owner[chosen], rows.event[chosen], probability[chosen]
-    metrics = row_metrics(event, p, None)
-    found = {name: metrics[name] for name in METRICS} | {"observed": float(event.mean())}
+    metrics = row_metrics(event, p)
     drawn = row_draws(Sorted.of(owner, event, p), weights)
-    ends = intervals(found, {name: drawn[name] for name in METRICS})
-    ends["observed"] = interval("observed", found["observed"], share(weights, (owner, event), (owner, np.ones(len(p)))))
-    counts = {"n": len(p), "events": int(event.sum()), "devices": len(np.unique(owner))}
-    return {**counts, "predicted": float(p.mean()), **found, "intervals": ends}
+    shown = _observed(owner, event, p, weights)
+    ends = intervals(metrics, drawn) | {"observed": shown.pop("interval")}
+    found = {name: metrics[name] for name in drawn}
+    return {**shown, "devices": len(np.unique(owner)), **found, "intervals": ends}
 
 
 def _bins(chosen: Ints, probability: Floats) -> list[Ints]:
@@ -128,20 +126,21 @@ def _bins(chosen: Ints, probability: Floats) -> list[Ints]:
     expected = np.cumsum(p)
     count = int(np.clip(expected[-1] // EXPECTED, 1, BINS))
     edges = np.searchsorted(expected, expected[-1] * np.arange(1, count) / count)
-    starts = np.unique(np.append(0, np.searchsorted(p, p[edges], side="left")))
-    return np.split(ordered, starts[1:])
+    return np.split(ordered, bin_starts(p, edges)[1:])
 
 
-def _bin(rows: Rows, probability: Floats, chosen: Ints, weights: Floats) -> dict[str, float | list[float] | None]:
+def _bin(rows: Rows, probability: Floats, chosen: Ints, weights: Floats) -> dict[str, Any]:
     owner, event, p = rows.owner[chosen], rows.event[chosen], probability[chosen]
+    return {"low": float(p.min()), "high": float(p.max()), **_observed(owner, event, p, weights)}
+
+
+def _observed(owner: Ints, event: Mask, probability: Floats, weights: Floats) -> dict[str, Any]:
+    """Rows, events, mean probability, and share of events with its interval."""
     observed = float(event.mean())
-    drawn = share(weights, (owner, event), (owner, np.ones(len(p))))
     return {
-        "n": len(p),
+        "n": len(event),
         "events": int(event.sum()),
-        "low": float(p.min()),
-        "high": float(p.max()),
-        "predicted": float(p.mean()),
+        "predicted": float(probability.mean()),
         "observed": observed,
-        "interval": interval("observed", observed, drawn),
+        "interval": interval(observed, share(weights, (owner, event), (owner, np.ones(len(event))))),
     }

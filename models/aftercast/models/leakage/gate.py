@@ -17,13 +17,15 @@ from aftercast.data.store import Store
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import DEVICE_TABLES
-from aftercast.features.labels import Labels, churn_labels, failure_labels, load_outcome
+from aftercast.features.labels import Labels, load_outcome
 from aftercast.features.replay import Finding, LeakageReport, lint_clocks, lint_replay
 from aftercast.features.replay.rebuild import Rebuilt
+from aftercast.models.aliases import Ints
 from aftercast.models.examples.cases import Kind, Progress, cadence_us, first_moment, horizons_of
 from aftercast.models.examples.feature_list import described
 from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.training import OWN, Trained
+from aftercast.models.kinds import event_kind
 from aftercast.models.leakage.columns import lint_columns
 from aftercast.models.leakage.settings import LeakageSettings
 from aftercast.operations.clocks import NEVER, format_duration, timestamp_us
@@ -44,7 +46,7 @@ class _Population:
     labels: Labels
 
     @property
-    def soonest_us(self) -> npt.NDArray[np.int64]:
+    def soonest_us(self) -> Ints:
         """Time to the next event of any component, NEVER where none was seen, shape (n,)."""
         if self.labels.time_to_event_us.shape[1] == 0:
             return np.full(len(self.examples), NEVER, dtype=np.int64)
@@ -64,7 +66,7 @@ class _Population:
         chosen = [chance.permutation(failing)[:with_events], chance.permutation(healthy)[: size - with_events]]
         return np.sort(np.concatenate(chosen))
 
-    def sampled_cutoffs(self, ids: Ids, size: int, horizon_us: int) -> npt.NDArray[np.int64]:
+    def sampled_cutoffs(self, ids: Ids, size: int, horizon_us: int) -> Ints:
         """At most ``size`` cutoffs spread over the time; of each part the one that most events of the ids follow."""
         rows = np.isin(self.examples.ids, ids)
         cutoffs, position = np.unique(self.examples.cutoff_us[rows], return_inverse=True)
@@ -150,7 +152,7 @@ def too_good(trained: Trained, settings: LeakageSettings | None = None) -> Leaka
 
 def standing_features(kind: Kind, store: Store, spec: FleetSpec, version: int) -> frozenset[str]:
     """Columns of the views of standing facts: known from the start of each life, constant by nature."""
-    dictionary = described(store, spec, kind, version=version)
+    dictionary = described(store, spec, event_kind(kind).grain, version=version)
     return frozenset(feature.name for feature in dictionary if feature.view in STANDING_VIEWS)
 
 
@@ -158,12 +160,11 @@ def _population(kind: Kind, store: Store, spec: FleetSpec, version: int, end: pd
     first = first_moment(kind, store, version, end)
     cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
     outcome = load_outcome(store, spec, version=version, known_at=end)
-    if kind == "failure":
+    if event_kind(kind).grain == "device_id":
         examples = device_examples(outcome.devices, cutoffs)
-        labels = failure_labels(outcome, examples, observed_until=end)
     else:
         examples = customer_examples(outcome.customers, cutoffs)
-        labels = churn_labels(outcome, examples, observed_until=end)
+    labels = event_kind(kind).labels(outcome, examples, observed_until=end)
     if len(examples) == 0:
         raise NotEnoughDataError("Nothing is at risk at any training cutoff.", "Import devices and their history.")
     return _Population(examples, labels)
@@ -171,7 +172,7 @@ def _population(kind: Kind, store: Store, spec: FleetSpec, version: int, end: pd
 
 def _frames(kind: Kind, store: Store, version: int, ids: Ids) -> Mapping[str, pd.DataFrame]:
     """Contract frames of the sampled ids with all they ever held."""
-    if kind == "failure":
+    if event_kind(kind).grain == "device_id":
         return {table: store.read(table, version=version, device_ids=ids.tolist()) for table in DEVICE_TABLES}
     frames = {table: store.read(table, version=version) for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)}
     own = {table: frames[table][frames[table]["customer_id"].isin(ids)] for table in CUSTOMER_TABLES}

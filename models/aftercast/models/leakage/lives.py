@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.features.windows.arrays import Floats, Ints
-from aftercast.models.leakage.panel import Mask, Panel
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.leakage.panel import Panel
 
 LEAST_ROWS: Final = 3
 

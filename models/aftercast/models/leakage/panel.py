@@ -14,11 +14,10 @@ from scipy.special import gammaln
 
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.features.windows.arrays import Floats, Ints
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.leakage.settings import LeakageSettings
 from aftercast.operations.clocks import NEVER, to_us
 
-Mask = npt.NDArray[np.bool_]
 ANY = "any"
 FLOAT32_TOLERANCE = 1e-5  # features are float32: 24 bits, and an affine relation loses some of them
 

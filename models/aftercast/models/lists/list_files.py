@@ -10,6 +10,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
+from aftercast.models.kinds import kind_of
 from aftercast.models.lists.risk_list import RiskList, Row
 
 COLUMNS: Final = (
@@ -30,14 +31,18 @@ COLUMNS: Final = (
     ("list_id", 19),
 )
 """Name and width (characters) of each column."""
+WIDTHS: Final = dict(COLUMNS)
+OF_DEVICES: Final = frozenset({"device_id", "device_model", "component"})
+"""Columns that a list of customers does not have."""
+OF_HAZARDS: Final = frozenset({"component", "probability", "horizon"})
+"""Columns that a list of other forecasts than probabilities does not have; it has its values instead."""
+USUAL_WIDTH: Final = 14
 
 
 def to_csv(made: RiskList) -> str:
     """CSV text with a header, comma separated, lines ended by CRLF (RFC 4180)."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([name for name, _ in COLUMNS])
-    writer.writerows([[safe(cell) for cell in _cells(made, row)] for row in made.rows])
+    csv.writer(text).writerows(_table(made))
     return text.getvalue()
 
 
@@ -46,9 +51,8 @@ def to_xlsx(made: RiskList) -> bytes:
     book = Workbook()
     sheet: Any = book.active
     sheet.title = "Risk list"
-    sheet.append([name for name, _ in COLUMNS])
-    for row in made.rows:
-        sheet.append([safe(cell) for cell in _cells(made, row)])
+    for line in _table(made):
+        sheet.append(line)
     _format(sheet)
     file = io.BytesIO()
     book.save(file)
@@ -68,31 +72,42 @@ def safe(cell: str | float | None) -> str | float | None:
     return cell
 
 
-def _cells(made: RiskList, row: Row) -> list[str | float | None]:
-    return [
-        row.rank,
-        row.device_id,
-        row.device_model,
-        row.customer_id,
-        row.component,
-        row.probability,
-        row.horizon,
-        row.sentence,
-        "; ".join(row.drivers),
-        row.evidence,
-        ", ".join(row.missing),
-        row.data_as_of,
-        row.model_version,
-        made.cutoff.isoformat(),
-        made.list_id,
-    ]
+def _table(made: RiskList) -> list[list[str | float | None]]:
+    """Header and rows, of the columns that the list has."""
+    kind = kind_of(made.kind)
+    left_out = frozenset() if kind.grain == "device_id" else OF_DEVICES
+    left_out |= frozenset() if kind.shape == "hazard" else OF_HAZARDS
+    values = [name for name in (made.rows[0].values if made.rows else {}) if name not in WIDTHS]
+    names = [name for name, _ in COLUMNS if name not in left_out]
+    names[names.index("what") : names.index("what")] = values
+    return [[*names], *([safe(_cells(made, row)[name]) for name in names] for row in made.rows)]
+
+
+def _cells(made: RiskList, row: Row) -> dict[str, str | float | None]:
+    return {
+        **row.values,
+        "rank": row.rank,
+        "device_id": row.device_id,
+        "device_model": row.device_model,
+        "customer_id": row.customer_id,
+        "component": row.component or row.values.get("component"),
+        "probability": row.probability,
+        "horizon": row.horizon,
+        "what": row.sentence,
+        "drivers": "; ".join(row.drivers),
+        "evidence": row.evidence,
+        "missing_inputs": ", ".join(row.missing),
+        "data_as_of": row.data_as_of,
+        "model_version": row.model_version,
+        "cutoff": made.cutoff.isoformat(),
+        "list_id": made.list_id,
+    }
 
 
 def _format(sheet: Any) -> None:
-    for number, (name, width) in enumerate(COLUMNS, start=1):
-        letter = get_column_letter(number)
-        sheet.column_dimensions[letter].width = width
-        head = sheet[f"{letter}1"]
+    for number, head in enumerate(sheet[1], start=1):
+        letter, name = get_column_letter(number), str(head.value)
+        sheet.column_dimensions[letter].width = WIDTHS.get(name, USUAL_WIDTH)
         head.font = Font(bold=True, color="FFFFFF")
         head.fill = PatternFill("solid", fgColor="1F4E79")
         for cell in sheet[letter][1:]:

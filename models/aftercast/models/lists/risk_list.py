@@ -1,34 +1,46 @@
-"""The risk list: an immutable, dated order of devices by risk, made from stored scores; its id is a hash of it."""
+"""The risk list: an immutable, dated order of devices or customers by risk; its id is a hash of its content."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import pandas as pd
+from pydantic import BaseModel, PlainSerializer, PlainValidator
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.forecast_store import stored_scores
-from aftercast.models.words.answers import Answer, Score, answer
+from aftercast.models.forecast import Statement
+from aftercast.models.kinds import kind_of
+from aftercast.models.lists.outlets import in_outlets
+from aftercast.models.scoring.forecast_store import most_urgent, stored_set
+from aftercast.models.words.answers import Answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.database.forecasts import Kind, ScoreSet, read_ranks
 from aftercast.operations.database.risk_lists import has_room, read_list, write_list
 from aftercast.operations.errors import SettingsError, TooManyListsError
 
-TIE_RULE: Final = "probability, highest first; equal probabilities by device_id, ascending"
+TIE_RULE: Final = "{}; equal ones by {}, ascending"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One device of a list; probability is that of any component within the horizon.
+_Instant = Annotated[
+    pd.Timestamp,
+    PlainValidator(lambda value: value if isinstance(value, pd.Timestamp) else parse_time(value)),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+]
+
+
+class Row(BaseModel, frozen=True):
+    """One device or customer of a list.
 
     Attributes
     ----------
-    component
-        The most likely one; the sentence speaks of it.
+    device_id, device_model
+        Empty in a list of customers.
+    component, probability, component_probability, horizon
+        Of any component within the horizon, and of the most likely component; empty and None where the kind has none.
+    values
+        What only forecasts of other shapes have.
     drivers
         Texts, strongest first.
     data_as_of
@@ -40,8 +52,8 @@ class Row:
     device_model: str
     customer_id: str
     component: str
-    probability: float
-    component_probability: float
+    probability: float | None
+    component_probability: float | None
     horizon: str
     sentence: str
     drivers: tuple[str, ...]
@@ -49,10 +61,15 @@ class Row:
     missing: tuple[str, ...]
     data_as_of: str | None
     model_version: str
+    values: dict[str, Any]
+
+    @property
+    def entity_id(self) -> str:
+        """What the list is about: the device, else the customer."""
+        return self.device_id or self.customer_id
 
 
-@dataclass(frozen=True)
-class RiskList:
+class RiskList(BaseModel, frozen=True):
     """A list as it was given out.
 
     Attributes
@@ -60,30 +77,35 @@ class RiskList:
     list_id
         First 16 hexadecimal digits of the SHA-256 of its content: the same inputs make the same list.
     judged
-        How many devices were judged at the cutoff; the list holds the first of them.
+        How many devices or customers were judged at the cutoff; the list holds the first of them.
     order
         The rule that orders them, ties included.
+    outlets
+        Outlets whose devices or customers the list is about, ascending; None for all.
     """
 
     list_id: str
-    cutoff: pd.Timestamp
+    kind: Kind
+    cutoff: _Instant
     horizon: str
     model_version: str
     data_version: int
     judged: int
     order: str
+    outlets: tuple[str, ...] | None
     rows: tuple[Row, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON content, list_id included."""
-        return {"list_id": self.list_id, **_content(self)}
+        """JSON content."""
+        return self.model_dump(mode="json")
 
 
 def make_list(
     workspace: Workspace,
+    kind: Kind = "failure",
     *,
     cutoff: pd.Timestamp | None = None,
-    horizon: str = "7d",
+    horizon: str | None = None,
     top: int | None = None,
     outlets: Collection[str] | None = None,
     most_rows: int | None = None,
@@ -93,11 +115,11 @@ def make_list(
     Parameters
     ----------
     horizon
-        Any length up to the model's longest.
+        Any length up to the model's longest; None is the usual one of the kind.
     top
-        How many devices, None for all.
+        How many devices or customers, None for all.
     outlets
-        Only devices that these outlets look after, as known at the cutoff; None for all devices.
+        Only devices that these outlets look after now, or customers who have such a device; None for all.
     most_rows
         Rows that all lists of the cutoff may have together; None for any number.
 
@@ -112,28 +134,35 @@ def make_list(
     """
     if top is not None and top < 1:
         raise SettingsError("A list needs at least one row.", "Use --top 1 or more.")
-    parse_duration_us(horizon)
-    found, scores = stored_scores(workspace.database, "failure", cutoff)
-    rows = ranked(scores if outlets is None else _of_outlets(workspace, found, scores, outlets), horizon)
+    chosen = kind_of(kind)
+    horizon = horizon or chosen.usual_horizon
+    if horizon:
+        parse_duration_us(horizon)
+    found = stored_set(workspace.database, kind, cutoff)
+    theirs = None if outlets is None else _of_outlets(workspace, found, outlets)
+    forecasts, judged = most_urgent(workspace.database, found, horizon, top=top, among=theirs)
     made = RiskList(
         list_id="",
+        kind=kind,
         cutoff=found.cutoff,
         horizon=horizon,
         model_version=found.model_version,
         data_version=found.data_version,
-        judged=len(rows),
-        order=TIE_RULE,
-        rows=rows if top is None else rows[:top],
+        judged=judged,
+        order=TIE_RULE.format(chosen.order, chosen.grain),
+        outlets=None if outlets is None else tuple(sorted(outlets)),
+        rows=tuple(_row(rank, chosen.answer(each, horizon)) for rank, each in enumerate(forecasts, start=1)),
     )
-    list_id = hashlib.sha256(json.dumps(_content(made), sort_keys=True).encode()).hexdigest()[:16]
-    _check_room(workspace, made, list_id, most_rows)
-    write_list(workspace.database, list_id, {"list_id": list_id, **_content(made)})
-    return find_list(workspace, list_id)
+    content = made.model_dump_json(exclude={"list_id"})
+    made = made.model_copy(update={"list_id": hashlib.sha256(content.encode()).hexdigest()[:16]})
+    _check_room(workspace, made, most_rows)
+    write_list(workspace.database, made.list_id, made.to_dict())
+    return made
 
 
-def _check_room(workspace: Workspace, made: RiskList, list_id: str, most_rows: int | None) -> None:
+def _check_room(workspace: Workspace, made: RiskList, most_rows: int | None) -> None:
     if most_rows is None or has_room(
-        workspace.database, list_id, made.cutoff.isoformat(), len(made.rows), most_rows=most_rows
+        workspace.database, made.list_id, made.cutoff.isoformat(), len(made.rows), most_rows=most_rows
     ):
         return
     raise TooManyListsError(
@@ -142,80 +171,55 @@ def _check_room(workspace: Workspace, made: RiskList, list_id: str, most_rows: i
     )
 
 
-def _of_outlets(workspace: Workspace, found: ScoreSet, scores: list[Score], outlets: Collection[str]) -> list[Score]:
-    devices = workspace.store.read(
-        "devices", version=found.data_version, known_at=found.cutoff, columns=["device_id", "outlet_id"]
-    )
-    last = devices.drop_duplicates("device_id", keep="last")
-    theirs = set(last.loc[last["outlet_id"].isin(list(outlets)), "device_id"])
-    return [score for score in scores if score.entity_id in theirs]
+def _of_outlets(workspace: Workspace, found: ScoreSet, outlets: Collection[str]) -> set[str]:
+    ids = [each for each, _ in read_ranks(workspace.database, found.set_id)]
+    return in_outlets(workspace.store, found.kind, ids, outlets)
 
 
 def give_out(workspace: Workspace, made: RiskList, **who: str | None) -> None:
-    """Put on record that a list was given out, and to whom; call it before the list leaves.
+    """Put on record that a list, or some rows of it, was given out, and to whom; call it before the list leaves.
 
     Raises
     ------
     AuditError
         If it cannot be recorded.
     """
-    records = [
-        {"id": row.device_id, "probability": row.probability, "component": row.component, "evidence": row.evidence}
+    answers = [
+        {
+            "id": row.entity_id,
+            "probability": row.probability,
+            "component": row.component,
+            "evidence": row.evidence,
+            **row.values,
+        }
         for row in made.rows
     ]
-    told = {name: getattr(made, name) for name in ("list_id", "horizon", "model_version", "data_version")}
-    content = {**who, "kind": "failure", **told, "cutoff": made.cutoff.isoformat(), "records": records}
-    workspace.audit.append("risk_list", content)
+    about = made.model_dump(include={"list_id", "kind", "cutoff", "horizon", "model_version", "data_version"})
+    workspace.audit.append("risk_list", {**who, **about, "answers": answers})
 
 
 def find_list(workspace: Workspace, list_id: str) -> RiskList:
     """Return a recorded list; raises NotFoundError where there is none."""
-    content = read_list(workspace.database, list_id)
-    rows = tuple(_row_from(row) for row in content["rows"])
-    return RiskList(**{**content, "cutoff": parse_time(content["cutoff"]), "rows": rows})
+    return RiskList.model_validate(read_list(workspace.database, list_id))
 
 
-def ranked(scores: list[Score], horizon: str) -> tuple[Row, ...]:
-    """Rows of scores in the order of :data:`TIE_RULE`."""
-    answers = sorted((answer(score, horizon) for score in scores), key=_order)
-    return tuple(_row(rank, item) for rank, item in enumerate(answers, start=1))
-
-
-def _order(item: Answer) -> tuple[float, str]:
-    if item.probability is None:
-        raise ValueError("a score always has a probability")
-    return -item.probability, item.entity_id
-
-
-def _row(rank: int, item: Answer) -> Row:
-    component = item.component or ""
+def _row(rank: int, item: Statement) -> Row:
+    own = item if isinstance(item, Answer) else None
+    component = None if own is None else own.component
     return Row(
         rank=rank,
-        device_id=item.entity_id,
+        device_id=item.entity_id if kind_of(item.kind).grain == "device_id" else "",
         device_model=item.device_model,
         customer_id=item.customer_id,
-        component=component,
-        probability=-_order(item)[0],
-        component_probability=item.components[component],
-        horizon=item.horizon,
+        component=component or "",
+        probability=None if own is None else own.probability,
+        component_probability=None if own is None or component is None else own.components[component],
+        horizon="" if own is None else own.horizon,
         sentence=item.sentence,
-        drivers=tuple(driver.text for driver in item.drivers),
+        drivers=item.reasons,
         evidence=item.evidence or "",
         missing=item.missing,
         data_as_of=None if item.data_as_of is None else item.data_as_of.isoformat(),
         model_version=item.model_version,
+        values={} if own is not None else dict(item.values),
     )
-
-
-def _content(made: RiskList) -> dict[str, Any]:
-    content = asdict(made)
-    del content["list_id"]
-    return {**content, "cutoff": made.cutoff.isoformat(), "rows": [_lists(row) for row in content["rows"]]}
-
-
-def _lists(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
-
-
-def _row_from(row: dict[str, Any]) -> Row:
-    return Row(**{**row, "drivers": tuple(row["drivers"]), "missing": tuple(row["missing"])})

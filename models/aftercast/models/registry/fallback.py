@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.hazard import HazardModel
+from aftercast.models.kinds import kind_of
 from aftercast.models.registry.metadata import Metadata
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database.forecasts import Kind
@@ -87,7 +87,7 @@ def find_last_good(workspace: Workspace, kind: Kind) -> LastGood | None:
         try:
             _unpack(_path(workspace, kind), folder)
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            loaded = Loaded(kind, HazardModel.load(folder), about["version"], about["run_id"], Metadata.read(folder))
+            loaded = Loaded(kind, kind_of(kind).load(folder), about["version"], about["run_id"], Metadata.read(folder))
             return LastGood(loaded, about["decision"], about["metrics"])
         except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError) as error:
             raise ModelMismatchError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,9 +34,14 @@ def find_champion(workspace: Workspace, kind: Kind) -> Loaded | None:
     WorkspaceError
         If the registry does not answer, or the champion's files cannot be had.
     """
-    mend = f"Bring its files back, or run `aftercast train {kind}`."
-    with _translated(f"The {kind} champion cannot be loaded", mend):
+    with champion_needed(kind):
         return None if champion_version(workspace, kind) is None else load_champion(workspace, kind)
+
+
+def champion_needed(kind: str) -> AbstractContextManager[None]:
+    """Block that loads a champion: whatever MLflow raises of it becomes a WorkspaceError that says what to do."""
+    mend = f"Bring its files back, or run `aftercast train {kind} --again`."
+    return _translated(f"The {kind} champion cannot be loaded", mend)
 
 
 @contextmanager

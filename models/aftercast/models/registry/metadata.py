@@ -3,52 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from aftercast.data.fleet import FleetSpec
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError
 
 FILE: Final = "metadata.json"
 LIBRARIES: Final = ("aftercast", "lightgbm", "mlflow", "numpy", "pandas", "scikit-learn", "scipy")
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(BaseModel):
     """Where a model comes from.
 
     Attributes
     ----------
+    key
+        Key of the flow run that trained it.
     until
         ISO 8601 UTC: no fact after it was read.
     data_version
         Version of the store it was trained on.
     spec_hash, dictionary_hash
-        Hashes of the fleet spec and of the feature dictionary.
-    key
-        Key of the flow run that trained it.
+        Hashes of the fleet spec and of the feature dictionary, the latter empty where no feature of a view was read.
+    horizons, components
+        Empty where the kind has none.
+    facts
+        What else its kind has to know of it.
     """
 
-    kind: Kind
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
     key: str
     until: str
     data_version: int
     seed: int
-    horizons: tuple[str, ...]
-    components: tuple[str, ...]
     spec_hash: str
-    dictionary_hash: str
-    libraries: Mapping[str, str]
+    libraries: dict[str, str]
+    dictionary_hash: str = ""
+    horizons: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    facts: dict[str, Any] = {}
 
     def write(self, folder: Path) -> None:
         """Write as JSON into a folder."""
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=2, sort_keys=True), encoding="utf-8")
+        (folder / FILE).write_text(self.model_dump_json(indent=2), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Metadata:
@@ -60,9 +64,8 @@ class Metadata:
             If the folder holds no metadata of this version of aftercast.
         """
         try:
-            content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return cls(**{**content, **{name: tuple(content[name]) for name in ("horizons", "components")}})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as error:
             raise ModelMismatchError("The model was saved by another version of aftercast.", "Train again.") from error
 
 

@@ -1,4 +1,4 @@
-"""Writes one training into one MLflow run: parameters, data version, features, metrics of all models, plots, the model.
+"""Writes one training into one MLflow run: parameters, data version, metrics of all models, plots, files, the model.
 
 A run carries the key of the flow run that made it. Whatever an earlier, killed run of the same key left behind is
 marked KILLED first, so that a run that says FINISHED is whole and there is one of it for each key.
@@ -11,8 +11,7 @@ import math
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,83 +19,56 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.pyfunc import save_model
 
 from aftercast.data.workspace import Workspace
-from aftercast.features.replay import LeakageReport
-from aftercast.features.scope import Feature
-from aftercast.models.hazard import HazardModel
+from aftercast.models.kind import Training
+from aftercast.models.kinds import kind_of
 from aftercast.models.registry.metadata import Metadata
-from aftercast.models.registry.pyfunc_loader import table
 from aftercast.models.registry.versions import (
     KEY_TAG,
     LEAKAGE_TAG,
     MODEL_FOLDER,
     STOPPED_TAG,
-    Registered,
     client,
+    fetched_files,
     model_name,
 )
-from aftercast.operations.database.forecasts import Kind
+from aftercast.operations.errors import ModelMismatchError
 
-SIGNATURE_ROWS: Final = 50
+LOADER: Final = "aftercast.models.registry.pyfunc_loader"
 LONGEST_TAG: Final = 2000
 
 
-@dataclass(frozen=True)
-class TrainingRecord:
-    """What is logged of one training.
-
-    Attributes
-    ----------
-    metrics
-        Model or baseline -> metric -> value; the trained model is called ``model``. Values that are no finite number
-        are left out.
-    figures
-        File name without ending -> plot.
-    sample
-        Some feature rows, for the signature.
-    leakage
-        What the leakage linter found; one that stops keeps the model from being promoted.
-    """
-
-    metadata: Metadata
-    model: HazardModel
-    dictionary: Sequence[Feature]
-    metrics: Mapping[str, Mapping[str, float]]
-    figures: Mapping[str, Figure]
-    sample: pd.DataFrame
-    params: Mapping[str, object]
-    leakage: LeakageReport | None = None
-
-
-def log_training(workspace: Workspace, record: TrainingRecord) -> str:
-    """Write a run and return its id; a finished run of the same key is returned instead of a second one."""
+def log_training(workspace: Workspace, training: Training, metadata: Metadata) -> str:
+    """Write a run and return its id; a finished run of the same key whose model is there still is returned instead."""
     mlflow = client(workspace)
-    kind, key = record.metadata.kind, record.metadata.key
-    experiment = _experiment(workspace, mlflow, model_name(kind))
-    finished = _end_dead_runs(mlflow, experiment, key)
-    if finished is not None:
+    experiment = _experiment(workspace, mlflow, model_name(metadata.kind))
+    finished = _end_dead_runs(mlflow, experiment, metadata.key)
+    if finished is not None and _can_be_loaded(workspace, metadata.kind, finished):
         return finished
-    run_id: str = mlflow.create_run(experiment, run_name=f"{kind} until {record.metadata.until[:10]}").info.run_id
-    mlflow.set_tag(run_id, KEY_TAG, key)
-    _log_values(mlflow, run_id, record)
+    name = f"{metadata.kind} until {metadata.until[:10]}"
+    run_id: str = mlflow.create_run(experiment, run_name=name).info.run_id
+    mlflow.set_tag(run_id, KEY_TAG, metadata.key)
+    _log_values(mlflow, run_id, training, metadata)
+    _log_files(mlflow, run_id, training)
     with tempfile.TemporaryDirectory() as folder:
-        _log_files(mlflow, run_id, record, Path(folder))
+        _log_model(mlflow, run_id, training, metadata, Path(folder))
     mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
     return run_id
 
 
 def log_search(
-    workspace: Workspace, kind: Kind, key: str, found: Mapping[str, Any], figures: Mapping[str, Figure]
+    workspace: Workspace, kind: str, key: str, found: Mapping[str, Any], figures: Mapping[str, Figure]
 ) -> str:
     """Write a search of settings as one run of the experiment ``aftercast-<kind>-tuning``; return its id.
 
     Parameters
     ----------
     found
-        What :meth:`Found.to_dict` gives.
+        Trials, the best, the verdict and the settings to train with, as JSON values.
     """
     mlflow = client(workspace)
     experiment = _experiment(workspace, mlflow, f"{model_name(kind)}-tuning")
@@ -120,84 +92,6 @@ def log_search(
         mlflow.log_figure(run_id, figure, f"plots/{name}.png")
     mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
     return run_id
-
-
-@dataclass(frozen=True)
-class PlainRecord:
-    """What is logged of a training of a model that is no hazard model.
-
-    Attributes
-    ----------
-    kind, key
-        What is trained, and the key of the flow run.
-    metrics
-        Metric -> value.
-    texts
-        File name -> content.
-    save
-        Writes the files of the model into the folder it is given.
-    loader
-        Module whose ``_load_pyfunc`` opens that folder.
-    asked, answered
-        Some rows and the answers to them, for the signature.
-    libraries
-        Library -> version that the model needs.
-    """
-
-    kind: Registered
-    key: str
-    name: str
-    metrics: Mapping[str, float]
-    params: Mapping[str, object]
-    figures: Mapping[str, Figure]
-    texts: Mapping[str, str]
-    save: Callable[[Path], None]
-    loader: str
-    asked: pd.DataFrame
-    answered: pd.DataFrame
-    libraries: Mapping[str, str]
-
-
-def log_plain(workspace: Workspace, record: PlainRecord) -> str:
-    """Write a run and return its id; a finished run of the same key is returned instead of a second one."""
-    mlflow = client(workspace)
-    experiment = _experiment(workspace, mlflow, model_name(record.kind))
-    finished = _end_dead_runs(mlflow, experiment, record.key)
-    if finished is not None:
-        return finished
-    run_id: str = mlflow.create_run(experiment, run_name=record.name).info.run_id
-    mlflow.set_tag(run_id, KEY_TAG, record.key)
-    now = int(time.time() * 1000)
-    mlflow.log_batch(
-        run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items() if math.isfinite(value)],
-        params=[Param(name, _text(value)) for name, value in record.params.items()],
-    )
-    for name, text in record.texts.items():
-        mlflow.log_text(run_id, text, name)
-    for name, figure in record.figures.items():
-        mlflow.log_figure(run_id, figure, f"plots/{name}.png")
-    with tempfile.TemporaryDirectory() as folder:
-        _log_plain_model(mlflow, run_id, record, Path(folder))
-    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
-    return run_id
-
-
-def _log_plain_model(mlflow: MlflowClient, run_id: str, record: PlainRecord, folder: Path) -> None:
-    data = folder / "files"
-    data.mkdir()
-    record.save(data)
-    with warnings.catch_warnings():
-        # As for hazard models the signature is given; cycles are whole numbers and never missing.
-        warnings.filterwarnings("ignore", message=".*(input example|integer column).*")
-        save_model(
-            folder / MODEL_FOLDER,
-            loader_module=record.loader,
-            data_path=str(data),
-            signature=infer_signature(record.asked, record.answered),
-            pip_requirements=[f"{name}=={version}" for name, version in record.libraries.items() if name != "python"],
-        )
-    mlflow.log_artifacts(run_id, str(folder / MODEL_FOLDER), MODEL_FOLDER)
 
 
 def _experiment(workspace: Workspace, mlflow: MlflowClient, name: str) -> str:
@@ -224,14 +118,24 @@ def _end_dead_runs(mlflow: MlflowClient, experiment: str, key: str) -> str | Non
     return finished
 
 
-def _log_values(mlflow: MlflowClient, run_id: str, record: TrainingRecord) -> None:
-    about = asdict(record.metadata)
-    libraries = {f"library.{name}": version for name, version in about.pop("libraries").items()}
-    values = {**about, "features": len(record.dictionary), **record.params, **libraries}
+def _can_be_loaded(workspace: Workspace, kind: str, run_id: str) -> bool:
+    """Whether the files of a run's model are there; where they were lost, a training done again makes new ones."""
+    try:
+        with fetched_files(workspace, f"runs:/{run_id}/{MODEL_FOLDER}") as folder:
+            kind_of(kind).load(folder)
+    except (MlflowException, OSError, ModelMismatchError):
+        return False
+    return True
+
+
+def _log_values(mlflow: MlflowClient, run_id: str, training: Training, metadata: Metadata) -> None:
+    about = metadata.model_dump(exclude={"libraries", "facts"})
+    libraries = {f"library.{name}": version for name, version in metadata.libraries.items()}
+    values = {**about, **metadata.facts, **training.params, **libraries}
     now = int(time.time() * 1000)
     metrics = [
         Metric(f"{who}.{name}".replace("@", "_at_").replace("%", "_percent"), float(value), now, 0)
-        for who, found in record.metrics.items()
+        for who, found in training.metrics.items()
         for name, value in found.items()
         if math.isfinite(value)
     ]
@@ -239,34 +143,39 @@ def _log_values(mlflow: MlflowClient, run_id: str, record: TrainingRecord) -> No
         run_id,
         metrics=metrics,
         params=[Param(name, _text(value)) for name, value in values.items()],
-        tags=[RunTag("aftercast.data_version", str(record.metadata.data_version))],
+        tags=[RunTag("aftercast.data_version", str(metadata.data_version))],
     )
 
 
-def _log_files(mlflow: MlflowClient, run_id: str, record: TrainingRecord, folder: Path) -> None:
-    dictionary = [asdict(feature) for feature in record.dictionary]
-    mlflow.log_text(run_id, json.dumps(dictionary, indent=2, ensure_ascii=False), "feature_dictionary.json")
-    mlflow.log_text(run_id, json.dumps(record.metrics, indent=2, default=float), "metrics.json")
-    if record.leakage is not None:
-        mlflow.log_text(run_id, json.dumps(record.leakage.to_dict(), indent=2, default=str), "leakage.json")
-        mlflow.set_tag(run_id, LEAKAGE_TAG, record.leakage.verdict[:LONGEST_TAG])
-        mlflow.set_tag(run_id, STOPPED_TAG, str(record.leakage.stopped).lower())
-    for name, figure in record.figures.items():
+def _log_files(mlflow: MlflowClient, run_id: str, training: Training) -> None:
+    mlflow.log_text(run_id, json.dumps(training.metrics, indent=2, default=float), "metrics.json")
+    if training.leakage is not None:
+        mlflow.log_text(run_id, json.dumps(training.leakage.to_dict(), indent=2, default=str), "leakage.json")
+        mlflow.set_tag(run_id, LEAKAGE_TAG, training.leakage.verdict[:LONGEST_TAG])
+        mlflow.set_tag(run_id, STOPPED_TAG, str(training.leakage.stopped).lower())
+    for name, text in training.texts.items():
+        mlflow.log_text(run_id, text, name)
+    for name, figure in training.figures.items():
         mlflow.log_figure(run_id, figure, f"plots/{name}.png")
-    data = folder / "forecast"
+
+
+def _log_model(mlflow: MlflowClient, run_id: str, training: Training, metadata: Metadata, folder: Path) -> None:
+    data = folder / "files"
     data.mkdir()
-    record.model.save(data)
-    record.metadata.write(data)
-    sample = _plain(record.sample.head(SIGNATURE_ROWS))
+    training.model.save(data)
+    metadata.write(data)
     with warnings.catch_warnings():
-        # The signature is given; an example of rows would put device data into the artifact.
-        warnings.filterwarnings("ignore", message=".*input example.*")
+        # The signature is given; an example of rows would put device data into the artifact. Cycles are whole numbers
+        # and never missing.
+        warnings.filterwarnings("ignore", message=".*(input example|integer column).*")
         save_model(
             folder / MODEL_FOLDER,
-            loader_module="aftercast.models.registry.pyfunc_loader",
+            loader_module=LOADER,
             data_path=str(data),
-            signature=infer_signature(sample, table(record.model.predict(record.sample.head(SIGNATURE_ROWS)))),
-            pip_requirements=[f"{name}=={version}" for name, version in _requirements(record.metadata)],
+            signature=infer_signature(_plain(training.asked), training.answered),
+            pip_requirements=[
+                f"{name}=={found}" for name, found in sorted(metadata.libraries.items()) if name != "python"
+            ],
         )
     mlflow.log_artifacts(run_id, str(folder / MODEL_FOLDER), MODEL_FOLDER)
 
@@ -275,10 +184,6 @@ def _plain(features: pd.DataFrame) -> pd.DataFrame:
     """Categories as text: MLflow's signatures know no categories."""
     text = [name for name, dtype in features.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     return features.assign(**{str(name): features[name].astype(object) for name in text})
-
-
-def _requirements(metadata: Metadata) -> list[tuple[str, str]]:
-    return [(name, version) for name, version in sorted(metadata.libraries.items()) if name != "python"]
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The model registry: the only place, with ``mlflow_logging``, that knows MLflow.
+"""Versions and champions in the registry of models; with its sister modules the only place that knows MLflow.
 
 Order makes it safe to kill: everything is logged, then the version is registered, then the alias ``champion`` moves.
 A run that died before the last step is never champion, and its version is found again by the key of the flow run.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
@@ -21,21 +22,22 @@ from mlflow.models import Model
 from sqlalchemy.engine import make_url
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.hazard import HazardModel
+from aftercast.models.kind import Gate
+from aftercast.models.kinds import kind_of
 from aftercast.models.registry.contact import require_answer, told_by_address
 from aftercast.models.registry.metadata import Metadata
 from aftercast.models.registry.relocation import follow_move
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import LookAheadError, NotFoundError, WorkspaceError
 
-Registered: TypeAlias = Kind | Literal["remaining-life"]
-"""What has versions and a champion; only what is a :data:`Kind` forecasts at horizons."""
 CHAMPION: Final = "champion"
 MODEL_FOLDER: Final = "model"
 KEY_TAG: Final = "aftercast.key"
+UNTIL_TAG: Final = "aftercast.until"
+DECISION_TAG: Final = "aftercast.decision"
+GATE_TAG: Final = "aftercast.gate"
 LEAKAGE_TAG: Final = "aftercast.leakage"
 STOPPED_TAG: Final = "aftercast.leakage.stopped"
-WORSE: Final = "worse than the base rate"
+PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,31 +48,34 @@ class Version:
     ----------
     version
         Number as text, as MLflow has it.
+    until
+        ISO 8601 UTC: the end of what it was trained on.
     champion
         Whether it is what scores now.
     decision
         Why it was made champion or not, one sentence.
     """
 
-    kind: Registered
+    kind: str
     version: str
     run_id: str
     champion: bool
     decision: str
+    until: str = ""
 
 
 @dataclass(frozen=True)
 class Loaded:
     """A model loaded from the registry, ready to predict."""
 
-    kind: Kind
-    model: HazardModel
+    kind: str
+    model: Any
     version: str
     run_id: str
     metadata: Metadata
 
 
-def model_name(kind: Registered) -> str:
+def model_name(kind: str) -> str:
     """Name of the registered model, and of the experiment, of a kind."""
     return f"aftercast-{kind}"
 
@@ -96,13 +101,13 @@ def needing_registry(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def champion_version(workspace: Workspace, kind: Registered) -> Version | None:
+def champion_version(workspace: Workspace, kind: str) -> Version | None:
     """Return the champion, None where there is none."""
     found = _champion(workspace, kind)
     return None if found is None else _version(found, kind, champion=True)
 
 
-def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
+def load_champion(workspace: Workspace, kind: str) -> Loaded:
     """Load the champion.
 
     Raises
@@ -114,11 +119,13 @@ def load_champion(workspace: Workspace, kind: Kind) -> Loaded:
     """
     found = _champion(workspace, kind)
     if found is None:
-        raise NotFoundError(f"There is no {kind} model yet.", f"Run `aftercast train {kind}`.")
+        raise NotFoundError(
+            f"There is no {kind} model yet.", f"Run `aftercast train {kind}`, with --again if it was trained before."
+        )
     return _load(workspace, kind, found)
 
 
-def newest_version(workspace: Workspace, kind: Registered) -> Version | None:
+def newest_version(workspace: Workspace, kind: str) -> Version | None:
     """Return the version registered last, champion or not, None where there is none."""
     if _unused(workspace):
         return None
@@ -128,12 +135,12 @@ def newest_version(workspace: Workspace, kind: Registered) -> Version | None:
     return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
 
 
-def load_version(workspace: Workspace, kind: Kind, version: str) -> Loaded:
+def load_version(workspace: Workspace, kind: str, version: str) -> Loaded:
     """Load a version by its number; raises NotFoundError where there is none."""
     return _load(workspace, kind, _registered(workspace, kind, version))
 
 
-def _registered(workspace: Workspace, kind: Registered, version: str) -> ModelVersion:
+def _registered(workspace: Workspace, kind: str, version: str) -> ModelVersion:
     try:
         return client(workspace).get_model_version(model_name(kind), version)
     except MlflowException as error:
@@ -142,45 +149,55 @@ def _registered(workspace: Workspace, kind: Registered, version: str) -> ModelVe
         ) from error
 
 
-def find_version(workspace: Workspace, kind: Registered, key: str) -> Version | None:
-    """Version a flow run of this key registered, None where there is none."""
+def find_version(workspace: Workspace, kind: str, key: str) -> Version | None:
+    """Version a flow run of this key registered last, None where there is none."""
     found = client(workspace).search_model_versions(f"name = '{model_name(kind)}' and tag.`{KEY_TAG}` = '{key}'")
+    newest = max(found, key=lambda version: int(version.version), default=None)
     champion = champion_version(workspace, kind)
-    return None if not found else _version(found[0], kind, champion=_same(champion, found[0]))
+    return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
 
 
-def register(workspace: Workspace, kind: Registered, run_id: str, key: str) -> Version:
-    """Register the model of a run, once for each key; it is not champion by that."""
+def register(workspace: Workspace, kind: str, run_id: str, key: str, until: str) -> Version:
+    """Register the model of a run, once for each key unless the run is another; it is not champion by that."""
     there = find_version(workspace, kind, key)
-    if there is not None:
+    if there is not None and there.run_id == run_id:
         return there
     mlflow = client(workspace)
     _ensure_name(mlflow, model_name(kind))
     made = mlflow.create_model_version(
-        model_name(kind), source=f"runs:/{run_id}/{MODEL_FOLDER}", run_id=run_id, tags={KEY_TAG: key}
+        model_name(kind),
+        source=f"runs:/{run_id}/{MODEL_FOLDER}",
+        run_id=run_id,
+        tags={KEY_TAG: key, UNTIL_TAG: until},
     )
     return _version(made, kind, champion=False)
 
 
-def promote(workspace: Workspace, found: Version, *, better_than_base: bool) -> Version:
-    """Make a version champion when it deserves it, and write down why or why not.
+def promote(workspace: Workspace, found: Version, gate: Gate) -> Version:
+    """Make a version champion when it passed its gate, and write down why or why not.
 
-    The first version becomes champion when it is not worse than the base rate on the later part of its training time;
-    a later one under the same rule replaces it. A version that is worse than the base rate never scores, and none whose
-    run logged a leak ever does, whoever asks.
+    A version that was trained until an earlier time than the champion does not replace it. A version that failed its
+    gate never scores, and none whose run logged a leak ever does, whoever asks. One promotion of a kind at a time.
 
     Raises
     ------
     LookAheadError
         If the leakage linter stopped the version; it names the feature and the reason.
     """
-    _refuse_leak(client(workspace), found)
-    words = "Champion: better than the base rate" if better_than_base else f"Not champion: {WORSE}"
-    decision = f"{words} on the validation period."
-    return decide(workspace, found, champion=better_than_base, decision=decision)
+    mlflow = client(workspace)
+    with _one_promotion(workspace, found.kind):
+        _refuse_leak(mlflow, found)
+        mlflow.set_model_version_tag(model_name(found.kind), found.version, GATE_TAG, str(gate.passed).lower())
+        before = champion_version(workspace, found.kind)
+        if gate.passed and before is not None and before.until > found.until:
+            why = f"version {before.version} was trained until later, {before.until[:16]}"
+            told = f"Not champion: {why}. To use it all the same: aftercast promote."
+            return _decide(workspace, found, champion=False, decision=told)
+        word = "Champion" if gate.passed else "Not champion"
+        return _decide(workspace, found, champion=gate.passed, decision=f"{word}: {gate.why}")
 
 
-def promote_by_hand(workspace: Workspace, kind: Registered, version: str, *, even_if_worse: bool = False) -> Version:
+def promote_by_hand(workspace: Workspace, kind: str, version: str, *, even_if_worse: bool = False) -> Version:
     """Make a version champion because somebody says so.
 
     Raises
@@ -188,40 +205,55 @@ def promote_by_hand(workspace: Workspace, kind: Registered, version: str, *, eve
     NotFoundError
         If there is no such version.
     WorkspaceError
-        If it was worse than the base rate, and may not be so.
+        If it failed its gate, and may not be so.
     LookAheadError
         If the leakage linter stopped it.
     """
-    found = _version(_registered(workspace, kind, version), kind, champion=False)
-    _refuse_leak(client(workspace), found)
-    if WORSE in found.decision and not even_if_worse:
-        raise WorkspaceError(
-            f"Version {version} of {model_name(kind)} was {WORSE} on its validation period.",
-            "What it says would mislead. To use it all the same: --even-if-worse.",
-        )
-    worse = f", although it was {WORSE}" if WORSE in found.decision else ""
-    return decide(workspace, found, champion=True, decision=f"Champion: chosen by hand{worse}.")
-
-
-def decide(workspace: Workspace, found: Version, *, champion: bool, decision: str) -> Version:
-    """Write the decision on a version down, then move the alias to it where it becomes champion."""
-    mlflow, name = client(workspace), model_name(found.kind)
-    mlflow.set_model_version_tag(name, found.version, "aftercast.decision", decision)
-    if champion:
-        mlflow.set_registered_model_alias(name, CHAMPION, found.version)
-        told = {"kind": found.kind, "version": found.version, "run_id": found.run_id, "decision": decision}
-        workspace.audit.append("model.champion", told)
-    return Version(found.kind, found.version, found.run_id, champion, decision)
+    registered = _registered(workspace, kind, version)
+    found, failed = _version(registered, kind, champion=False), registered.tags.get(GATE_TAG) == "false"
+    with _one_promotion(workspace, kind):
+        _refuse_leak(client(workspace), found)
+        if failed and not even_if_worse:
+            raise WorkspaceError(
+                f"Version {version} of {model_name(kind)} failed its gate: {found.decision}",
+                "What it says would mislead. To use it all the same: --even-if-worse.",
+            )
+        why = f", although it failed its gate ({found.decision})" if failed else ""
+        return _decide(workspace, found, champion=True, decision=f"Champion: chosen by hand{why}.")
 
 
 @contextmanager
-def champion_files(workspace: Workspace, kind: Registered) -> Iterator[tuple[Version, Path] | None]:
+def _one_promotion(workspace: Workspace, kind: str) -> Iterator[None]:
+    """Let one promotion of a kind happen at a time, so that who is champion is read and changed in one piece."""
+    folder = workspace.path("locks")
+    folder.mkdir(exist_ok=True)
+    try:
+        with FileLock(folder / f"promote-{kind}.lock", timeout=PATIENCE_S):
+            yield
+    except Timeout as error:
+        raise WorkspaceError(f"Another promotion of {kind} has not ended.", "Wait for it, or end it.") from error
+
+
+def _decide(workspace: Workspace, found: Version, *, champion: bool, decision: str) -> Version:
+    """Write the decision down, into the audit log first where the champion changes, then move the alias."""
+    mlflow, name = client(workspace), model_name(found.kind)
+    if champion:
+        told = {"kind": found.kind, "version": found.version, "run_id": found.run_id, "decision": decision}
+        workspace.audit.append("model.champion", told)
+    mlflow.set_model_version_tag(name, found.version, DECISION_TAG, decision)
+    if champion:
+        mlflow.set_registered_model_alias(name, CHAMPION, found.version)
+    return replace(found, champion=champion, decision=decision)
+
+
+@contextmanager
+def champion_files(workspace: Workspace, kind: str) -> Iterator[tuple[Version, Path] | None]:
     """Give the champion and the folder of its files for the length of a with block, None where there is none."""
     found = _champion(workspace, kind)
     if found is None:
         yield None
         return
-    with _fetched(workspace, found) as folder:
+    with fetched_files(workspace, str(found.source)) as folder:
         yield _version(found, kind, champion=True), folder
 
 
@@ -235,14 +267,14 @@ def _refuse_leak(mlflow: MlflowClient, found: Version) -> None:
     if tags.get(STOPPED_TAG) != "true":
         return
     decision = f"Not champion: {tags[LEAKAGE_TAG]}"
-    mlflow.set_model_version_tag(model_name(found.kind), found.version, "aftercast.decision", decision)
+    mlflow.set_model_version_tag(model_name(found.kind), found.version, DECISION_TAG, decision)
     raise LookAheadError(
         f"Version {found.version} of {model_name(found.kind)} is not made champion. {tags[LEAKAGE_TAG]}",
         f"Mend or remove the feature and train again; `aftercast leakage {found.kind}` shows every finding.",
     )
 
 
-def _champion(workspace: Workspace, kind: Registered) -> ModelVersion | None:
+def _champion(workspace: Workspace, kind: str) -> ModelVersion | None:
     if _unused(workspace):
         return None
     try:
@@ -260,26 +292,29 @@ def _unused(workspace: Workspace) -> bool:
     return address is not None and bool(address.database) and not Path(str(address.database)).exists()
 
 
-def _load(workspace: Workspace, kind: Kind, found: ModelVersion) -> Loaded:
-    with _fetched(workspace, found) as folder:
-        return Loaded(kind, HazardModel.load(folder), str(found.version), found.run_id, Metadata.read(folder))
+def _load(workspace: Workspace, kind: str, found: ModelVersion) -> Loaded:
+    with fetched_files(workspace, str(found.source)) as folder:
+        return Loaded(kind, kind_of(kind).load(folder), str(found.version), found.run_id, Metadata.read(folder))
 
 
 @contextmanager
-def _fetched(workspace: Workspace, found: ModelVersion) -> Iterator[Path]:
-    """Folder of a copy of the files we wrote for a version, removed after the block.
+def fetched_files(workspace: Workspace, source: str) -> Iterator[Path]:
+    """Folder of a copy of the files we wrote for a model, by its MLflow URI; removed after the block.
 
     MLflow copies those that lie on this machine, too, and would leave its copy behind for ever.
     """
     uri = workspace.mlflow_address
     with tempfile.TemporaryDirectory(prefix="aftercast-model-") as temporary:
-        fetched = download_artifacts(artifact_uri=found.source, dst_path=temporary, tracking_uri=uri, registry_uri=uri)
+        fetched = download_artifacts(artifact_uri=source, dst_path=temporary, tracking_uri=uri, registry_uri=uri)
         flavor: dict[str, Any] = Model.load(fetched).flavors["python_function"]
         yield Path(fetched) / flavor["data"]
 
 
-def _version(found: ModelVersion, kind: Registered, *, champion: bool) -> Version:
-    return Version(kind, str(found.version), found.run_id, champion, found.tags.get("aftercast.decision", ""))
+def _version(found: ModelVersion, kind: str, *, champion: bool) -> Version:
+    tags = found.tags
+    return Version(
+        kind, str(found.version), found.run_id, champion, tags.get(DECISION_TAG, ""), tags.get(UNTIL_TAG, "")
+    )
 
 
 def _same(version: Version | None, found: ModelVersion) -> bool:

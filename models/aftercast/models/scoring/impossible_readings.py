@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
+from aftercast.data.ingest import impossible_readings, readings_of
 from aftercast.data.store import Store
 from aftercast.features.scope import Scope
-from aftercast.operations.clocks import parse_duration_us
-
-IMPOSSIBLE: Final = "impossible_value"
 
 
 def impossible_inputs(
@@ -31,27 +28,19 @@ def impossible_inputs(
     """
     out = np.empty(len(ids), dtype=object)
     out[:] = [()] * len(ids)
-    found = sensors_before(_quarantined(store.quarantine(version), spec), spec, cutoff)
+    found = sensors_before(_dated(impossible_readings(store.quarantine(version)), spec), spec, cutoff)
     for i, device_id in enumerate(ids):
         out[i] = found.get(str(device_id), ())
     return out
 
 
-def cells_of(records: Sequence[Mapping[str, Any]], columns: Sequence[Any], spec: FleetSpec) -> pd.DataFrame:
-    """Cells of telemetry records: device_id, event_time, available_at, column.
+def cells_of(records: Sequence[Mapping[str, Any]], sensors: Sequence[Any], spec: FleetSpec) -> pd.DataFrame:
+    """Cells of telemetry records: device_id, sensor, event_time, available_at.
 
     A record without ``available_at`` was known when an import would have said so: at its event time, and
     ``available_after`` of the fleet later.
     """
-    event = _times(records, "event_time")
-    return pd.DataFrame(
-        {
-            "device_id": [str(record.get("device_id")) for record in records],
-            "event_time": event,
-            "available_at": _times(records, "available_at").fillna(event + _delay(spec)),
-            "column": list(columns),
-        }
-    )
+    return _dated(readings_of(records, sensors), spec)
 
 
 def sensors_before(
@@ -69,23 +58,12 @@ def sensors_before(
     end = cutoff if until is None else until
     known = (cells["event_time"] <= end) & (cells["available_at"] <= end)
     recent = cells[known & (cells["event_time"] > cutoff - _longest(spec))]
-    return {str(device_id): tuple(sorted(set(rows["column"]))) for device_id, rows in recent.groupby("device_id")}
+    return {str(device_id): tuple(sorted(set(rows["sensor"]))) for device_id, rows in recent.groupby("device_id")}
 
 
 def _longest(spec: FleetSpec) -> pd.Timedelta:
     return pd.Timedelta(max(Scope(spec).windows, default=0), unit="us")
 
 
-def _delay(spec: FleetSpec) -> pd.Timedelta:
-    return pd.Timedelta(0 if spec.available_after == "0h" else parse_duration_us(spec.available_after), unit="us")
-
-
-def _quarantined(quarantine: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
-    cells = quarantine[(quarantine["reason"] == IMPOSSIBLE) & (quarantine["table"] == "telemetry")]
-    return cells_of([json.loads(text) for text in cells["record"]], cells["column"].tolist(), spec)
-
-
-def _times(records: Sequence[Mapping[str, Any]], name: str) -> pd.Series:
-    """Times of records (UTC), NaT where there is none that can be read."""
-    values = pd.Series([record.get(name) for record in records], dtype="object")
-    return pd.to_datetime(values, utc=True, errors="coerce", format="mixed").astype("datetime64[us, UTC]")
+def _dated(readings: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
+    return readings.assign(available_at=readings["available_at"].fillna(readings["event_time"] + spec.delay))

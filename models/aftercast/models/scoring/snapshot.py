@@ -21,11 +21,12 @@ from aftercast.features.build import build_customer_features, build_device_featu
 from aftercast.features.customer_history import load_customer_history
 from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.evidence import data_as_of, evidence_class
-from aftercast.features.examples import Examples, customer_examples, device_examples
+from aftercast.features.examples import Examples, Grain, customer_examples, device_examples
 from aftercast.features.history import load_history
 from aftercast.features.scope import Feature
-from aftercast.models.examples.feature_list import GRAINS, TABLES
+from aftercast.models.examples.entities import ENTITIES
 from aftercast.models.fit.base_rate_shift import Shift
+from aftercast.models.kinds import event_kind
 from aftercast.models.scoring.impossible_readings import impossible_inputs
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.models.words.parts import UsualParts, usual_parts
@@ -36,7 +37,7 @@ from aftercast.operations.errors import NotEnoughDataError
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Feature rows of one cutoff, one row per device (kind failure) or customer (kind churn) at risk then.
+    """Feature rows of one cutoff, one row per device or customer at risk then.
 
     Attributes
     ----------
@@ -160,7 +161,7 @@ def take_snapshot(
     """
     version = store.version() if version is None else version
     at = np.array([timestamp_us(cutoff)], dtype=np.int64)
-    if kind == "failure":
+    if event_kind(kind).grain == "device_id":
         history = load_history(store, spec, version=version, known_at=cutoff)
         examples = device_examples(history, at)
         _require(examples, kind, cutoff)
@@ -174,8 +175,8 @@ def take_snapshot(
         dictionary = feature_dictionary(spec, "customer_id", customers.attributes)
         features = build_customer_features(customers, examples)
         evidence, newest = np.full(len(features), "history"), data_as_of(customers, examples)
-    standing = _standing(store, kind, version, cutoff, examples.ids)
-    failure = kind == "failure"
+    standing = _standing(store, examples, version, cutoff)
+    of_devices = examples.grain == "device_id"
     return Snapshot(
         kind=kind,
         cutoff=cutoff,
@@ -189,10 +190,10 @@ def take_snapshot(
         customer_id=standing["customer_id"],
         outlets=standing["outlets"],
         out_of_range=impossible_inputs(store, spec, examples.ids, cutoff, version=version)
-        if failure
+        if of_devices
         else tuples([()] * len(features)),
         cutoff_us=np.full(len(features), at[0]),
-        parts=usual_parts(store, version=version, cutoff=cutoff) if failure else UsualParts(),
+        parts=usual_parts(store, version=version, cutoff=cutoff) if of_devices else UsualParts(),
     )
 
 
@@ -209,18 +210,20 @@ def why_not(store: Store, kind: Kind, entity_id: str, cutoff: pd.Timestamp) -> s
     cutoff
         UTC; for one that lost its row since the fleet's cutoff the instant of :func:`gone_since`.
     """
-    noun, start, end = _LIVES[kind]
-    rows, at = _visible(store, kind, None, cutoff, [entity_id]), f"{cutoff:%Y-%m-%d %H:%M} UTC"
+    entity = event_kind(kind).entity
+    noun, start, end = entity.noun, entity.began, entity.ended
+    rows, at = _visible(store, event_kind(kind).grain, None, cutoff, [entity_id]), f"{cutoff:%Y-%m-%d %H:%M} UTC"
     if rows.empty:
         return f"the {noun} was not known at {at}"
     row = rows.iloc[-1]
     if row[end] <= cutoff:
-        return f"the {noun} had {'been retired' if kind == 'failure' else 'left'} by {row[end]:%Y-%m-%d}"
-    began = "is installed" if kind == "failure" else "begins"
+        return f"the {noun} had {entity.has_ended} by {row[end]:%Y-%m-%d}"
     if pd.isna(row[start]):
-        return f"the {noun} {began} at an unknown time"
+        return f"the {noun} {entity.begins} at an unknown time"
     return (
-        f"the {noun} {began} only on {row[start]:%Y-%m-%d}" if row[start] > cutoff else f"the {noun} has no row of {at}"
+        f"the {noun} {entity.begins} only on {row[start]:%Y-%m-%d}"
+        if row[start] > cutoff
+        else f"the {noun} has no row of {at}"
     )
 
 
@@ -234,45 +237,36 @@ def gone_since(store: Store, rows: Snapshot, ids: Collection[str]) -> dict[str, 
     rows
         Rows of the last scoring, some of them renewed since.
     """
-    _, _, end = _LIVES[rows.kind]
+    grain, end = event_kind(rows.kind).grain, event_kind(rows.kind).entity.ended
     seen = [rows.cutoff, store.observed_until(), *from_us(np.unique(rows.cutoff_us))]
-    facts = _visible(store, rows.kind, None, None, ids)
+    facts = _visible(store, grain, None, None, ids)
     known = facts["available_at"].clip(lower=max(each for each in seen if each is not None))
     gone = facts[facts[end] <= known]
-    return dict(zip(gone[GRAINS[rows.kind]], gone[[end, "available_at"]].max(axis=1), strict=True))
-
-
-_LIVES: Final[dict[Kind, tuple[str, str, str]]] = {
-    "failure": ("device", "installed_at", "retired_at"),
-    "churn": ("customer", "since", "left_at"),
-}
+    return dict(zip(gone[grain], gone[[end, "available_at"]].max(axis=1), strict=True))
 
 
 def _require(examples: Examples, kind: Kind, cutoff: pd.Timestamp) -> None:
     if len(examples.ids) == 0:
-        noun = _LIVES[kind][0]
+        entity = event_kind(kind).entity
         raise NotEnoughDataError(
-            f"No {noun} is at risk at {cutoff:%Y-%m-%d %H:%M} UTC.",
-            f"Import {TABLES[kind]}, or choose a cutoff after the first {noun} began (--cutoff).",
+            f"No {entity.noun} is at risk at {cutoff:%Y-%m-%d %H:%M} UTC.",
+            f"Import {entity.table}, or choose a cutoff after the first {entity.noun} began (--cutoff).",
         )
 
 
 def _visible(
-    store: Store, kind: Kind, version: int | None, cutoff: pd.Timestamp | None, ids: Collection[str] | None
+    store: Store, grain: Grain, version: int | None, cutoff: pd.Timestamp | None, ids: Collection[str] | None
 ) -> pd.DataFrame:
     """Standing facts visible at a cutoff (None: all), the last known row of each id."""
-    grain = GRAINS[kind]
-    rows = store.read(TABLES[kind], version=version, known_at=cutoff)
+    rows = store.read(ENTITIES[grain].table, version=version, known_at=cutoff)
     rows = rows if ids is None else rows[rows[grain].isin(list(ids))]
     return rows.drop_duplicates(grain, keep="last")
 
 
-def _standing(
-    store: Store, kind: Kind, version: int, cutoff: pd.Timestamp, ids: npt.NDArray[Any]
-) -> dict[str, npt.NDArray[Any]]:
+def _standing(store: Store, examples: Examples, version: int, cutoff: pd.Timestamp) -> dict[str, npt.NDArray[Any]]:
     """Device model, customer and outlets of each id, empty where there is none."""
-    devices = _visible(store, "failure", version, cutoff, None)
-    if kind == "failure":
+    devices, ids = _visible(store, "device_id", version, cutoff, None), examples.ids
+    if examples.grain == "device_id":
         return standing_facts(devices, ids)
     nowhere = np.full(len(ids), "", dtype=object)
     customers = np.asarray(ids, dtype=object)

@@ -70,15 +70,17 @@ def load_snapshot(path: Path) -> Snapshot:
         If the file was written by another version of aftercast, or is damaged.
     """
     if not path.is_file():
-        raise NotEnoughDataError("Nothing has been scored in this workspace yet.", "Run `aftercast score`.")
+        raise NotEnoughDataError(
+            "Nothing has been scored in this workspace yet, or its rows were lost.", "Run `aftercast score --again`."
+        )
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ModelMismatchError(f"{path.name} cannot be read.", "Run `aftercast score` again.") from error
+        raise ModelMismatchError(f"{path.name} cannot be read.", "Run `aftercast score --again`.") from error
     about = json.loads((table.schema.metadata or {}).get(_META, b"{}"))
     if about.get("format") != FORMAT:
         raise ModelMismatchError(
-            f"{path.name} is not a snapshot of this version of aftercast.", "Run `aftercast score` again."
+            f"{path.name} is not a snapshot of this version of aftercast.", "Run `aftercast score --again`."
         )
     features = [name for name in table.column_names if not name.startswith((_ROW, _JUDGED))]
     aligned = {name: _values(name, table[f"{_ROW}{name}"]) for name in ALIGNED}

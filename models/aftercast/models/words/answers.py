@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from aftercast.models.forecast import Forecast, Statement
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.words.next_step import NextStep, next_step
 from aftercast.models.words.parts import PartUse
 from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration, parse_duration_us
@@ -47,7 +49,7 @@ class Driver:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Forecast):
     """Everything one scoring says of one device or customer, for every horizon of the model.
 
     Attributes
@@ -72,11 +74,6 @@ class Score:
         When the newest fact used became known (UTC); None where there was none.
     """
 
-    kind: Kind
-    entity_id: str
-    cutoff: pd.Timestamp
-    model_version: str
-    data_version: int
     horizons_us: tuple[int, ...]
     risks: Mapping[str, tuple[float, ...]]
     any_risk: tuple[float, ...]
@@ -90,6 +87,11 @@ class Score:
     any_threshold: tuple[float, ...] = ()
     out_of_range: tuple[str, ...] = ()
     parts: Mapping[str, tuple[PartUse, ...]] = field(default_factory=dict)
+
+    @property
+    def ranks(self) -> tuple[float, ...]:
+        """Probability of any component within each horizon."""
+        return self.any_risk
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class RemainingLife:
     beyond_days: float
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, kw_only=True)
+class Answer(Statement):
     """What is said of one device or customer within one horizon.
 
     Attributes
@@ -127,32 +129,19 @@ class Answer:
         The most likely component; None without a probability, and for customers.
     components
         Probability of each component within the horizon.
-    reason
-        Why there is no probability; None when there is one.
     next_step
         What to do; None without a probability.
     parts
         What repairs of the component used on devices of the model, the most usual first.
     """
 
-    kind: Kind
-    entity_id: str
-    cutoff: pd.Timestamp
     horizon: str
-    sentence: str
     probability: float | None = None
     interval: Interval | None = None
     remaining_life: RemainingLife | None = None
     component: str | None = None
     components: Mapping[str, float] = field(default_factory=dict)
-    reason: str | None = None
-    evidence: str | None = None
-    data_as_of: pd.Timestamp | None = None
-    model_version: str = ""
-    device_model: str = ""
-    customer_id: str = ""
     drivers: tuple[Driver, ...] = ()
-    missing: tuple[str, ...] = ()
     out_of_range: tuple[str, ...] = ()
     next_step: NextStep | None = None
     parts: tuple[PartUse, ...] = ()
@@ -161,6 +150,22 @@ class Answer:
     def until(self) -> pd.Timestamp:
         """End of the horizon (UTC)."""
         return _end(self.cutoff, parse_duration_us(self.horizon))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Texts of the drivers, the strongest first."""
+        return tuple(driver.text for driver in self.drivers)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Horizon, probability and the most likely component with its own."""
+        own = self.component if self.component is not None else next(iter(self.components), None)
+        return {
+            "horizon": self.horizon,
+            "probability": self.probability,
+            "component": own,
+            "component_probability": None if own is None else self.components[own],
+        }
 
 
 def answer(score: Score, horizon: str) -> Answer:
@@ -174,10 +179,11 @@ def answer(score: Score, horizon: str) -> Answer:
         If the horizon is longer than the model's longest.
     """
     horizon_us = parse_duration_us(horizon)
-    _check_horizon(horizon_us, score.horizons_us)
+    check_horizon(horizon_us, score.horizons_us)
     components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
     probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
-    top = max(components, key=lambda name: (components[name], name)) if score.kind == "failure" else None
+    by_component = hazard_kind(score.kind).words.by_component
+    top = max(components, key=lambda name: (components[name], name)) if by_component else None
     parts = () if top is None else tuple(score.parts.get(top, ()))
     until = _end(score.cutoff, horizon_us)
     threshold = threshold_within(score.horizons_us, score.any_threshold, horizon_us)
@@ -208,7 +214,14 @@ def answer(score: Score, horizon: str) -> Answer:
 
 def not_judged(kind: Kind, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
     """Answer without a probability: one that says why instead of pretending a risk of zero."""
-    return Answer(kind, entity_id, cutoff, horizon, f"The risk cannot be judged: {reason}.", reason=reason)
+    return Answer(
+        kind=kind,
+        entity_id=entity_id,
+        cutoff=cutoff,
+        horizon=horizon,
+        sentence=f"The risk cannot be judged: {reason}.",
+        reason=reason,
+    )
 
 
 def threshold_within(horizons_us: Sequence[int], thresholds: Sequence[float], horizon_us: int) -> float:
@@ -380,7 +393,8 @@ def _end(cutoff: pd.Timestamp, horizon_us: int) -> pd.Timestamp:
     return cutoff + pd.Timedelta(horizon_us, unit="us")
 
 
-def _check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+def check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
+    """Refuse a horizon that is longer than the model's longest."""
     if horizon_us > horizons_us[-1]:
         raise ModelMismatchError(
             f"The model forecasts up to {format_duration(horizons_us[-1])}, not {format_duration(horizon_us)}.",
@@ -395,12 +409,13 @@ def _hazard(risk: float) -> float:
 def _sentence(kind: Kind, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:
     """One sentence; with several components the number at its head is that of any of them failing."""
     within = f"within {words(horizon_us)}"
-    if kind == "churn" or top is None:
-        return f"{percent(probability)} likelihood that the customer leaves {within}"
+    found = hazard_kind(kind)
+    if top is None:
+        return f"{percent(probability)} likelihood that the {found.entity.noun} {found.words.verb} {within}"
     if len(components) == 1:
         article = "an" if top[:1].lower() in set("aeiou") else "a"
-        return f"{percent(probability)} likelihood of {article} {top} failure {within}"
+        return f"{percent(probability)} likelihood of {article} {top} {found.words.event} {within}"
     return (
-        f"{percent(probability)} likelihood of a failure {within}, "
+        f"{percent(probability)} likelihood of a {found.words.event} {within}, "
         f"most likely of the {top} ({percent(components[top])})"
     )

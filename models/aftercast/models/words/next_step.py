@@ -10,6 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.words.parts import PartUse
 from aftercast.operations.database.forecasts import Kind
 
@@ -57,17 +58,17 @@ def next_step(
     >>> next_step("failure", 0.4, 0.3, pd.Timestamp("2025-08-22", tz="UTC"), component="pump").text
     'Visit before 2025-08-22 00:00 UTC and check the pump.'
     """
-    by = _shown(until)
+    by, words = _shown(until), hazard_kind(kind).words
     if math.isnan(threshold):
         return NextStep("decide", "Decide by the probability: too few events were seen to learn a threshold.")
     if probability >= threshold:
-        if kind == "churn" or component is None:
+        if words.act == "call":
             return NextStep("contact", f"Call the customer before {by}.")
-        return NextStep("visit", f"Visit before {by} and check the {component}{_bring(parts)}.")
+        check = "" if component is None else f" and check the {component}{_bring(parts)}"
+        return NextStep("visit", f"Visit before {by}{check}.")
     if missing:
         return NextStep("reconnect", f"No visit is due by {by}; ask why {_listed(missing)} did not report.")
-    noun = "call" if kind == "churn" else "visit"
-    return NextStep("wait", f"No {noun} is due by {by}; ask again after the next scoring.")
+    return NextStep("wait", f"No {words.act} is due by {by}; ask again after the next scoring.")
 
 
 @lru_cache(maxsize=1024)

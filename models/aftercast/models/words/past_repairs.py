@@ -50,7 +50,7 @@ def repairs_after(
     if case.component is None or case.after_days is None:
         return ()
     failed = case.cutoff + pd.Timedelta(case.after_days * DAY_US, unit="us")
-    rows = store.read("repairs", version=version, known_at=cutoff, device_ids=[case.device_id])
+    rows = store.read("repairs", version=version, known_at=cutoff, device_ids=[case.entity_id])
     rows = rows.drop_duplicates("work_order_id", keep="last")
     due = (rows["opened_at"] >= failed) & (rows["opened_at"] <= failed + AFTER)
     mended = due & (rows["component"] == case.component) & rows["kind"].isin(("corrective", "proactive"))

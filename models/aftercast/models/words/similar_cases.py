@@ -29,7 +29,7 @@ MOST_COMPARED: Final = 2_000
 
 @dataclass(frozen=True)
 class SimilarCase:
-    """A device at an earlier cutoff.
+    """A device, or customer, at an earlier cutoff.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class SimilarCase:
         How long after the cutoff the device was watched, at most the longest horizon.
     """
 
-    device_id: str
+    entity_id: str
     device_model: str
     cutoff: pd.Timestamp
     distance: float
@@ -100,8 +100,8 @@ def similar_cases(
     names = _models_of(store, row)
     return [
         SimilarCase(
-            device_id=(device := str(chosen.examples.ids[i])),
-            device_model=names.get(device, ""),
+            entity_id=(entity := str(chosen.examples.ids[i])),
+            device_model=names.get(entity, ""),
             cutoff=moment_of(int(chosen.examples.cutoff_us[i])),
             distance=float(distance[i]),
             probability=float(probability[near[i]]),
@@ -112,14 +112,14 @@ def similar_cases(
 
 
 def _earlier(row: Snapshot, store: Store, spec: FleetSpec, horizon_us: int, progress: Progress | None) -> Cases | None:
-    last, first = timestamp_us(row.cutoff) - horizon_us, first_moment("failure", store, row.data_version, row.cutoff)
+    last, first = timestamp_us(row.cutoff) - horizon_us, first_moment(row.kind, store, row.data_version, row.cutoff)
     cutoffs = last - EVERY_US * np.arange(MOST_CUTOFFS, dtype=np.int64)[::-1]
     cutoffs = cutoffs[cutoffs >= first]
     if len(cutoffs) == 0:
         return None
     try:
         return build_cases(
-            "failure", store, spec, cutoffs, version=row.data_version, known_at=row.cutoff, progress=progress
+            row.kind, store, spec, cutoffs, version=row.data_version, known_at=row.cutoff, progress=progress
         )
     except NotEnoughDataError:  # nothing was at risk then
         return None

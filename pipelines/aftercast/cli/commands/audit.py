@@ -11,6 +11,7 @@ from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_
 
 if TYPE_CHECKING:
     from aftercast.operations.audit import Verification
+PANEL = "Serve and operate"
 
 audit = typer.Typer(help="Check, show and export the log of answers and changes.", no_args_is_help=True)
 
@@ -134,4 +135,4 @@ def _short(content: dict[str, Any]) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(audit, name="audit")
+    app.add_typer(audit, name="audit", rich_help_panel=PANEL)

@@ -1,39 +1,60 @@
-"""``aftercast backtest``: how well it would have forecast, on data after everything it was trained on."""
+"""``aftercast backtest``: how well a model would have forecast, tested on data from after its training."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from aftercast.cli.common import KindName, SettingsOption, WorkspaceOption, note, opened, progress, say
+from aftercast.cli.common import (
+    KindArgument,
+    SetOption,
+    SettingsOption,
+    WorkspaceOption,
+    note,
+    opened,
+    print_parts,
+    progress,
+)
+
+PANEL = "Models"
 
 
 def backtest(
-    kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
+    kind: KindArgument,
     *,
     train_until: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
-    ],
-    test_from: Annotated[str, typer.Option(help="First cutoff tested.")],
-    test_until: Annotated[str, typer.Option(help="Last cutoff tested; its horizon must lie within the data.")],
-    horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
-    every: Annotated[str, typer.Option(help="Time between test cutoffs.")] = "24h",
+    ] = None,
+    test_from: Annotated[str | None, typer.Option(help="First test cutoff.")] = None,
+    test_until: Annotated[
+        str | None, typer.Option(help="Last test cutoff; its horizon must end within the data.")
+    ] = None,
+    horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
+    every: Annotated[str | None, typer.Option(help="Time between test cutoffs. [default: 24h]")] = None,
     retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",
     act_within: Annotated[
-        str | None, typer.Option(help="Time needed to act: a failure counts as found only if flagged so long before.")
+        str | None,
+        typer.Option(
+            help="Time needed to act. A failure counts as found only if its alarm came at least so long before."
+        ),
     ] = None,
     hold_out: Annotated[
-        str | None, typer.Option(help="Test devices no training sees: devices:0.2, or newest (hardware generation).")
+        str | None,
+        typer.Option(help="Test devices that are in no training: devices:0.2, or newest (hardware generation)."),
     ] = None,
     shift: Annotated[
-        bool, typer.Option(help="Move the odds at each cutoff by what came since the training, as scoring does.")
+        bool, typer.Option(help="Follow the shift of the base rate since the training, as scoring does.")
     ] = True,
-    draws: Annotated[int, typer.Option(min=0, help="Draws of devices for 95 % intervals; 0: none.")] = 200,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Draws of devices for the 95 % intervals; 0 for no intervals.")
+    ] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
     settings: SettingsOption = None,
+    setting: SetOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page to read.")
@@ -48,13 +69,14 @@ def backtest(
 
     Example: aftercast backtest failure --train-until 2025-06-30 --test-from 2025-06-30 --test-until 2025-08-15 -w fleet
     """
-    from aftercast.models.fit.settings_file import read_settings
-    from aftercast.pipelines.backtest import BacktestRequest, run_backtest
+    from aftercast.models.kind import BacktestRequest
+    from aftercast.pipelines.backtest import run_backtest
+    from aftercast.pipelines.kind_settings import given_settings
 
     place = opened(workspace)
     asked = BacktestRequest(
         kind=kind,
-        train_until=train_until,
+        train_until=train_until or [],
         test_from=test_from,
         test_until=test_until,
         horizon=horizon,
@@ -65,21 +87,20 @@ def backtest(
         shift=shift,
         draws=draws,
         seed=seed,
-        settings=None if settings is None else read_settings(settings),
+        settings=given_settings(place, kind, settings, setting or []),
     )
     with progress(f"Testing {kind}") as tell:
         report = run_backtest(place, asked, tell)
-    for file, write in (
-        (json_file, report.write),
-        (html_file, report.write_html),
-        (forecasts_file, report.write_forecasts),
-    ):
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        note(f"{json_file} written.")
+    for file, write in ((html_file, report.write_html), (forecasts_file, report.write_forecasts)):
         if file is not None:
             write(file)
             note(f"{file} written.")
-    say(report.text())
+    print_parts(report.shown())
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("backtest")(backtest)
+    app.command("backtest", rich_help_panel=PANEL)(backtest)

@@ -1,71 +1,50 @@
-"""``aftercast compare``: whether one model is better than another on the same rows, or only seems so."""
+"""``aftercast compare``: whether one model is better than another on the same rows, or it is chance."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from aftercast.cli.common import JsonFlag, note, print_json, print_table, say
+from aftercast.cli.common import JsonFlag, KindArgument, print_json, print_parts
 
-Forecasts = Annotated[str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest, and which model's.")]
+Forecasts = Annotated[
+    str, typer.Argument(metavar="FILE[:MODEL]", help="Forecasts of a backtest; the model is ours by default.")
+]
+
+PANEL = "Models"
 
 
 def compare(
+    kind: KindArgument,
     a: Forecasts,
     b: Forecasts,
     *,
     draws: Annotated[int, typer.Option(min=2, help="Draws of devices for the intervals.")] = 1000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two backtests row by row: each metric's difference (B less A) with a paired 95 % interval by device.
+    """Compare two backtests on the same rows: the difference of each metric (B minus A) with a paired 95 % interval.
 
-    Files come from `aftercast backtest ... --forecasts FILE.parquet`; without a model, ours is meant.
+    `aftercast backtest ... --forecasts FILE.parquet` writes the files. Without a model, ours is compared.
 
-    Example: aftercast compare forecasts.parquet:logistic forecasts.parquet:aftercast
+    Example: aftercast compare failure forecasts.parquet:logistic forecasts.parquet:aftercast
     """
-    from aftercast.models.judge.comparison import compare as compared
-    from aftercast.models.judge.forecasts import read_forecasts
+    from aftercast.models.kinds import kind_of
 
-    found = compared(read_forecasts(*_parted(a)), read_forecasts(*_parted(b)), draws=draws)
+    found = kind_of(kind).compare(_parted(a), _parted(b), draws=draws)
     if as_json:
         print_json(found.to_dict())
     else:
-        _show(found)
+        print_parts(found.shown())
 
 
 def _parted(text: str) -> tuple[Path, str]:
-    """File and model; a name that is itself a file is not parted."""
-    from aftercast.models.fit.training import OWN
-
+    """File and model, empty for our own; a name that is itself a file is not parted."""
     before, _, after = text.rpartition(":")
-    return (Path(text), OWN) if before == "" or Path(text).exists() else (Path(before), after)
-
-
-def _show(found: Any) -> None:
-    from aftercast.models.judge.comparison import title
-
-    note(f"A is {found.a}, B is {found.b}.")
-    rows = [
-        [name, title(each.metric), _number(each.a), _number(each.b), _number(each.difference), _ends(each.interval)]
-        for name, listed in found.differences.items()
-        for each in listed
-    ]
-    columns = ["", "metric", "A", "B", "B less A", "95 %"]
-    print_table(f"Within {found.horizon}, {found.rows:,} rows", columns, rows, right=frozenset({2, 3, 4, 5}))
-    for name, sentence in found.verdicts().items():
-        say(f"{name}: {sentence}")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _ends(ends: list[float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}"
+    return (Path(text), "") if before == "" or Path(text).exists() else (Path(before), after)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("compare")(compare)
+    app.command("compare", rich_help_panel=PANEL)(compare)

@@ -1,4 +1,4 @@
-"""``aftercast database``: whether the tables are those of this release, and taking them there."""
+"""``aftercast database``: are the tables those of this release, and upgrading them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:  # help needs neither
     from aftercast.data.workspace import Workspace
     from aftercast.operations.database.schema import SchemaState
 
+PANEL = "Serve and operate"
+
 database = typer.Typer(help="Tables of the operational database.", no_args_is_help=True)
 
 
 @database.command("status")
 def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Say which revision the tables have and which migrations they lack; runs none.
+    """Show the revision of the tables and the migrations they lack; runs none.
 
     Example: aftercast database status -w fleet
     """
@@ -41,7 +43,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
 
 @database.command("upgrade")
 def upgrade(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Take the tables to those of this release; nothing is lost, and there is no way back but a backup.
+    """Upgrade the tables to this release. Nothing is lost; the only way back is a backup.
 
     Example: aftercast database upgrade -w fleet
     """
@@ -59,7 +61,7 @@ def upgrade(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> Non
 
 
 def _engine(place: Workspace) -> Engine:
-    """Engine that upgrades nothing by itself."""
+    """Engine that never upgrades on opening."""
     from aftercast.operations.database.engine import connect
 
     return connect(place.settings.database.address, place.folder)
@@ -82,4 +84,4 @@ def _standing(state: SchemaState) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(database, name="database")
+    app.add_typer(database, name="database", rich_help_panel=PANEL)

@@ -1,4 +1,4 @@
-"""``aftercast doctor``: what is wrong with a workspace and how to mend it."""
+"""``aftercast doctor``: what is wrong with a deployment, and how to mend it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
 SICK = 2
 SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
+PANEL = "Serve and operate"
+
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Look at everything a deployment rests on; change nothing, spend at most 20 seconds on a check.
+    """Check everything a deployment depends on. It changes nothing and takes at most 20 seconds for a check.
 
-    Exit code 2 when there is a problem; warnings alone are 0.
+    Exit code 2 if there is a problem, 0 if there are only warnings.
 
     Example: aftercast doctor -w fleet
     """
@@ -45,4 +47,4 @@ def _show(lines: list[Line]) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", rich_help_panel=PANEL)(doctor)

@@ -1,4 +1,4 @@
-"""``aftercast drain``: store the records that the service took."""
+"""``aftercast drain``: store the records that came over HTTP."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
 
+PANEL = "Serve and operate"
+
 
 def drain(
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until ended.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --follow.")] = 5.0,
+    follow: Annotated[bool, typer.Option("--follow", help="Run until stopped.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two drains, with --follow.")] = 5.0,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Store what came in over HTTP, and renew what the service answers about those devices.
+    """Store the records that came over HTTP, and renew the answers about their devices and customers.
 
     Example: aftercast drain --follow -w fleet
     """
@@ -24,17 +26,13 @@ def drain(
 
     limit_held_memory()  # before the imports that load Arrow
 
-    from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.flows import drain as flow
 
     place = opened(workspace)
     while True:
         with progress("Draining") as tell:
-
-            def direct() -> dict[str, Any]:
-                return run_drain(place, tell)
-
-            result = run_flow(place, "drain_flow", direct)
+            result = run_flow(place, flow.run, progress=tell)
         if result["batches"] > 0 or not follow:
             _show(result, as_json)
         if not follow:
@@ -71,4 +69,4 @@ def _counted(count: int, one: str, many: str) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("drain")(drain)
+    app.command("drain", rich_help_panel=PANEL)(drain)

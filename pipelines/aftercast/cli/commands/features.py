@@ -9,12 +9,16 @@ import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
 
+PANEL = "Data"
+
 features = typer.Typer(help="What the models are told of a device or a customer.", no_args_is_help=True)
 
 
 @features.command("describe")
 def describe(
-    grain: Annotated[Literal["device", "customer"], typer.Option(help="Whose features.")] = "device",
+    grain: Annotated[
+        Literal["device", "customer"], typer.Option(help="Features of devices, or of customers.")
+    ] = "device",
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -25,7 +29,7 @@ def describe(
     from aftercast.models.examples.feature_list import described
 
     place = opened(workspace)
-    found = described(place.store, place.fleet, "failure" if grain == "device" else "churn")
+    found = described(place.store, place.fleet, "device_id" if grain == "device" else "customer_id")
     if as_json:
         print_json([asdict(feature) for feature in found])
         return
@@ -35,4 +39,4 @@ def describe(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(features, name="features")
+    app.add_typer(features, name="features", rich_help_panel=PANEL)

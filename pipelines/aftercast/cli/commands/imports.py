@@ -13,6 +13,8 @@ from aftercast.operations.errors import InputError
 COUNTS = ("read", "kept", "duplicate", "corrected")
 CONTRADICTION = "conflicting_duplicate"
 
+PANEL = "Data"
+
 
 def import_data(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="tables, azure-pdm, backblaze, cmapss, navarchos.")],
@@ -27,16 +29,11 @@ def import_data(
     Example: aftercast import tables data/tables -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.ingest import run_ingest
+    from aftercast.pipelines.flows import ingest
 
     place = opened(workspace)
     with progress("Importing") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_ingest(place, source, path, tell)
-            return {**done.result, "repeated": done.repeated}
-
-        report = run_flow(place, "ingest_flow", direct, source=source, path=str(path.resolve()))
+        report = run_flow(place, ingest.run, progress=tell, source=source, path=str(path.resolve()))
     if as_json:
         print_json(report)
     else:
@@ -88,4 +85,4 @@ def _refuse_fruitless(report: dict[str, Any]) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("import")(import_data)
+    app.command("import", rich_help_panel=PANEL)(import_data)

@@ -9,16 +9,16 @@ import typer
 
 from aftercast.cli.common import say
 
+PANEL = "Set up"
+
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make the workspace in.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace.")],
     source: Annotated[Path | None, typer.Option("--source", help="Data to draft the fleet spec from.")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="Source the data belongs to; tried out if left out.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Source of the data. [default: found by trying]")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the fleet. [default: the folder's]")] = None,
 ) -> None:
-    """Make a workspace: settings, a fleet spec, and room for everything else.
+    """Make a workspace: a folder with settings, a fleet spec, and room for data and models.
 
     Example: aftercast init fleet --source data/azure_pdm --kind azure-pdm
     """
@@ -43,4 +43,4 @@ def init(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("init")(init)
+    app.command("init", rich_help_panel=PANEL)(init)

@@ -1,4 +1,4 @@
-"""``aftercast keys``: who may ask the service."""
+"""``aftercast keys``: who may use the service."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # help needs neither
     from aftercast.data.workspace import Workspace
     from aftercast.operations.database.keys import ApiKey
 
+PANEL = "Serve and operate"
+
 keys = typer.Typer(help="API keys of the service.", no_args_is_help=True)
 COLUMNS = ["id", "name", "scopes", "outlets", "rate limit", "created", "expires", "revoked", "replaced by"]
 
@@ -24,7 +26,7 @@ def create(
         list[str] | None,
         typer.Option(help="predict, lists, ingest, metrics or admin; may be repeated. [default: predict, lists]"),
     ] = None,
-    expires: Annotated[str | None, typer.Option(help="First day it no longer works. [default: never]")] = None,
+    expires: Annotated[str | None, typer.Option(help="First day on which it does not work. [default: never]")] = None,
     outlet: Annotated[
         list[str] | None, typer.Option(help="Outlet whose devices it sees; may be repeated. [default: all]")
     ] = None,
@@ -32,7 +34,7 @@ def create(
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a key; it is shown once.
+    """Create a key. It is shown only once.
 
     Example: aftercast keys create --name ticketing --scope predict --outlet north --rate-limit 600/minute -w fleet
     """
@@ -55,14 +57,14 @@ def create(
 @keys.command("rotate")
 def rotate(
     key_id: Annotated[str, typer.Argument(help="Id of the key to replace, see `aftercast keys list`.")],
-    overlap: Annotated[str, typer.Option(help="How long the old key goes on working, such as 24h or 7d.")] = "24h",
+    overlap: Annotated[str, typer.Option(help="How long the old key still works, such as 24h or 7d.")] = "24h",
     expires: Annotated[
-        str | None, typer.Option(help="First day the new key no longer works. [default: that of the old one]")
+        str | None, typer.Option(help="First day on which the new key does not work. [default: as the old key]")
     ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Replace a key by a new one with the same rights; both work for the overlap.
+    """Replace a key by a new one with the same rights. Both work during the overlap.
 
     Example: aftercast keys rotate 1a2b3c4d --overlap 24h -w fleet
     """
@@ -114,7 +116,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="Id of the key, see `aftercast keys list`.")],
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Revoke a key; it stops within a second.
+    """Revoke a key. It stops working within a second.
 
     Example: aftercast keys revoke 1a2b3c4d -w fleet
     """
@@ -131,7 +133,7 @@ def revoke(
 
 
 def _tell_unknown_outlets(workspace: Workspace, outlets: list[str]) -> None:
-    """Warn of outlets that no stored device has; a store that holds no devices, or cannot be read, knows of none."""
+    """Warn about outlets that no stored device has; without a readable store of devices there is no warning."""
     from aftercast.operations.errors import StoreError
 
     if not outlets:
@@ -148,7 +150,7 @@ def _tell_unknown_outlets(workspace: Workspace, outlets: list[str]) -> None:
 
 
 def _changed(workspace: Workspace, event: str, key: ApiKey) -> None:
-    """Put a change of keys on record, never with a secret."""
+    """Record a change of keys in the audit log, without the secret."""
     workspace.audit.append(
         event,
         {
@@ -171,7 +173,7 @@ def _show(key_id: str, plaintext: str, about: str, *, as_json: bool) -> None:
 
 
 def _span(text: str) -> Any:
-    """Length of time a person typed; raises SettingsError where it is none."""
+    """Duration that a person typed; raises SettingsError if it is not one."""
     import pandas as pd
 
     from aftercast.operations.errors import SettingsError
@@ -197,4 +199,4 @@ def _day(moment: Any) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(keys, name="keys")
+    app.add_typer(keys, name="keys", rich_help_panel=PANEL)

@@ -1,4 +1,4 @@
-"""``aftercast leakage``: which features know what could not be known at their cutoff."""
+"""``aftercast leakage``: features that use what was not known at their cutoff."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from aftercast.cli.common import (
     JsonFlag,
-    KindName,
+    KindArgument,
     WorkspaceOption,
     instant,
     opened,
@@ -20,16 +20,19 @@ from aftercast.cli.common import (
 
 LEAKS = 1
 
+PANEL = "Models"
+
 
 def leakage(
-    kind: Annotated[KindName, typer.Argument(help="Whose features.")] = "failure",
+    kind: KindArgument,
+    *,
     until: Annotated[str | None, typer.Option(help="End of the training time. [default: all data]")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Look for features that know what could not be known at their cutoff, and say which and why.
+    """Find features that use what was not known at their cutoff, with the reason.
 
-    Exits with 1 when something stops a promotion, else 0; warnings are for a person to look at.
+    Exit code 1 if a feature leaks, else 0. A warning is for a person to look at.
 
     Example: aftercast leakage failure -w fleet
     """
@@ -53,4 +56,4 @@ def leakage(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("leakage")(leakage)
+    app.command("leakage", rich_help_panel=PANEL)(leakage)

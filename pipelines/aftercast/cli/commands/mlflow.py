@@ -1,4 +1,4 @@
-"""``aftercast mlflow``: MLflow's page over the runs and models of a workspace."""
+"""``aftercast mlflow``: the MLflow page of a workspace."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import typer
 
 from aftercast.cli.common import WorkspaceOption, note, opened, say
 
+PANEL = "Models"
+
 
 def mlflow(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 5000,
     show: Annotated[bool, typer.Option("--print", help="Print the command instead of running it.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Open MLflow's page: runs, metrics, plots, models.
+    """Open the MLflow page: runs, metrics, plots, models.
 
     Example: aftercast mlflow --port 5000 -w fleet
     """
@@ -38,4 +40,4 @@ def mlflow(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("mlflow")(mlflow)
+    app.command("mlflow", rich_help_panel=PANEL)(mlflow)

@@ -1,4 +1,4 @@
-"""``aftercast promote``: let a version score that was registered, but is not the champion."""
+"""``aftercast promote``: make a registered version the champion."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from typing import Annotated
 
 import typer
 
-from aftercast.cli.common import KindName, WorkspaceOption, opened, say
+from aftercast.cli.common import KindArgument, WorkspaceOption, opened, say
+
+PANEL = "Models"
 
 
 def promote(
-    kind: Annotated[KindName, typer.Argument(help="What it forecasts.")],
+    kind: KindArgument,
     version: Annotated[str, typer.Argument(help="Number of the version, as `aftercast mlflow` shows it.")],
     *,
     even_if_worse: Annotated[
-        bool, typer.Option("--even-if-worse", help="Also where it was worse than the base rate.")
+        bool, typer.Option("--even-if-worse", help="Also a version that failed its gate.")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Make a registered version the champion: go back to an earlier one, or choose among several.
+    """Make a registered version the champion: go back to an earlier version, or choose another.
 
-    The service answers from it within seconds, and the audit log notes it. A version with a leak is refused.
+    The service uses it within seconds, and the audit log records it. A version with a leaking feature is refused.
 
     Example: aftercast promote failure 2 -w fleet
     """
@@ -33,4 +35,4 @@ def promote(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("promote")(promote)
+    app.command("promote", rich_help_panel=PANEL)(promote)

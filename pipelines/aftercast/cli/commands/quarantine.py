@@ -1,4 +1,4 @@
-"""``aftercast quarantine``: every record that was set aside, and why."""
+"""``aftercast quarantine``: every rejected record, and why."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
 
 SHOWN = 20
 
+PANEL = "Data"
+
 
 def quarantine(
     *,
@@ -24,10 +26,10 @@ def quarantine(
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the records that were set aside, the newest first: where they stood, why, and the record itself.
+    """List the rejected records, newest first: file and row, the reason, and the record itself.
 
-    A reason about one column of telemetry means that the rest of the row was kept. What was set aside stays listed,
-    with the time it was found, when the corrected data are imported.
+    If the reason is about one column of telemetry, the rest of the row was kept. Rejected records stay listed, with the
+    time they were found, after the corrected data are imported.
 
     Example: aftercast quarantine --table telemetry --out refused.csv -w fleet
     """
@@ -88,4 +90,4 @@ def _show(found: pd.DataFrame, count: int) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("quarantine")(quarantine)
+    app.command("quarantine", rich_help_panel=PANEL)(quarantine)

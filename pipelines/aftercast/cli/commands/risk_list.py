@@ -7,20 +7,23 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from aftercast.cli.common import WorkspaceOption, instant, note, opened, print_json, print_table, say
+from aftercast.cli.common import KindOption, WorkspaceOption, instant, note, opened, print_json, print_table, say
+
+PANEL = "Plan"
 
 
 def risk_list(
     *,
+    kind: KindOption = "failure",
     cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
-    horizon: Annotated[str, typer.Option(help="How far ahead.")] = "7d",
+    horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
-    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Form.")] = "table",
+    form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Format.")] = "table",
     out: Annotated[Path | None, typer.Option(help="File to write. [default: print]")] = None,
     json_flag: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """List the devices most at risk, riskiest first; a list never changes once it was given out.
+    """List the devices with the highest risk first. A list that was given out never changes.
 
     Example: aftercast risk-list --horizon 7d --top 50 --format xlsx --out list.xlsx -w fleet
     """
@@ -33,7 +36,7 @@ def risk_list(
         raise SettingsError("A workbook cannot be printed.", "Name a file: --out list.xlsx.")
     shown = 20 if top is None and chosen == "table" else top
     place = opened(workspace)
-    made = make_list(place, cutoff=instant(cutoff), horizon=horizon, top=shown)
+    made = make_list(place, kind, cutoff=instant(cutoff), horizon=horizon, top=shown)
     give_out(place, made, by="command line")
     if chosen == "table" and out is None:
         _show(made)
@@ -66,6 +69,10 @@ def _write(out: Path, content: bytes) -> None:
 
 
 def _show(made: Any) -> None:
+    from aftercast.models.kinds import kind_of
+
+    kind = kind_of(made.kind)
+    of_devices = kind.grain == "device_id"
     columns = ["#", "device", "model", "customer", "what", "why", "evidence", "data as of"]
     rows = [
         [
@@ -80,13 +87,17 @@ def _show(made: Any) -> None:
         ]
         for row in made.rows
     ]
-    print_table(f"Risk list at {made.cutoff:%Y-%m-%d %H:%M} UTC", columns, rows, right=frozenset({0}))
+    kept = [i for i, name in enumerate(columns) if of_devices or name not in {"device", "model"}]
+    table = [[row[i] for i in kept] for row in rows]
+    title = f"{kind.title} at {made.cutoff:%Y-%m-%d %H:%M} UTC"
+    print_table(title, [columns[i] for i in kept], table, right=frozenset({0}))
+    horizon = f", horizon {made.horizon}" if made.horizon else ""
     say(
-        f"List {made.list_id}: {len(made.rows)} of {made.judged:,} devices, horizon {made.horizon}, "
+        f"List {made.list_id}: {len(made.rows)} of {made.judged:,} {kind.entity.noun}s{horizon}, "
         f"model version {made.model_version}, data version {made.data_version}."
     )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("risk-list")(risk_list)
+    app.command("risk-list", rich_help_panel=PANEL)(risk_list)

@@ -1,4 +1,4 @@
-"""``aftercast score``: judge the fleet, at one cutoff or at all that were missed."""
+"""``aftercast score``: forecasts of the whole fleet, at one cutoff or at all that were missed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from aftercast.cli.common import (
+    AgainFlag,
     JsonFlag,
     WorkspaceOption,
-    instant,
+    checked_instant,
     note,
     opened,
     print_json,
@@ -18,34 +19,42 @@ from aftercast.cli.common import (
     say,
 )
 
+PANEL = "Plan"
+SOME_FAILED = 2
+
 
 def score(
-    cutoff: Annotated[str | None, typer.Option(help="Judge at this instant. [default: all cutoffs missed]")] = None,
+    *,
+    cutoff: Annotated[str | None, typer.Option(help="Score this instant. [default: all cutoffs missed]")] = None,
+    again: AgainFlag = False,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score every device and customer with the champions and store the scores.
+    """Forecast every device and customer with every champion there is, and store the forecasts.
 
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.score import run_score
+    from aftercast.pipelines.flows import score as flow
 
-    place, moment = opened(workspace), instant(cutoff)
     with progress("Scoring") as tell:
-
-        def direct() -> dict[str, Any]:
-            return run_score(place, cutoff=moment, progress=tell)
-
-        result = run_flow(place, "score_flow", direct, cutoff=None if moment is None else moment.isoformat())
+        result = run_flow(opened(workspace), flow.run, progress=tell, cutoff=checked_instant(cutoff), again=again)
     for text in result["notices"]:
         note(text)
     if as_json:
         print_json(result)
-        return
+    else:
+        _show(result)
+    for failed in result["failed"]:
+        note(f"{failed['kind']} was not scored. {failed['message']} {failed['hint']}")
+    if result["failed"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _show(result: dict[str, Any]) -> None:
     for run in result["runs"]:
-        if run.get("shift"):
-            note(f"{run['kind'].capitalize()} at {run['cutoff'][:10]}: {run['shift']}")
+        if run["notice"]:
+            note(f"{run['kind']} at {run['cutoff'][:10]}: {run['notice']}")
     rows = [
         [run["kind"], run["cutoff"], f"{run['scored']:,}", run["model_version"], "before" if run["repeated"] else "now"]
         for run in result["runs"]
@@ -56,4 +65,4 @@ def score(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("score")(score)
+    app.command("score", rich_help_panel=PANEL)(score)

@@ -9,7 +9,9 @@ import typer
 from aftercast.cli.common import WorkspaceOption, note, opened
 
 FACTORY = "aftercast.serving.app:from_environment"
-PROTOCOL = "aftercast.serving.http_protocol:BoundedHead"
+PROTOCOL = "aftercast.serving.http_protocol:WithoutTrailers"
+
+PANEL = "Serve and operate"
 
 
 def serve(
@@ -18,11 +20,11 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Answer over HTTP until it is ended; every question needs an API key.
+    """Answer over HTTP until stopped. Every request needs an API key.
 
-    Asked to stop (SIGTERM), it takes no new requests and answers those it has. Where it cannot start it ends, however
-    many processes it has: with 2 where settings or workspace cannot be used, with 1 for a defect, with 3 for anything
-    else, such as a port in use.
+    On SIGTERM it takes no new requests and answers those it has. If it cannot start, all its processes end. The exit
+    code is 2 for unusable settings or an unusable workspace, 1 for a defect, and 3 for anything else, such as a port in
+    use.
 
     Example: aftercast keys create --name me -w fleet && aftercast serve --port 8080 -w fleet
     """
@@ -64,4 +66,4 @@ def serve(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("serve")(serve)
+    app.command("serve", rich_help_panel=PANEL)(serve)

@@ -1,4 +1,4 @@
-"""``aftercast simulate``: a fleet with known truth, to try everything on."""
+"""``aftercast simulate``: a fleet with known true risks, for trials."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
+
+PANEL = "Set up"
 
 
 def simulate(
@@ -42,4 +44,4 @@ def simulate(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("simulate")(simulate)
+    app.command("simulate", rich_help_panel=PANEL)(simulate)

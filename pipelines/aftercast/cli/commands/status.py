@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
+from aftercast.models.kinds import kind_names
 
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
     from aftercast.data.status import StoreStatus
@@ -15,9 +16,11 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
 
 COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known"]
 
+PANEL = "Data"
+
 
 def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None:
-    """Show what the workspace holds: data, quarantine, models, scores, the last runs.
+    """Show what the workspace holds: data, quarantine, models, forecasts, the last runs.
 
     Example: aftercast status -w fleet
     """
@@ -34,15 +37,15 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
         say(f"Set aside: {refused['count']:,} of {refused['table']}: {refused['reason']}. {refused['example']}")
     for kind, model in found["models"].items():
         say(f"Champion for {kind}: " + ("none yet" if model is None else f"version {model['version']}"))
-    for kind, scores in found["scores"].items():
-        said = "none yet" if scores is None else f"{scores['size']:,} at {scores['cutoff']}"
-        say(f"Scores for {kind}: {said}")
+    for kind, stored in found["forecasts"].items():
+        if stored is not None:
+            say(f"Forecasts of {kind}: {stored['size']:,} at {stored['cutoff']}")
     for run in found["runs"]:
         say(f"Run {run['flow']} {run['key']}: {run['state']}, started {run['started_at']}, attempts {run['attempts']}")
 
 
 def collect(place: Workspace) -> dict[str, Any]:
-    """Everything the command shows, as JSON values."""
+    """All that the command shows, as JSON values."""
     from aftercast.data.status import describe
     from aftercast.operations.database.flow_runs import list_flow_runs
 
@@ -57,8 +60,8 @@ def collect(place: Workspace) -> dict[str, Any]:
             {"table": item.table, "reason": item.reason, "count": item.count, "example": item.example}
             for item in store.quarantine
         ],
-        "models": {kind: _model(place, kind) for kind in ("failure", "churn")},
-        "scores": {kind: _scores(place, kind) for kind in ("failure", "churn")},
+        "models": {kind: _model(place, kind) for kind in kind_names()},
+        "forecasts": {kind: _forecasts(place, kind) for kind in kind_names()},
         "runs": [
             {
                 "flow": run.flow,
@@ -92,7 +95,7 @@ def _model(place: Workspace, kind: Kind) -> dict[str, str] | None:
     return None if found is None else {"version": found.version, "run_id": found.run_id}
 
 
-def _scores(place: Workspace, kind: Kind) -> dict[str, Any] | None:
+def _forecasts(place: Workspace, kind: Kind) -> dict[str, Any] | None:
     from aftercast.operations.database.forecasts import newest_scores
 
     found = newest_scores(place.database, kind)
@@ -111,4 +114,4 @@ def _cell(value: Any) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("status")(status)
+    app.command("status", rich_help_panel=PANEL)(status)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aftercast.cli.common import JsonFlag, print_json, print_table, say
+
+if TYPE_CHECKING:  # loaded when the command runs, as in every command
+    from aftercast.data.contract import Table
+
+PANEL = "Data"
 
 
 def tables(
@@ -18,7 +23,7 @@ def tables(
     Example: aftercast tables repairs
     """
     from aftercast.data.contract import TABLES
-    from aftercast.data.contract_words import describe_columns
+    from aftercast.data.kinds import KINDS
     from aftercast.operations.errors import SettingsError
 
     if name is not None and name not in TABLES:
@@ -32,8 +37,8 @@ def tables(
     else:
         table = TABLES[name]
         rows = [
-            [column.name, column.kind, "required" if column.required else "", column.about]
-            for column in describe_columns(table)
+            [each.name, KINDS[each.kind].words, "required" if each.name in table.required else "", each.words]
+            for each in table.required_first
         ]
         print_table(f"{name}: {table.about}", ["column", "kind", "", "what"], rows)
         say(f"One row per {', '.join(table.key)}; the same with a later available_at is a correction.")
@@ -41,15 +46,21 @@ def tables(
             say("Any other column is kept, too: sensors of telemetry, attributes of devices and customers.")
 
 
-def _facts(table: Any) -> dict[str, Any]:
-    from dataclasses import asdict
+def _facts(table: Table) -> dict[str, Any]:
+    from aftercast.data.kinds import KINDS
 
-    from aftercast.data.contract_words import describe_columns
-
-    columns = [asdict(column) for column in describe_columns(table)]
+    columns = [
+        {
+            "name": each.name,
+            "kind": KINDS[each.kind].words,
+            "required": each.name in table.required,
+            "about": each.words,
+        }
+        for each in table.required_first
+    ]
     return {"about": table.about, "key": table.key, "other_columns": table.open, "columns": columns}
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tables")(tables)
+    app.command("tables", rich_help_panel=PANEL)(tables)

@@ -1,92 +1,72 @@
-"""``aftercast train``: train a model, log it, and let it score when it deserves to."""
+"""``aftercast train``: train a model, log it, and make it champion if it passes the gate."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from aftercast.cli.common import (
+    AgainFlag,
     JsonFlag,
-    KindName,
+    KindArgument,
+    SetOption,
     SettingsOption,
     WorkspaceOption,
-    instant,
+    checked_instant,
     opened,
     print_json,
-    print_table,
+    print_parts,
     progress,
     say,
 )
 
-METRICS = {
-    "pr_auc": "PR-AUC",
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "ECE",
-    "precision": "precision",
-    "recall": "recall",
-    "recall_per_failure": "events found",
-    "median_lead_time_hours": "lead time h",
-}
-EVENT = {"failure": "Any failure", "churn": "Leaving"}
+PANEL = "Models"
 
 
 def train(
-    kind: Annotated[KindName, typer.Argument(help="What to forecast.")],
+    kind: KindArgument,
     *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     settings: SettingsOption = None,
+    setting: SetOption = None,
+    again: AgainFlag = False,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a model and compare it with its baselines; the run is kept in MLflow.
+    """Train a model and compare it with its baselines. MLflow keeps the run.
 
-    Every feature is looked at for leaks (see `aftercast leakage`). A model with a leak is kept, but is never made
+    Every feature is checked for leaks (see `aftercast leakage`). A model with a leak is kept, but never becomes
     champion: the command then ends with an error that names the feature and the reason.
 
     Example: aftercast train failure --until 2025-06-30 -w fleet
     """
-    from aftercast.models.fit.settings_file import read_settings
+    from aftercast.models.kinds import kind_of
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.train import run_train
+    from aftercast.pipelines.flows import train as flow
 
-    place, moment = opened(workspace), instant(until)
-    chosen = None if settings is None else read_settings(settings)
     with progress(f"Training {kind}") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_train(place, kind, until=moment, seed=seed, settings=chosen, progress=tell)
-            return {**done.result, "repeated": done.repeated}
-
-        text = None if moment is None else moment.isoformat()
-        file = None if settings is None else str(settings.resolve())
-        result = run_flow(place, "train_flow", direct, kind=kind, until=text, seed=seed, settings=file)
+        result = run_flow(
+            opened(workspace),
+            flow.run,
+            progress=tell,
+            kind=kind,
+            until=checked_instant(until),
+            seed=seed,
+            settings=None if settings is None else str(settings.resolve()),
+            pairs=setting or [],
+            again=again,
+        )
     if as_json:
         print_json(result)
-    else:
-        _show(result)
-
-
-def _show(result: dict[str, Any]) -> None:
+        return
     if result["repeated"]:
-        say("This was trained before on the same data; nothing changed. The result of then:")
-    rows = [[who, *(_number(values.get(name)) for name in METRICS)] for who, values in result["metrics"].items()]
-    title = f"{EVENT[result['kind']]} within {result['validation_horizon']}, from {result['validation_from'][:10]} on"
-    print_table(title, ["", *METRICS.values()], rows, right=frozenset(range(1, len(METRICS) + 1)))
-    failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
-    say(f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.")
-    say(f"Version {result['version']} of aftercast-{result['kind']}, run {result['run_id']}. {result['decision']}")
-    if "leakage" in result:  # results of earlier versions have none
-        say(result["leakage"])
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+        say("This was trained before on the same data; nothing changed (--again trains once more). The earlier result:")
+    print_parts(kind_of(kind).shown_training(result))
+    say(f"Version {result['version']} of aftercast-{kind}, run {result['run_id']}. {result['decision']}")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("train")(train)
+    app.command("train", rich_help_panel=PANEL)(train)

@@ -1,4 +1,4 @@
-"""``aftercast tune``: search settings of the boosters inside the training time."""
+"""``aftercast tune``: search better booster settings within the training time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typer
 
 from aftercast.cli.common import (
     JsonFlag,
-    KindName,
+    KindArgument,
     WorkspaceOption,
-    instant,
+    checked_instant,
     note,
     opened,
     print_json,
@@ -22,44 +22,40 @@ from aftercast.cli.common import (
 
 SHOWN = 10
 
+PANEL = "Models"
+
 
 def tune(
-    kind: Annotated[KindName, typer.Argument(help="Which model to search for.")],
+    kind: KindArgument,
     *,
     until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
     trials: Annotated[int, typer.Option(min=2, help="How many settings to try, the defaults among them.")] = 30,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no trial later; how many there are then depends on the machine.")
+        float | None,
+        typer.Option(
+            min=0, help="Start no trial after so many minutes; the number of trials then depends on the machine."
+        ),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Trainings over the second half of the time; one is held.")] = 4,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the second half of the time; the last is held out.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the search and of the trainings.")] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the settings to train with.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Search settings that forecast better than the defaults, inside the training time.
+    """Search for settings that forecast better than the defaults, within the training time.
 
-    Each trial is trained at several instants and judged on what came next. The last of them is held: only if the best
-    trial beats the defaults there by more than a standard error is it worth using. What is found goes to a file that
-    `aftercast train` and `aftercast backtest` read with --settings; every trial is kept in MLflow.
+    Each trial trains at several instants and is judged on the time after each. The last part is held out: the best
+    trial is used only if it beats the defaults there by more than one standard error. `aftercast train` and `aftercast
+    backtest` read the file with --settings. MLflow keeps every trial.
 
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.tune import run_tune
+    from aftercast.pipelines.flows import tune as flow
 
-    place, moment = opened(workspace), instant(until)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
-
-        def direct() -> dict[str, Any]:
-            done = run_tune(
-                place, kind, until=moment, folds=folds, trials=trials, minutes=minutes, seed=seed, progress=tell
-            )
-            return {**done.result, "repeated": done.repeated}
-
-        text = None if moment is None else moment.isoformat()
-        result = run_flow(place, "tune_flow", direct, kind=kind, until=text, **asked)
+        result = run_flow(opened(workspace), flow.run, progress=tell, kind=kind, until=checked_instant(until), **asked)
     if out is not None:
         _write(result, out)
     if as_json:
@@ -114,4 +110,4 @@ def _mean(trial: dict[str, Any]) -> float:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tune")(tune)
+    app.command("tune", rich_help_panel=PANEL)(tune)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, event
@@ -18,8 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from aftercast.cli.doctor.findings import MissingPartError
 from aftercast.cli.doctor.reach import PART_S, PATIENCE_S, require_tracking, within
 from aftercast.data.fleet import FleetSpec, load_fleet
-from aftercast.data.store import Store
-from aftercast.data.store.damage import unpublished_tables
+from aftercast.data.store import Store, unpublished_tables
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
 from aftercast.models.registry.health import find_champion
 from aftercast.models.registry.versions import Loaded
@@ -28,7 +27,6 @@ from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import AftercastError, NotFoundError, SettingsError, WorkspaceError
 from aftercast.operations.settings import Settings, load_settings
 
-KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
 PartT = TypeVar("PartT")
 
 

@@ -102,6 +102,8 @@ def require_tracking(place: Workspace) -> None:
     if place.mlflow_address.startswith("http"):
         get(f"{place.mlflow_address.rstrip('/')}/health")
     elif not has_registry(place):
-        raise NotFoundError("No model was ever trained here.", "Run `aftercast train failure`.")
+        raise NotFoundError(
+            "There is no registry of models.", "Run `aftercast train failure`, with --again if it was trained before."
+        )
     hint = "Look at the log of the MLflow server, and correct mlflow.address."
     within(PART_S, lambda: require_registry(place), what="The registry of models", hint=hint)

@@ -13,24 +13,22 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.client.errors import ServiceError, refusal
 from aftercast.serving.client.handed import DeviceAsked, header, record, refusing, several
 from aftercast.serving.wire.device import DeviceAnswer
 from aftercast.serving.wire.model import ModelAnswer
 from aftercast.serving.wire.probes import Readiness
-from aftercast.serving.wire.records import RecordsAnswer, RecordsRequest, TableName
-from aftercast.serving.wire.risk import (
-    ChurnRiskAnswer,
-    ChurnRiskRequest,
-    CustomerRef,
-    FailureRiskAnswer,
-    FailureRiskRequest,
-)
-from aftercast.serving.wire.risk import DeviceAsked as DeviceOnTheWire
-from aftercast.serving.wire.risk_list import RiskListAnswer
+from aftercast.serving.wire.questions import CustomerAsked, CustomerRiskRequest, DeviceRiskRequest
+from aftercast.serving.wire.questions import DeviceAsked as DeviceOnTheWire
+from aftercast.serving.wire.records import BatchState, RecordsAnswer, RecordsRequest, TableName
+from aftercast.serving.wire.risk import CustomerRiskAnswer, DeviceRiskAnswer
+from aftercast.serving.wire.risk_lists import RiskListAnswer, RiskListRequest
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 PASSING: Final = frozenset({429, 503})
+TOOK_TOO_LONG: Final = "/problems/took-too-long"
+"""Problem of a request that is too much for the service; the same request would be again."""
 LONGEST_PAUSE_S: Final = 10.0
 
 
@@ -47,7 +45,7 @@ class Client:
     key
         API key or token; space and line breaks around it do not count.
     timeout_s
-        Of one attempt.
+        Of one attempt; longer than the service's own `serving.request_timeout_s`, so that its refusal arrives.
     attempts
         How often a call is tried, at least once.
 
@@ -62,7 +60,7 @@ class Client:
     >>> client.close()
     """
 
-    def __init__(self, address: str, key: str, *, timeout_s: float = 30.0, attempts: int = 4) -> None:
+    def __init__(self, address: str, key: str, *, timeout_s: float = 60.0, attempts: int = 4) -> None:
         headers = {"Authorization": f"Bearer {header('key', key)}", "Accept": "application/json"}
         try:
             self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_s)
@@ -88,9 +86,8 @@ class Client:
         *,
         horizon: str | None = None,
         drivers: int = 3,
-        as_of: datetime | None = None,
-    ) -> FailureRiskAnswer:
-        """Ask how likely devices fail; a device may bring records of its own (:class:`DeviceAsked`).
+    ) -> DeviceRiskAnswer:
+        """Ask how likely devices are to fail; a device asked about alone may bring records (:class:`DeviceAsked`).
 
         Raises
         ------
@@ -100,27 +97,35 @@ class Client:
         given = several("devices", devices)
         with refusing():
             asked = [DeviceAsked(device_id=each) if isinstance(each, str) else each for each in given]
-            question = FailureRiskRequest(devices=asked, horizon=horizon, drivers=drivers, as_of=as_of)
-        return self._call(FailureRiskAnswer, "POST", "/v1/failure-risk", question)
+            question = DeviceRiskRequest(devices=asked, horizon=horizon, drivers=drivers)
+        return self._call(DeviceRiskAnswer, "POST", "/v1/failure-risk", question)
 
     def churn_risk(
-        self, customers: Iterable[str], *, horizon: str | None = None, drivers: int = 3, as_of: datetime | None = None
-    ) -> ChurnRiskAnswer:
-        """Ask how likely customers leave; raises ServiceError."""
+        self, customers: Iterable[str], *, horizon: str | None = None, drivers: int = 3
+    ) -> CustomerRiskAnswer:
+        """Ask how likely customers are to leave; raises ServiceError."""
         given = several("customers", customers)
         with refusing():
-            asked = [CustomerRef(customer_id=each) for each in given]
-            question = ChurnRiskRequest(customers=asked, horizon=horizon, drivers=drivers, as_of=as_of)
-        return self._call(ChurnRiskAnswer, "POST", "/v1/churn-risk", question)
+            asked = [CustomerAsked(customer_id=each) for each in given]
+            question = CustomerRiskRequest(customers=asked, horizon=horizon, drivers=drivers)
+        return self._call(CustomerRiskAnswer, "POST", "/v1/churn-risk", question)
 
     def device(self, device_id: str) -> DeviceAnswer:
         """Return what is known of a device; raises ServiceError."""
         return self._call(DeviceAnswer, "GET", f"/v1/devices/{_quoted(device_id)}")
 
-    def risk_list(self, *, horizon: str = "7d", top: int = 100, cutoff: datetime | None = None) -> RiskListAnswer:
-        """Return the devices most at risk; raises ServiceError."""
-        query = {"horizon": horizon, "top": str(top)} | ({} if cutoff is None else {"cutoff": cutoff.isoformat()})
-        return self._call(RiskListAnswer, "GET", "/v1/risk-list", query=query)
+    def make_risk_list(
+        self, kind: Kind = "failure", *, horizon: str | None = None, top: int = 100, cutoff: datetime | None = None
+    ) -> RiskListAnswer:
+        """Make a list of the devices or customers most at risk, and return its first rows; raises ServiceError."""
+        with refusing():
+            body = RiskListRequest(kind=kind, horizon=horizon, top=top, cutoff=cutoff)
+        return self._call(RiskListAnswer, "POST", "/v1/risk-lists", body)
+
+    def risk_list(self, list_id: str, *, limit: int = 100, cursor: str | None = None) -> RiskListAnswer:
+        """Return rows of a list that was made before, from a cursor on; raises ServiceError."""
+        query = {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
+        return self._call(RiskListAnswer, "GET", f"/v1/risk-lists/{_quoted(list_id)}", query=query)
 
     def model(self) -> ModelAnswer:
         """Return which models answer; raises ServiceError."""
@@ -138,6 +143,10 @@ class Client:
             body = RecordsRequest(table=table, records=ready)
         headers = {"Idempotency-Key": header("idempotency key", idempotency_key or uuid.uuid4().hex)}
         return self._call(RecordsAnswer, "POST", "/v1/records", body, headers=headers)
+
+    def batch(self, batch_id: str) -> BatchState:
+        """Return what became of records that were sent; raises ServiceError."""
+        return self._call(BatchState, "GET", f"/v1/records/{_quoted(batch_id)}")
 
     def readiness(self) -> Readiness:
         """Say whether the service can answer, whichever way; raises ServiceError where it does not say."""
@@ -174,10 +183,15 @@ class Client:
                 continue
             if response.is_success:
                 return response
-            if last or response.status_code not in PASSING:
-                raise refusal(response)
+            refused = refusal(response)
+            if last or response.status_code not in PASSING or _took_too_long(refused):
+                raise refused
             time.sleep(_pause_s(attempt, response.headers.get("Retry-After")))
         raise ServiceError("The service was not asked: attempts must be at least 1.")
+
+
+def _took_too_long(error: ServiceError) -> bool:
+    return error.problem is not None and error.problem.type == TOOK_TOO_LONG
 
 
 def _pause_s(attempt: int, asked: str | None) -> float:

@@ -10,13 +10,13 @@ from typing import Any, Final, Self
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from aftercast.serving.client.errors import ServiceError
-from aftercast.serving.wire import risk
+from aftercast.serving.wire import questions
 
 ADVICE: Final = "Nothing was sent; correct it."
 PREFIX: Final = "Input should be "
 
 
-class DeviceAsked(risk.DeviceAsked):
+class DeviceAsked(questions.DeviceAsked):
     """A device asked about, with records that are not imported yet, if any; their times may be ``datetime``."""
 
     @model_validator(mode="wrap")
@@ -59,7 +59,7 @@ def header(name: str, text: str) -> str:
 
 def _with_times_as_text(fields: Mapping[Any, Any]) -> dict[Any, Any]:
     ready = dict(fields)
-    for table in risk.SENT_TABLES:
+    for table in questions.SENT_TABLES:
         if isinstance(ready.get(table), list | tuple):
             ready[table] = [record(row, f"{table}.{place}") for place, row in enumerate(ready[table])]
     if "facts" in ready:

@@ -1,1 +1,1 @@
-"""Figures of operation for Prometheus: counted while answering, looked up when scraped, put together over workers."""
+"""Metrics for Prometheus: counted while answering, or looked up by the worker that is scraped."""

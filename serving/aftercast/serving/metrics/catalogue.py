@@ -1,4 +1,4 @@
-"""Every metric there is: its name, kind and labels, and what becomes of it where several workers have one.
+"""Every metric there is: its name, kind and labels.
 
 `docs/monitoring.md` has the same list for people; a test compares the two.
 """
@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
 Values = Iterable[tuple[tuple[str, ...], float]]
-"""Values of the labels, in the order of the family's labels, and the figure."""
+"""Values of the labels, in the order of the family's labels, and the value."""
 
 
 @dataclass(frozen=True)
@@ -24,41 +24,29 @@ class Family:
     ----------
     name
         As a query names it; that of a histogram without ``_bucket`` and so on.
-    together
-        How the figures of several workers become one: their sum, or the greatest.
     """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     about: str
     labels: tuple[str, ...] = ()
-    together: Literal["sum", "greatest"] = "sum"
 
     @property
     def stem(self) -> str:
         """The name under which the client library knows the family."""
         return self.name.removesuffix("_total")
 
-    @property
-    def outlives_its_worker(self) -> bool:
-        """Whether the figure of a worker that has ended still counts."""
-        return self.kind != "gauge" and "pid" not in self.labels
-
     def of(self, values: Values) -> Metric:
-        """Family with figures; each is labelled."""
-        metric = self.empty()
+        """Family with values; each is labelled."""
+        metric = Metric(self.stem, self.about, self.kind)
         metric.samples = [
             Sample(self.name, dict(zip(self.labels, labels, strict=True)), float(value)) for labels, value in values
         ]
         return metric
 
     def one(self, value: float | None) -> list[Metric]:
-        """Family with one figure without labels; nothing where there is none: what is missing is absent, not zero."""
+        """Family with one value without labels; nothing where there is none: what is missing is absent, not zero."""
         return [] if value is None else [self.of([((), value)])]
-
-    def empty(self) -> Metric:
-        """Family without figures."""
-        return Metric(self.stem, self.about, self.kind)
 
 
 DURATION: Final = Family(
@@ -80,26 +68,18 @@ FAILED: Final = Family(
     "Devices and customers that could not be answered about, by the code in the answer.",
     ("kind", "code"),
 )
-MODEL: Final = Family(
-    "aftercast_model_info", "gauge", "1 for each model that answers.", ("kind", "version", "run_id"), "greatest"
-)
+MODEL: Final = Family("aftercast_model_info", "gauge", "1 for each model that answers.", ("kind", "version", "run_id"))
 MODEL_AGE: Final = Family(
-    "aftercast_model_age_seconds", "gauge", "Time since the end of what the model learnt from.", ("kind",), "greatest"
+    "aftercast_model_age_seconds", "gauge", "Time since the end of what the model learnt from.", ("kind",)
 )
-ROWS_AGE: Final = Family(
-    "aftercast_rows_age_seconds", "gauge", "Time since the cutoff of the last scoring.", ("kind",), "greatest"
-)
-FAILED_REFRESHES: Final = Family(
-    "aftercast_registry_failed_refreshes_total", "counter", "Looks for newer models and rows that failed."
-)
+ROWS_AGE: Final = Family("aftercast_rows_age_seconds", "gauge", "Time since the cutoff of the last scoring.", ("kind",))
 FAILING: Final = Family(
     "aftercast_registry_failing",
     "gauge",
     "1 while the last look for a newer model or newer rows failed, else 0.",
     ("kind",),
-    "greatest",
 )
-WORKERS: Final = Family("aftercast_workers", "gauge", "Worker processes that these figures are of.")
+WORKERS: Final = Family("aftercast_workers", "gauge", "Worker processes that are counted.")
 DEVICES: Final = Family(
     "aftercast_devices", "gauge", "Devices of the last scoring, by what their answer rests on.", ("evidence",)
 )
@@ -118,19 +98,20 @@ SETTLED: Final = Family(
     "aftercast_audit_settled_entries_total", "counter", "Entries of the audit log that are on the disk and anchored."
 )
 PROCESS: Final = (
-    Family("process_cpu_seconds_total", "counter", "CPU time of a worker.", ("pid",)),
-    Family("process_resident_memory_bytes", "gauge", "Memory of a worker that is in RAM.", ("pid",)),
-    Family("process_virtual_memory_bytes", "gauge", "Address space of a worker.", ("pid",)),
-    Family("process_start_time_seconds", "gauge", "When a worker started, since 1970.", ("pid",)),
-    Family("process_open_fds", "gauge", "Files and sockets a worker has open.", ("pid",)),
-    Family("process_max_fds", "gauge", "Files and sockets a worker may open.", ("pid",)),
+    Family("process_cpu_seconds_total", "counter", "CPU time."),
+    Family("process_resident_memory_bytes", "gauge", "Memory that is in RAM."),
+    Family("process_virtual_memory_bytes", "gauge", "Address space."),
+    Family("process_start_time_seconds", "gauge", "When the process started, since 1970."),
+    Family("process_open_fds", "gauge", "Open files and sockets."),
+    Family("process_max_fds", "gauge", "Files and sockets that may be open."),
 )
+"""Of the client library; told by a service of one process."""
 
 CATALOGUE: Final[Mapping[str, Family]] = {
     family.stem: family
     for family in (
         *(DURATION, IN_FLIGHT, REFUSALS, ANSWERED, FAILED),
-        *(MODEL, MODEL_AGE, ROWS_AGE, FAILED_REFRESHES, FAILING, WORKERS),
+        *(MODEL, MODEL_AGE, ROWS_AGE, FAILING, WORKERS),
         *(DEVICES, SILENT, DATABASE_UP, DATA_AGE, INBOX_BATCHES, INBOX_ROWS, INBOX_AGE, AUDIT, SETTLED),
         *PROCESS,
     )

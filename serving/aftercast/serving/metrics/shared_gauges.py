@@ -1,7 +1,7 @@
-"""What a scrape tells of what all workers share: database, inbox, audit log, data.
+"""Metrics of what all workers share, looked up by the one that is scraped: database, inbox, audit log, data.
 
-The database is asked in a thread, at most every few seconds and for at most two: one that is away is told as away and
-holds up nothing.
+The database is asked in a thread, at most every few seconds and for at most two: one that is unavailable is reported as
+such and holds up nothing.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class Lookout:
         self._seen = self._look()
 
 
-def shared_figures(seen: Seen | None, audit: AuditLog, now: pd.Timestamp) -> list[Metric]:
-    """Figures of what was seen, and of the audit log; what could not be asked is absent."""
+def shared_metrics(seen: Seen | None, audit: AuditLog, now: pd.Timestamp) -> list[Metric]:
+    """Metrics of what was seen, and of the audit log; what could not be asked is absent."""
     up = DATABASE_UP.one(0 if seen is None else 1)
     return [*up, *_database(seen, now), *AUDIT.one(_entries(audit))]
 

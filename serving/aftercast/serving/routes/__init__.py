@@ -1,4 +1,4 @@
-"""One file per noun: each has a ``router``, which the application discovers.
+"""One file per noun: each has a ``router``, or makes one by ``make_router``; the application discovers them.
 
 Handlers are plain functions: they compute, so they run in the thread pool and the event loop stays free for probes.
 """
@@ -15,4 +15,5 @@ from fastapi import APIRouter
 def discover() -> Iterator[APIRouter]:
     """Routers of all modules of this package, by name."""
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        yield importlib.import_module(f"{__name__}.{module.name}").router
+        found = importlib.import_module(f"{__name__}.{module.name}")
+        yield found.make_router() if hasattr(found, "make_router") else found.router

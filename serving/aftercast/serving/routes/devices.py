@@ -1,4 +1,4 @@
-"""One device: its facts, its history in numbers, its latest risk."""
+"""One device: its facts, the size of its history, its latest risk."""
 
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ from fastapi import APIRouter, Path, Request
 from aftercast.data.contract import TABLES
 from aftercast.data.workspace import Workspace
 from aftercast.models.words.answers import Answer
+from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import NotFoundError
+from aftercast.serving.absent import Unanswered
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.predictions import Profile, profile
 from aftercast.serving.principals import Caller
 from aftercast.serving.refusals import refusals
-from aftercast.serving.serialization import PREDICTION, Unanswered, drivers, evidence, model_ref
+from aftercast.serving.serialization import PREDICTION, finite_values, risk_values
+from aftercast.serving.tenancy import sees
 from aftercast.serving.wire.common import finite
-from aftercast.serving.wire.device import DeviceAnswer, DeviceRisk, Fact, HorizonRisk
+from aftercast.serving.wire.device import DeviceAnswer, Fact, RiskByHorizon
 
 router = APIRouter(tags=["devices"], dependencies=[MAY_PREDICT])
 
-HISTORY: Final = tuple(name for name, table in TABLES.items() if table.event_time and table.column("device_id"))
+HISTORY: Final = tuple(name for name, table in TABLES.items() if table.event_time and table.has("device_id"))
 TOP_DRIVERS: Final = 5
+KIND: Final[Kind] = "failure"
+"""Kind whose risk the page of a device shows."""
+DEVICE: Final = "device"
+"""Event of a device's facts without a risk, in the audit log."""
 DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])]
 
 
 @router.get("/v1/devices/{device_id:path}", summary="What is known of a device?", responses=refusals(404, 422))
 def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
-    """Return the device's facts as last known; its risk is null, with the reason, where no model can judge it."""
+    """Return the newest facts of a device, the size of its history and its latest risk."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])
-    if rows.empty or not _seen(caller, rows.iloc[-1]["outlet_id"]):
+    if rows.empty or not sees(caller, rows.iloc[-1]["outlet_id"]):
         raise NotFoundError("The device is not known.", "Import it, or correct the id.")
     last = rows.iloc[-1]
     facts = {str(name): _fact(value) for name, value in last.items() if name not in {"device_id", "available_at"}}
     risk, unavailable = _risk(service, device_id)
-    if risk is not None:
-        _record(service, caller, request_id_of(request), device_id, risk)
+    _record(service, caller, request_id_of(request), device_id, risk)
     return DeviceAnswer(
         device_id=device_id,
         facts=facts,
@@ -49,23 +55,14 @@ def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: 
     )
 
 
-def _seen(caller: Caller, outlet_id: Any) -> bool:
-    return caller.sees_outlet(None if pd.isna(outlet_id) else str(outlet_id))
-
-
 def _history(workspace: Workspace, device_id: str) -> dict[str, int]:
-    """Count the facts in each table that has events of devices; corrections of one fact count once."""
-    counts = {}
-    for table in HISTORY:
-        key = list(TABLES[table].key)
-        counts[table] = len(workspace.store.read(table, columns=key, device_ids=[device_id]).drop_duplicates(key))
-    return counts
+    return {table: workspace.store.count(table, device_ids=[device_id]) for table in HISTORY}
 
 
-def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | None]:
+def _risk(service: Service, device_id: str) -> tuple[RiskByHorizon | None, str | None]:
     """Latest risk at every horizon of the model, or why there is none."""
     try:
-        found = profile(service.workspace, service.champions, "failure", device_id, TOP_DRIVERS)
+        found = profile(service.workspace, service.champions, KIND, device_id, TOP_DRIVERS)
     except ProblemError as error:
         return None, str(error)
     if isinstance(found.usual, Unanswered):
@@ -73,34 +70,27 @@ def _risk(service: Service, device_id: str) -> tuple[DeviceRisk | None, str | No
     return _device_risk(found, found.usual), None
 
 
-def _record(service: Service, caller: Caller, request_id: str | None, device_id: str, risk: DeviceRisk) -> None:
-    """Put the prediction on record before it leaves."""
-    figures = {each.horizon: each.probability for each in risk.horizons}
-    record = {"id": device_id, "cutoff": risk.cutoff.isoformat(), "probabilities": figures, "evidence": risk.evidence}
-    who = {"request_id": request_id, "key_id": caller.caller_id, "kind": "failure"}
+def _record(
+    service: Service, caller: Caller, request_id: str | None, device_id: str, risk: RiskByHorizon | None
+) -> None:
+    """Put on record what is given out of the device, before it leaves."""
+    who = {"request_id": request_id, "key_id": caller.caller_id, "kind": KIND}
+    if risk is None:
+        service.audit.append(DEVICE, {**who, "answers": [{"id": device_id}]})
+        return
+    probabilities = {each.horizon: each.probability for each in risk.horizons}
+    kept = {"cutoff": risk.cutoff.isoformat(), "probabilities": probabilities, "evidence": risk.evidence}
     model = {"model_version": risk.model.version, "run_id": risk.model.run_id}
-    service.audit.append(PREDICTION, {**who, **model, "records": [record]})
+    service.audit.append(PREDICTION, {**who, **model, "answers": [{"id": device_id, **kept}]})
 
 
-def _device_risk(found: Profile, usual: Answer) -> DeviceRisk:
-    return DeviceRisk(
-        cutoff=found.cutoff,
-        sentence=usual.sentence,
-        reason=usual.reason,
-        horizons=[
-            HorizonRisk(
-                horizon=each.horizon,
-                probability=finite(each.probability),
-                components={name: finite(value) for name, value in each.components.items()},
-            )
-            for each in found.every
-        ],
-        drivers=drivers(usual.drivers),
-        evidence=evidence(usual.evidence),
-        missing_inputs=list(usual.missing),
-        data_as_of=usual.data_as_of,
-        model=model_ref(found.loaded),
-    )
+def _device_risk(found: Profile, usual: Answer) -> RiskByHorizon:
+    horizons = [
+        {"horizon": each.horizon, "probability": finite(each.probability), "components": finite_values(each.components)}
+        for each in found.every
+    ]
+    values = {**risk_values(found.loaded, usual), "device_id": usual.entity_id, "horizons": horizons}
+    return RiskByHorizon.model_validate(values)
 
 
 def _fact(value: Any) -> Fact:

@@ -1,4 +1,4 @@
-"""Figures of operation, as Prometheus reads them."""
+"""Metrics, as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TEXT: Final[dict[str, Any]] = {
     summary="How does the service do?",
     response_class=Response,
     responses={
-        200: {"description": "All figures of now, those of all workers together", "content": _TEXT},
+        200: {"description": "All metrics; requests are counted over all workers", "content": _TEXT},
         **refusals(),
     },
 )
 async def metrics(request: Request, service: ServiceDep) -> Response:
-    """Return figures of operation as text of Prometheus, or of OpenMetrics where the caller accepts it."""
-    body, media_type = await service.measures.exposition(request.headers.get("Accept", ""))
+    """Return metrics as text of Prometheus, or of OpenMetrics where the caller accepts it."""
+    body, media_type = await service.metrics.exposition(request.headers.get("Accept", ""))
     return Response(body, media_type=media_type)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from aftercast.serving.deps import ServiceDep
-from aftercast.serving.model_holder import KINDS, Held
+from aftercast.serving.held import Held
+from aftercast.serving.kinds import SERVED
 from aftercast.serving.wire.probes import Health, LoadedModel, Readiness
 
 router = APIRouter(tags=["probes"])
@@ -30,7 +31,7 @@ async def ready(service: ServiceDep, response: Response) -> Readiness:
     response.status_code = 200 if can else 503
     return Readiness(
         status="ready" if can else "not_ready",
-        models={kind: _loaded(champions.held(kind), champions.failing(kind)) for kind in KINDS},
+        models={kind: _loaded(champions.held(kind), champions.failing(kind)) for kind in SERVED},
         data_as_of=champions.observed_until,
         database="away" if champions.database_away else "reachable",
     )

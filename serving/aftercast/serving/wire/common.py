@@ -24,8 +24,7 @@ DURATION: Final = (
 HorizonText = Annotated[
     str,
     Field(
-        description="How far ahead, counted from the cutoff: a number and m, h, d or w; any length up to the model's"
-        " longest.",
+        description="Time after the cutoff: a number and m, h, d or w, at most the model's longest horizon.",
         examples=["7d", "36h"],
         max_length=20,
         pattern=DURATION,
@@ -46,7 +45,10 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """An instant that a caller names: text with a zone."""
 Cutoff = Annotated[
     AwareDatetime,
-    Field(description="UTC instant asked about: only what was known then was used.", examples=["2025-08-15T00:00:00Z"]),
+    Field(
+        description="Instant of the forecast (UTC). Only facts known by then were used.",
+        examples=["2025-08-15T00:00:00Z"],
+    ),
 ]
 
 
@@ -54,7 +56,7 @@ MOST_ERRORS: Final = 100
 
 
 def few_errors(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Validate; of more errors than anyone reads only the number is told, since wording each holds up everybody."""
+    """Validate; of more than :data:`MOST_ERRORS` errors only the number is reported, since each takes time to word."""
     try:
         return validate(value)
     except ValidationError as error:
@@ -82,28 +84,32 @@ class Request(BaseModel):
 
 
 class ModelRef(BaseModel):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str = Field(examples=["failure"])
     version: str = Field(examples=["3"])
-    run_id: str = Field(description="The MLflow run that trained it.", examples=["8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"])
+    run_id: str = Field(description="MLflow run that trained the model.", examples=["8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"])
 
 
 class Driver(BaseModel):
     """A feature that moved the risk."""
 
     feature: str = Field(examples=["vibration_mean_24h"])
-    value: float | str | None = Field(description="Its value in the unit; null when missing.", examples=[52.1])
-    unit: str = Field(description="Empty where it has none.", examples=["mm/s"])
-    about: str = Field(description="What the feature is.", examples=["mean vibration over the last 24 h"])
-    contribution: float | None = Field(description="To the log-odds of the risk; above 0 raises it.", examples=[0.84])
-    text: str = Field(description="For people.", examples=["mean vibration 24 h 52.1 mm/s (usual for this model 40.3)"])
+    value: float | str | None = Field(description="Value of the feature; null if missing.", examples=[52.1])
+    unit: str = Field(description="Unit of the value; empty without one.", examples=["mm/s"])
+    about: str = Field(description="What the feature measures.", examples=["mean vibration over the last 24 h"])
+    contribution: float | None = Field(
+        description="Change of the log-odds of the risk; above 0 raises it.", examples=[0.84]
+    )
+    text: str = Field(
+        description="The driver in words.", examples=["mean vibration 24 h 52.1 mm/s (usual for this model 40.3)"]
+    )
 
 
-class RecordProblem(BaseModel):
-    """Why one record of a request has no answer; the others have theirs."""
+class ResultProblem(BaseModel):
+    """Why one device or customer of a request has no answer."""
 
-    code: str = Field(description="Stable, made for machines.", examples=["unknown_device"])
+    code: str = Field(description="Stable code for machines.", examples=["unknown_device"])
     message: str = Field(examples=["The device is not known."])
     hint: str = Field(examples=["Import it, or correct the id."])
 

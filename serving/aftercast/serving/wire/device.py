@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from aftercast.serving.wire.common import Driver, Evidence, ModelRef
-from aftercast.serving.wire.risk import Probability
+from aftercast.serving.wire.examples import FAILURE
+from aftercast.serving.wire.risk import DeviceRisk, Probability
 
 Fact = bool | float | str | None
 
@@ -22,15 +22,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "known_since": "2023-02-01T00:00:00Z",
     "history": {"telemetry": 4711, "faults": 12, "failures": 1, "repairs": 2},
     "risk": {
-        "cutoff": "2025-08-15T00:00:00Z",
-        "sentence": "13.1 % likelihood of a failure within 7 days, most likely of the compressor (12.4 %)",
-        "reason": None,
+        **FAILURE,
         "horizons": [{"horizon": "7d", "probability": 0.131, "components": {"compressor": 0.124, "pump": 0.008}}],
-        "drivers": [],
-        "evidence": "telemetry",
-        "missing_inputs": [],
-        "data_as_of": "2025-08-14T23:00:00Z",
-        "model": {"name": "failure", "version": "3", "run_id": "8c0e3f2a9b7d4c61a5e0f1d2c3b4a596"},
     },
     "risk_unavailable": None,
 }
@@ -44,28 +37,20 @@ class HorizonRisk(BaseModel):
     components: dict[str, Probability]
 
 
-class DeviceRisk(BaseModel):
-    """The latest risk of a device at every horizon of the model."""
+class RiskByHorizon(DeviceRisk):
+    """The latest risk of a device: at the usual horizon, and at each horizon of the model."""
 
-    cutoff: AwareDatetime
-    sentence: str
-    reason: str | None = Field(description="Why there is no probability; null when there is one.")
     horizons: list[HorizonRisk] = Field(description="Shortest first; empty without a probability.")
-    drivers: list[Driver]
-    evidence: Evidence | None
-    missing_inputs: list[str]
-    data_as_of: AwareDatetime | None
-    model: ModelRef
 
 
 class DeviceAnswer(BaseModel):
-    """One device: its standing facts as last known, how much history there is, and its latest risk."""
+    """One device: its newest facts, the size of its history, and its latest risk."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     device_id: str
-    facts: dict[str, Fact] = Field(description="Columns and attributes of the devices table, as last known.")
+    facts: dict[str, Fact] = Field(description="Newest value of each column of the devices table.")
     known_since: AwareDatetime = Field(description="When these facts became known (UTC).")
-    history: dict[str, int] = Field(description="Facts stored per table; corrected ones count once.")
-    risk: DeviceRisk | None
-    risk_unavailable: str | None = Field(description="Why there is no risk at all; null when there is one.")
+    history: dict[str, int] = Field(description="Number of rows stored in each table, corrections included.")
+    risk: RiskByHorizon | None
+    risk_unavailable: str | None = Field(description="Why `risk` is null; null if there is a risk.")

@@ -1,4 +1,4 @@
-"""What is known of the models that answer, on the wire."""
+"""The models that answer, on the wire."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ _EXAMPLE: Final[dict[str, Any]] = {
 
 
 class ChampionModel(BaseModel):
-    """The champion of one kind: what answers now."""
+    """The champion of one kind: the model that answers now."""
 
     model: ModelRef
-    decision: str = Field(description="Why it is champion.")
-    horizons: list[str] = Field(description="Its own, ascending; any length up to the last is answered.")
+    decision: str = Field(description="Why the model is champion.")
+    horizons: list[str] = Field(description="Horizons of the training, ascending. Any shorter one is answered.")
     components: list[str]
-    trained_until: AwareDatetime = Field(description="No fact after this instant (UTC) was read in training.")
-    data_version: int = Field(description="Version of the history it was trained on.")
-    feature_dictionary: str = Field(description="Hash of the features it reads.")
-    fleet_spec: str = Field(description="Hash of the fleet spec it was trained with.")
-    scored_at: AwareDatetime | None = Field(description="Cutoff of the rows it answers from; null without any.")
+    trained_until: AwareDatetime = Field(description="Training used no fact after this instant (UTC).")
+    data_version: int = Field(description="Version of the history that the model was trained on.")
+    feature_dictionary: str = Field(description="Hash of the features that the model reads.")
+    fleet_spec: str = Field(description="Hash of the fleet.toml that the model was trained with.")
+    scored_at: AwareDatetime | None = Field(description="Cutoff of the last scoring; null if nothing is scored.")
     metrics: dict[str, dict[str, float | None]] = Field(
-        description="Model and each baseline, as logged when it was trained, on its later validation period."
+        description="Metrics of the model and of each baseline on the validation period."
     )
 
 
 class ModelAnswer(BaseModel):
-    """The champions, and why a kind has none."""
+    """The champions, and the kinds without one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     models: list[ChampionModel]
-    missing: dict[str, str] = Field(description="Kind to the reason why it has no champion, and what to do.")
+    missing: dict[str, str] = Field(description="Kinds without a champion, with the reason and what to do.")

@@ -22,7 +22,7 @@ class Problem(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "type": "urn:aftercast:problem:unknown-horizon",
+                    "type": "/problems/unknown-horizon",
                     "title": "The horizon cannot be answered",
                     "status": 409,
                     "detail": "The horizon is longer than the model's longest.",
@@ -33,7 +33,7 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = Field(description="Names the kind of problem; stable, made for machines.")
+    type: str = Field(description="Names the kind of problem: stable, to be compared, not opened.")
     title: str = Field(description="The kind of problem in words.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="This occurrence.")

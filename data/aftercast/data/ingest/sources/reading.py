@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import gzip
-import warnings
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,13 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aftercast.data.arrays import Mask
+from aftercast.data.ingest.sources.csv_files import csv_chunks
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
+from aftercast.operations.spelling import suggestion
 
 ROWS_AT_ONCE: Final = 400_000
 SUFFIXES: Final = (".parquet", ".csv.gz", ".csv")
-SEPARATORS: Final = {";": "';'", "\t": "a tab"}
-"""What else separates cells in files called CSV, and what people call it."""
 
 
 def stem_of(path: Path) -> str:
@@ -59,37 +56,36 @@ def read_chunks(
     columns
         Only these columns of it, where it has them.
     typed
-        Let pandas find the types of a CSV; otherwise every cell stays text, so that each can be judged by itself.
+        Columns whose cells in a chunk are all numbers become numbers. Otherwise every cell of a CSV stays text, so that
+        each can be judged by itself.
     text
         Columns that stay text even so: identifiers, whose leading zeros count.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged, not UTF-8, not comma-separated, or lacks a required column.
+        If the file is missing, empty, damaged, not UTF-8, not comma-separated, lacks a required column, or has rows
+        with more or fewer cells than its header.
     """
     if not path.is_file():
         raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}.", "Name a file.")
     rows = 0
+    if path.suffix.lower() == ".parquet":
+        chunks = _parquet(path, columns, rows_at_once)
+    else:
+        chunks = csv_chunks(path, columns, rows_at_once, typed, text)
     try:
-        for chunk in _chunks(path, columns, rows_at_once, typed, text):
+        for chunk in chunks:
             if rows == 0:
                 require_columns(path, chunk, required)
-            if len(chunk) > 0:
-                yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
-                rows += len(chunk)
+            yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
+            rows += len(chunk)
     except PermissionError as error:
         raise InputError(f"{path} may not be read.", "Give this user the right to read it.") from error
-    except (pa.ArrowException, OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise InputError(
             f"{path} is damaged after {rows:,} rows, or not a {path.suffix[1:]} file.", "Fetch or export it again."
         ) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeError) as error:
-        raise InputError(
-            f"{path} is not a comma-separated UTF-8 file: {_detail(error)}.", "Export it again as CSV in UTF-8."
-        ) from error
-    except pd.errors.EmptyDataError:
-        rows = 0
     if rows == 0:
         raise InputError(f"{path} is empty: 0 rows.", "Leave the file out, or export it again.")
 
@@ -107,8 +103,7 @@ def require_columns(path: Path, frame: pd.DataFrame, required: Iterable[str]) ->
     present = [str(column) for column in frame.columns]
     for name in required:
         if name not in present:
-            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
-            hint = f"Is it the column '{near[0]}'?" if near else f"Columns present: {', '.join(present[:12])}."
+            hint = suggestion(name, present, "Columns present")
             raise InputError(f"{path} has no column '{name}' ({len(frame):,} rows read).", hint)
 
 
@@ -144,71 +139,16 @@ def whole_numbers(values: pd.Series, path: Path) -> pd.Series:
     return numbers.astype("int64")
 
 
-def _unreadable(
-    values: pd.Series, broken: np.ndarray[tuple[int], np.dtype[np.bool_]], path: Path, hint: str
-) -> InputError:
+def _unreadable(values: pd.Series, broken: Mask, path: Path, hint: str) -> InputError:
     count, example = int(broken.sum()), values[broken].iloc[0]
     return InputError(
         f"{path}: {count:,} of {len(values):,} rows have no readable '{values.name}', first '{example}'.", hint
     )
 
 
-def _detail(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start:,} is none of UTF-8"
-    if isinstance(error, pd.errors.ParserWarning):
-        return "rows have more cells than its header"
-    return str(error).removeprefix("Error tokenizing data. C error: ").strip().rstrip(".")
-
-
-def _chunks(
-    path: Path, columns: Sequence[str] | None, rows_at_once: int, typed: bool, text: Sequence[str]
-) -> Iterator[pd.DataFrame]:
-    if path.suffix.lower() == ".parquet":
-        return _parquet(path, columns, rows_at_once)
-    return _csv(path, columns, rows_at_once, dict.fromkeys(text, "str") if typed else "str")
-
-
 def _parquet(path: Path, columns: Sequence[str] | None, rows_at_once: int) -> Iterator[pd.DataFrame]:
     with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        chosen = None if columns is None else [name for name in columns if name in names]
+        chosen = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         for batch in file.iter_batches(rows_at_once, columns=chosen):
-            yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
-
-
-def _csv(
-    path: Path, columns: Sequence[str] | None, rows_at_once: int, dtype: dict[str, str] | str
-) -> Iterator[pd.DataFrame]:
-    _refuse_separator(path)
-    wanted = None if columns is None else set(columns)
-    with pd.read_csv(
-        path,
-        dtype=dtype,
-        keep_default_na=dtype != "str",
-        usecols=None if wanted is None else lambda name: name in wanted,
-        index_col=False,
-        chunksize=rows_at_once,
-        encoding="utf-8-sig",
-        low_memory=False,
-    ) as reader:
-        while (chunk := _next(reader)) is not None:
-            yield chunk
-
-
-def _refuse_separator(path: Path) -> None:
-    """Raise InputError for a file whose header is one name to us because its cells are separated by something else."""
-    header = [str(name) for name in pd.read_csv(path, dtype="str", nrows=0, encoding="utf-8-sig").columns]
-    for separator, called in SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise InputError(
-                f"{path} is separated by {called}, not by commas.",
-                "Save it comma-separated, with a point in decimal numbers.",
-            )
-
-
-def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
-    """Next chunk; rows longer than the header, which pandas would cut with a warning, are an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return next(reader, None)
+            if batch.num_rows > 0:
+                yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)

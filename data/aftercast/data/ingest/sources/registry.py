@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Final
 from aftercast.data.ingest import sources
 from aftercast.data.ingest.sources.source import Source
 from aftercast.operations.errors import InputError
+from aftercast.operations.spelling import suggestion
 
 
 def _discover() -> dict[str, Source]:
@@ -27,6 +27,4 @@ def get_source(name: str) -> Source:
     """Return the source of this name; raises InputError naming the nearest."""
     if name in SOURCES:
         return SOURCES[name]
-    near = difflib.get_close_matches(name, SOURCES, n=1, cutoff=0.3)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    raise InputError(f"There is no source '{name}'.", f"{hint}Sources: {', '.join(SOURCES)}.")
+    raise InputError(f"There is no source '{name}'.", suggestion(name, SOURCES, "Sources"))

@@ -13,7 +13,6 @@ Derived: nothing. Long telemetry becomes wide chunk by chunk; the ingest merges 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from aftercast.data.ingest.sources.drafting import NEW, draft_spec
 from aftercast.data.ingest.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
 from aftercast.data.ingest.sources.source import Source
 from aftercast.operations.errors import InputError
+from aftercast.operations.spelling import suggestion
 
 LONG: Final = ("sensor", "value")
 
@@ -73,9 +73,7 @@ def find_tables(path: Path) -> dict[str, list[Path]]:
         )
     for name, files in named.items():
         if name not in TABLES:
-            near = difflib.get_close_matches(name, TABLES, n=1, cutoff=0.5)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Tables: {', '.join(TABLES)}."
-            raise InputError(f"{files[0]} is named like no table.", hint)
+            raise InputError(f"{files[0]} is named like no table.", suggestion(name, TABLES, "Tables"))
     return {table: named[table] for table in TABLES if table in named}
 
 
@@ -121,8 +119,7 @@ def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd
     mapping = spec.columns.get(table, {})
     absent = [column for column in mapping.values() if column not in chunk.columns]
     if absent:
-        near = difflib.get_close_matches(absent[0], [str(c) for c in chunk.columns], n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Columns present: {', '.join(map(str, chunk.columns[:12]))}."
+        hint = suggestion(absent[0], map(str, chunk.columns), "Columns present")
         raise InputError(f"{file} has no column '{absent[0]}', which [columns.{table}] names.", hint)
     return chunk.rename(columns={there: here for here, there in mapping.items()})
 

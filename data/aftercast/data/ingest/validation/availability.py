@@ -18,8 +18,7 @@ import pandas as pd
 from aftercast.data.contract import Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.validation.columns import AVAILABLE
-from aftercast.operations.clocks import TIME_DTYPE, parse_duration_us
+from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
 STANDING_SINCE: Final = {"devices": "installed_at", "customers": "since", "capacity": "date"}
@@ -34,7 +33,7 @@ def fill_available_at(batch: Batch, table: Table, frame: pd.DataFrame, spec: Fle
     InputError
         If the table has no instant the rule could use.
     """
-    if AVAILABLE in frame.columns:
+    if "available_at" in frame.columns:
         return frame
     clock = table.event_time or STANDING_SINCE.get(table.name)
     if clock is None:
@@ -50,7 +49,7 @@ def fill_available_at(batch: Batch, table: Table, frame: pd.DataFrame, spec: Fle
         if name in frame.columns:
             known = known.where(frame[name].isna() | (frame[name] < known), frame[name])
     if table.event_time is not None:
-        known = known + _delay(spec)
+        known = known + spec.delay
     return frame.assign(available_at=known.astype(TIME_DTYPE))
 
 
@@ -59,15 +58,9 @@ def split_ends(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     end = ENDS.get(table.name)
     if end is None or end not in frame.columns:
         return frame
-    ended = frame[frame[end].notna() & (frame[end] > frame[AVAILABLE])]
+    ended = frame[frame[end].notna() & (frame[end] > frame["available_at"])]
     if len(ended) == 0:
         return frame
     first = frame.copy()
     first.loc[ended.index, end] = pd.NaT
     return pd.concat([first, ended.assign(available_at=ended[end])], ignore_index=True)
-
-
-def _delay(spec: FleetSpec) -> pd.Timedelta:
-    if spec.available_after == "0h":
-        return pd.Timedelta(0).as_unit("us")
-    return pd.Timedelta(parse_duration_us(spec.available_after), unit="us").as_unit("us")

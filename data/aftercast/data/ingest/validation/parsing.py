@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.data.arrays import Mask
+from aftercast.data.contract import Kind
 from aftercast.operations.clocks import TIME_DTYPE
 
-Mask = npt.NDArray[np.bool_]
 MISSING_WORDS: Final = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "-"})
 TRUE_WORDS: Final = frozenset({"true", "yes", "y", "t", "1"})
 FALSE_WORDS: Final = frozenset({"false", "no", "n", "f", "0"})
@@ -31,7 +31,7 @@ class Parsed:
     naive: Mask
 
 
-def parse_cells(values: pd.Series, kind: str) -> Parsed:
+def parse_cells(values: pd.Series, kind: Kind) -> Parsed:
     """Parse one column into a kind of the contract; unreadable cells become missing and are marked."""
     return _PARSERS[kind](values)
 
@@ -57,27 +57,22 @@ def how_to_write(values: pd.Series) -> str:
     return "; write it as 2026-04-03" if pd.api.types.is_datetime64_any_dtype(values.dtype) else ""
 
 
-def parse_open(values: pd.Series, stored_kind: str | None) -> Parsed:
-    """Parse an attribute the contract does not list: as it is stored already, else as numbers where all are.
+def parse_open(values: pd.Series) -> Parsed:
+    """Parse an attribute the contract does not list and nobody sent before: as numbers where all cells are.
 
     Digits with a leading zero are a code, not a number.
     """
-    if stored_kind is not None:
-        return parse_cells(values, stored_kind)
     if pd.api.types.is_bool_dtype(values.dtype):
         return parse_cells(values, "bool")
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return parse_cells(values, "time")
     numbers = parse_cells(values, "float")
-    if bool(numbers.unparsable.any()) or _has_codes(values):
-        return parse_cells(values, "text")
-    return numbers
-
-
-def _has_codes(values: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return False
-    return any(_CODE_LIKE.match(text) is not None for text in _text(values).dropna().unique())
+    if not numbers.unparsable.any():
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            return numbers
+        if not any(_CODE_LIKE.match(text) for text in _text(values).dropna().unique()):
+            return numbers
+    return parse_cells(values, "text")
 
 
 def _clean(values: pd.Series, unparsable: Mask | None = None, naive: Mask | None = None) -> Parsed:
@@ -90,19 +85,11 @@ def _text(values: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.notna() & (values % 1 == 0) & (values.abs() < 2**53)
         texts = values.astype("object").where(~whole, values.where(whole, 0).astype("int64").astype("object"))
-        return texts.where(values.notna(), None).map(_plain, na_action="ignore").astype("str")
+        return texts.where(values.notna(), None).map(str, na_action="ignore").astype("str")
     codes, uniques = pd.factorize(values)
-    texts = pd.Series([_plain(unique) for unique in uniques], dtype="object")
-    trimmed = np.array([*(None if t.lower() in MISSING_WORDS else t for t in texts), None], dtype=object)
+    stripped = [str(unique).strip() for unique in uniques]
+    trimmed = np.array([*(None if text.lower() in MISSING_WORDS else text for text in stripped), None], dtype=object)
     return pd.Series(trimmed[codes], index=values.index, dtype="str")
-
-
-def _plain(value: object) -> str:
-    return str(value).strip()
-
-
-def _parse_text(values: pd.Series) -> Parsed:
-    return _clean(_text(values))
 
 
 def _parse_float(values: pd.Series) -> Parsed:
@@ -165,8 +152,8 @@ def _parse_date(values: pd.Series) -> Parsed:
     return _clean(days, np.asarray(texts.notna() & days.isna()))
 
 
-_PARSERS: Final[dict[str, Callable[[pd.Series], Parsed]]] = {
-    "text": _parse_text,
+_PARSERS: Final[dict[Kind, Callable[[pd.Series], Parsed]]] = {
+    "text": lambda values: _clean(_text(values)),
     "float": _parse_float,
     "int": _parse_int,
     "bool": _parse_bool,

@@ -8,44 +8,40 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import Table
-from aftercast.data.ingest.validation.draft import Finding
+from aftercast.data.ingest.validation.checks import Breach
 
 VALUE_LENGTH = 60
 
 
 def quarantine_rows(
-    table: Table, raw: pd.DataFrame, finding: Finding, origins: pd.Series, numbers: pd.Series
+    table: Table, raw: pd.DataFrame, breach: Breach, origins: pd.Series, numbers: pd.Series
 ) -> pd.DataFrame:
-    """Rows for the quarantine of one finding: table, reason, column, detail, origin, row_number, record.
+    """Rows for the quarantine of one breach: table, reason, column, detail, origin, row_number, record.
 
-    The record is the row as it came; for a finding on a cell, the row's key and that cell.
+    The record is the row as it came; for a breach of a cell, the row's key and that cell.
     """
-    positions = np.flatnonzero(finding.rows)
+    positions = np.flatnonzero(breach.rows)
     rows = raw.iloc[positions]
-    if finding.cell_only:
-        wanted = [*table.key, "available_at", finding.column]
+    if breach.cell_only:
+        wanted = [*table.key, "available_at", breach.column]
         rows = rows[[name for name in dict.fromkeys(wanted) if name in rows.columns]]
-    values = _shown(raw, finding.column, positions)
+    values = [""] * len(rows)
+    if breach.column in raw.columns:
+        cells = raw[breach.column].iloc[positions]
+        values = [
+            "" if gone else f"'{str(cell)[:VALUE_LENGTH]}' " for cell, gone in zip(cells, cells.isna(), strict=True)
+        ]
     return pd.DataFrame(
         {
             "table": pd.Series([table.name] * len(rows), dtype="str"),
-            "reason": finding.reason,
-            "column": pd.Series([finding.column or None] * len(rows), dtype="str"),
-            "detail": pd.Series([f"{finding.column} {value}{finding.about}".strip() for value in values], dtype="str"),
+            "reason": breach.reason,
+            "column": pd.Series([breach.column or None] * len(rows), dtype="str"),
+            "detail": pd.Series([f"{breach.column} {value}{breach.about}".strip() for value in values], dtype="str"),
             "origin": pd.Series(origins.iloc[positions].astype("str").to_numpy(), dtype="str"),
             "row_number": numbers.iloc[positions].to_numpy(),
-            "record": pd.Series(_records(rows, finding.column), dtype="str"),
+            "record": pd.Series(_records(rows, breach.column), dtype="str"),
         }
     )
-
-
-def _shown(raw: pd.DataFrame, column: str, positions: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[str]:
-    if column not in raw.columns:
-        return [""] * len(positions)
-    cells = raw[column].iloc[positions]
-    return [
-        "" if missing else f"'{str(cell)[:VALUE_LENGTH]}' " for cell, missing in zip(cells, cells.isna(), strict=True)
-    ]
 
 
 def _records(rows: pd.DataFrame, column: str) -> list[str]:

@@ -1,21 +1,22 @@
-"""One batch in, typed rows and refused records out; the only caller of parsing and checks."""
+"""One batch in, typed rows and what is wrong with the others out; the only caller of parsing and checks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import Table
+from aftercast.data.arrays import Mask
+from aftercast.data.contract import Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.validation.availability import fill_available_at, split_ends
-from aftercast.data.ingest.validation.checks import all_checks
-from aftercast.data.ingest.validation.columns import AVAILABLE, Columns, choose_columns, find_table
-from aftercast.data.ingest.validation.draft import Draft, Finding, Mask
+from aftercast.data.ingest.validation.checks import CHECKS, Breach, TypedRows
+from aftercast.data.ingest.validation.columns import choose_columns, find_table
 from aftercast.data.ingest.validation.parsing import Parsed, how_to_write, parse_cells, parse_open
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.operations.errors import InputError
@@ -26,32 +27,38 @@ NUMBER: Final = "_number"
 
 @dataclass(frozen=True)
 class Checked:
-    """A validated batch.
+    """A batch after the checks.
 
     Attributes
     ----------
     frame
         Typed rows that keep the contract, with their ``_origin`` and ``_number``.
-    refused
-        Records for the quarantine (its columns up to ``record``).
-    read
-        Rows the batch had.
+    breaches
+        What is wrong with the others; each row, or cell, is in the first breach it was found in.
     notices
         What people should know though nothing is wrong: columns that were left out.
     """
 
     table: Table
+    batch: Batch
     frame: pd.DataFrame
-    refused: pd.DataFrame
-    read: int
+    breaches: tuple[Breach, ...]
     notices: tuple[str, ...]
+
+    @cached_property
+    def refused(self) -> pd.DataFrame:
+        """Records for the quarantine (its columns up to ``record``), those of one breach after the other."""
+        origins, numbers = _places(self.batch)
+        raw = self.batch.frame.reset_index(drop=True)
+        parts = [quarantine_rows(self.table, raw, breach, origins, numbers) for breach in self.breaches]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def validate(
     batch: Batch,
     spec: FleetSpec,
     known: Mapping[str, Set[str]],
-    open_kinds: Mapping[str, str],
+    open_kinds: Mapping[str, Kind],
     now: pd.Timestamp | None = None,
 ) -> Checked:
     """Parse and check one batch.
@@ -62,6 +69,8 @@ def validate(
         Per id column the ids that exist.
     open_kinds
         Kinds in which attributes of this table are stored already.
+    now
+        When the rows came (UTC): events that become known later are refused; None where somebody else judges that.
 
     Raises
     ------
@@ -69,35 +78,34 @@ def validate(
         If the batch as a whole cannot be read as its table.
     """
     table = find_table(batch.table)
-    columns = choose_columns(batch, table, spec)
+    kinds = choose_columns(batch, table, spec, open_kinds)
     raw = batch.frame.reset_index(drop=True)
-    parsed = _parse(raw, table, columns, open_kinds)
+    parsed = {
+        name: parse_open(raw[name]) if kind is None else parse_cells(raw[name], kind) for name, kind in kinds.items()
+    }
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
     frame = fill_available_at(batch, table, frame, spec)
-    draft = Draft(table, spec, raw, frame, np.zeros(len(raw), dtype=bool), columns.sensors, known, now)
-    origins = pd.Series([batch.origin] * len(raw), dtype="category")
-    numbers = pd.Series(np.arange(batch.first_row, batch.first_row + len(raw)), dtype="int64")
-    good, refused = _sieve(draft, [*_unreadable(parsed, columns)], origins, numbers)
-    kept = draft.frame.assign(**{ORIGIN: origins, NUMBER: numbers})[good]
-    if AVAILABLE not in raw.columns:
+    more = tuple(name for name in kinds if not table.has(name))
+    sensors = more if table.name == "telemetry" else ()
+    typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now)
+    good, breaches = _sieve(typed, parsed)
+    origins, numbers = _places(batch)
+    kept = typed.frame.assign(**{ORIGIN: origins, NUMBER: numbers})[good]
+    if "available_at" not in raw.columns:
         kept = split_ends(table, kept)
-    kept = _without_empty(kept, columns.attributes)
-    return Checked(table, kept.reset_index(drop=True), refused, len(raw), _notices(batch, columns))
+    empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
+    ignored = [str(name) for name in raw.columns if name not in kinds]
+    kept = kept.drop(columns=empty).reset_index(drop=True)
+    return Checked(table, batch, kept, breaches, _notices(batch, ignored))
 
 
-def _parse(raw: pd.DataFrame, table: Table, columns: Columns, open_kinds: Mapping[str, str]) -> dict[str, Parsed]:
-    parsed: dict[str, Parsed] = {}
-    for name in columns.listed:
-        column = table.column(name)
-        if column is not None:
-            parsed[name] = parse_cells(raw[name], column.kind)
-    for name in columns.sensors:
-        parsed[name] = parse_cells(raw[name], "float")
-    for name in columns.attributes:
-        parsed[name] = parse_open(raw[name], open_kinds.get(name))
-    return parsed
+def _places(batch: Batch) -> tuple[pd.Series, pd.Series]:
+    """Origin and number of each row."""
+    rows = len(batch.frame)
+    numbers = np.arange(batch.first_row, batch.first_row + rows)
+    return pd.Series([batch.origin] * rows, dtype="category"), pd.Series(numbers, dtype="int64")
 
 
 def _refuse_naive(batch: Batch, raw: pd.DataFrame, parsed: Mapping[str, Parsed]) -> None:
@@ -118,52 +126,37 @@ def _refuse_naive(batch: Batch, raw: pd.DataFrame, parsed: Mapping[str, Parsed])
         )
 
 
-def _unreadable(parsed: Mapping[str, Parsed], columns: Columns) -> Iterator[Finding]:
-    for name, cells in parsed.items():
-        cell_only = name in columns.sensors
-        written = how_to_write(cells.values)
-        if cells.naive.any():
-            yield Finding("naive_time", cells.naive, name, f"has no time zone{written}")
-        if cells.unparsable.any():
-            yield Finding("unparsable", cells.unparsable, name, f"cannot be read{written}", cell_only)
-
-
-def _sieve(
-    draft: Draft, unreadable: list[Finding], origins: pd.Series, numbers: pd.Series
-) -> tuple[Mask, pd.DataFrame]:
-    """Rows that pass everything, and the quarantine of the rest; the first reason of a row is the one recorded."""
-    bad = np.zeros(len(draft.frame), dtype=bool)
-    refused: list[pd.DataFrame] = []
-    for finding in _findings(draft, unreadable):
-        fresh = finding.rows & ~bad
+def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[Breach, ...]]:
+    """Rows that pass everything, and the breaches of the others; cells in breach are taken out of their rows."""
+    bad = np.zeros(len(typed.frame), dtype=bool)
+    found: list[Breach] = []
+    for breach in _breaches(typed, parsed):
+        fresh = breach.rows & ~bad
         if not fresh.any():
             continue
-        taken = Finding(finding.reason, fresh, finding.column, finding.about, finding.cell_only)
-        refused.append(quarantine_rows(draft.table, draft.raw, taken, origins, numbers))
-        if finding.cell_only:
-            draft.frame.loc[fresh, finding.column] = np.nan
-            draft.cleared |= fresh
+        found.append(replace(breach, rows=fresh))
+        if breach.cell_only:
+            typed.frame.loc[fresh, breach.column] = np.nan
+            typed.cleared |= fresh
         else:
             bad |= fresh
-    if draft.sensors:
-        bad |= np.asarray(draft.frame[list(draft.sensors)].isna().all(axis=1))
-    return ~bad, pd.concat(refused, ignore_index=True) if refused else pd.DataFrame()
+    if typed.sensors:
+        bad |= np.asarray(typed.frame[list(typed.sensors)].isna().all(axis=1))
+    return ~bad, tuple(found)
 
 
-def _findings(draft: Draft, unreadable: list[Finding]) -> Iterator[Finding]:
+def _breaches(typed: TypedRows, parsed: Mapping[str, Parsed]) -> Iterator[Breach]:
     """Unreadable cells first, then every check on what the earlier ones left."""
-    yield from unreadable
-    for check in all_checks():
-        yield from check.check(draft)
+    for name, cells in parsed.items():
+        written = how_to_write(cells.values)
+        yield Breach("naive_time", cells.naive, name, f"has no time zone{written}")
+        yield Breach("unparsable", cells.unparsable, name, f"cannot be read{written}", name in typed.sensors)
+    for check in CHECKS:
+        yield from check(typed)
 
 
-def _without_empty(frame: pd.DataFrame, attributes: tuple[str, ...]) -> pd.DataFrame:
-    empty = [name for name in attributes if bool(frame[name].isna().all())]
-    return frame.drop(columns=empty)
-
-
-def _notices(batch: Batch, columns: Columns) -> tuple[str, ...]:
-    if not columns.ignored:
+def _notices(batch: Batch, ignored: list[str]) -> tuple[str, ...]:
+    if not ignored:
         return ()
-    shown = ", ".join(columns.ignored[:8]) + (", ..." if len(columns.ignored) > 8 else "")
-    return (f"Table '{batch.table}' does not use {len(columns.ignored)} columns of {batch.origin}: {shown}.",)
+    shown = ", ".join(ignored[:8]) + (", ..." if len(ignored) > 8 else "")
+    return (f"Table '{batch.table}' does not use {len(ignored)} columns of {batch.origin}: {shown}.",)

@@ -1,18 +1,35 @@
-"""Metrics: of rows (``rows``), and of failures under a daily budget (``failures``). Undefined is None, never 0."""
+"""Metrics of rows, of failures, under budgets and at rates of false visits. Undefined is None, never 0."""
 
-from aftercast.models.judge.metrics.budgets import BUDGETS, budget_metrics
-from aftercast.models.judge.metrics.failures import failure_metrics
-from aftercast.models.judge.metrics.rows import METRICS, POOLED_METRICS, Metric, expected_calibration_error, row_metrics
+from aftercast.models.judge.metrics.budgets import BUDGETS, budget_draws, budget_metrics
+from aftercast.models.judge.metrics.table import (
+    FOUND,
+    METRICS,
+    Metric,
+    alarm_draws,
+    alarm_metrics,
+    ranked_metrics,
+    row_draws,
+    row_metrics,
+    shown_metrics,
+    table_of,
+    title,
+)
 from aftercast.models.judge.metrics.visit_rates import visit_rate_metrics
 
 __all__ = [
     "BUDGETS",
+    "FOUND",
     "METRICS",
-    "POOLED_METRICS",
     "Metric",
+    "alarm_draws",
+    "alarm_metrics",
+    "budget_draws",
     "budget_metrics",
-    "expected_calibration_error",
-    "failure_metrics",
+    "ranked_metrics",
+    "row_draws",
     "row_metrics",
+    "shown_metrics",
+    "table_of",
+    "title",
     "visit_rate_metrics",
 ]

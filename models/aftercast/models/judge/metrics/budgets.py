@@ -1,127 +1,150 @@
-"""Metrics under a budget: at each cutoff only the riskiest share of the devices can be visited."""
+"""Metrics under a budget: at each cutoff only the riskiest share of the devices can be visited.
+
+Where a run of equal probabilities does not fit into what is left of a budget, each of its rows has the same chance of
+a visit, and metrics are the expected ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from aftercast.models.judge.metrics.failures import Rows, failure_metrics
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.bootstrap import Drawn, by_device
+from aftercast.models.judge.metrics.failures import Alarms, Rows
+from aftercast.models.judge.metrics.rows import run_starts
+from aftercast.models.judge.metrics.table import FOUND, RatioMetric, ratio_metrics
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 BUDGETS: Final = {"0.1%": 0.001, "1%": 0.01, "5%": 0.05}
-TIE_DRAWS: Final = 20
-TIE_SEED: Final = 20_240_101
-
-
-def budget_flags(cutoff_us: npt.NDArray[np.int64], probability: Floats, budget: float, draw: int = 0) -> Mask:
-    """Flag the riskiest ``ceil(budget * rows)`` rows of each cutoff, shape (n,).
-
-    Rows of equal probability are drawn at random, seeded by ``draw``: by id, a constant forecast would look as good
-    or bad as the numbering of the devices.
-    """
-    number = np.unique(cutoff_us, return_inverse=True)[1].astype(np.int64)
-    return Ranking.of(number, probability).flags(budget, draw)
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Rows of each cutoff by falling probability, sorted once for all budgets and draws.
+class Budgeted:
+    """Rows ranked at each cutoff, for budgets that are spent anew in every draw.
 
     Attributes
     ----------
+    every
+        All n rows.
+    rows
+        Those that a budget may reach, m of the n rows, in their order; failures are those of all rows.
+    run
+        Run of equal probabilities of each row, numbered by cutoff, then falling probability, shape (m,).
     cutoff
-        Number of the cutoff of each row, shape (n,).
-    order
-        Rows by cutoff, then falling probability, shape (n,).
-    start, size
-        Where each cutoff's rows begin in the order, and how many they are, shape (cutoffs,).
+        Number of the cutoff of each run, shape (runs,).
+    wholes
+        Metric -> sum over each device of what it is divided by, where alarms do not change that, shape (devices,).
     """
 
+    every: Rows
+    rows: Rows
+    run: Ints
     cutoff: Ints
-    probability: Floats
-    order: Ints
-    start: Ints
-    size: Ints
+    wholes: dict[str, Floats]
 
     @staticmethod
-    def of(cutoff: Ints, probability: Floats) -> Ranking:
-        """Rank n rows; cutoffs are numbered from 0 without gaps."""
-        size = np.bincount(cutoff)
-        order = np.lexsort((-probability, cutoff)).astype(np.int64)
-        return Ranking(cutoff, probability, order, np.cumsum(size) - size, size)
+    def of(rows: Rows, probability: Floats, devices: int) -> Budgeted:
+        """Rank n rows, n > 0.
 
-    def edge(self, budget: float) -> tuple[Mask, Ints, Ints]:
-        """Rows above the last probability the budget reaches, rows that share it, and how many of those fit in.
-
-        The mask has shape (n,), the tied rows (t,), the room for them (cutoffs,).
+        Kept are runs that begin among the first ``2 room + 50`` rows of their cutoff: that so many rows were drawn less
+        than ``room`` times is seven standard deviations off.
         """
-        allowed = np.ceil(np.round(budget * self.size, 9)).astype(np.int64)
-        last = self.probability[self.order[self.start + allowed - 1]][self.cutoff]
-        sure = self.probability > last
-        room = allowed - np.bincount(self.cutoff[sure], minlength=len(self.size))
-        return sure, np.flatnonzero(self.probability == last), room
+        size = np.bincount(rows.cutoff_number)
+        order = np.lexsort((-probability, rows.cutoff_number))
+        p, cutoff = probability[order], rows.cutoff_number[order]
+        starts = run_starts((p[1:] != p[:-1]) | (cutoff[1:] != cutoff[:-1]), len(p))
+        at = cutoff[starts]
+        before = starts - (np.cumsum(size) - size)[at]
+        kept = before < 2 * np.ceil(max(BUDGETS.values()) * size[at]) + 50
+        number = np.empty(len(p), dtype=np.int64)
+        number[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), np.diff(np.append(starts, len(p))))
+        within = number >= 0
+        wholes = {
+            metric.name: by_device(devices, *metric.whole(rows))
+            for metric in ratio_metrics()
+            if metric.whole is not None
+        }
+        return Budgeted(rows, _taken(rows, within), number[within], at[kept], wholes)
 
-    def flags(self, budget: float, draw: int = 0) -> Mask:
-        """Flagged rows, ties drawn at random."""
-        return self.draws(budget, [draw])[0]
+    def chances(self, weights: Floats) -> Iterator[tuple[str, Floats]]:
+        """Each budget and the chance of each row kept to be visited in one draw, shape (m,)."""
+        total = np.bincount(self.every.cutoff_number, weights=weights[self.every.owner])
+        size = by_device(len(self.cutoff), self.run, weights[self.rows.owner])
+        kept = by_device(len(total), self.cutoff, size)
+        before = np.cumsum(size) - size - (np.cumsum(kept) - kept)[self.cutoff]
+        for name, budget in BUDGETS.items():
+            room = np.ceil(np.round(budget * total, 9))[self.cutoff] - before
+            yield name, np.clip(room / np.maximum(size, 1.0), 0.0, 1.0)[self.run]
 
-    def draws(self, budget: float, draws: Sequence[int]) -> list[Mask]:
-        """Flagged rows of several draws of the ties; of one draw only where all tied rows fit in."""
-        sure, tied, room = self.edge(budget)
-        flags = []
-        for draw in draws:
-            flagged = sure.copy()
-            flagged[self._drawn(tied, room, draw)] = True
-            flags.append(flagged)
-            if len(tied) == room.sum():
-                break
-        return flags
+    def metrics(self, chance: Floats, weights: Floats) -> dict[str, float]:
+        """Every ratio of alarms in one draw, NaN where undefined."""
+        chosen = np.flatnonzero(chance)
+        alarms = Alarms(_taken(self.rows, chosen), chance[chosen], self.every.failure_owner)
+        found = {}
+        for metric in ratio_metrics():
+            owner, part = metric.part(alarms)
+            if metric.name in self.wholes:
+                below = float(weights @ self.wholes[metric.name])
+            else:
+                below = float(weights[alarms.rows.owner] @ alarms.spent)
+            found[metric.name] = float(weights[owner] @ part) * (metric.scale or 1.0) / below if below > 0 else np.nan
+        return found
 
-    def _drawn(self, tied: Ints, room: Ints, draw: int) -> Ints:
-        """Tied rows with the smallest random numbers of their cutoff, as many as there is room for."""
-        number = np.random.default_rng(TIE_SEED + draw).random(len(self.probability))[tied]
-        group = self.cutoff[tied]
-        ties = np.bincount(group, minlength=len(room))
-        share = (room + 6.0 * np.sqrt(room) + 10.0) / np.maximum(ties, 1)  # holds the smallest but for rare draws
-        near = np.flatnonzero(number < share[group])
-        if (np.bincount(group[near], minlength=len(room)) < np.minimum(room, ties)).any():
-            near = np.arange(len(tied))
-        near = near[np.lexsort((number[near], group[near]))]
-        count = np.bincount(group[near], minlength=len(room))
-        rank = np.arange(len(near)) - np.repeat(np.cumsum(count) - count, count)
-        return np.asarray(tied[near[rank < room[group[near]]]])
+    def devices(self, metric: RatioMetric, chance: Floats) -> int:
+        """How many devices a share is a share of where each is drawn once; 0 for a rate."""
+        if metric.scale > 0:
+            return 0
+        if metric.name in self.wholes:
+            return int((self.wholes[metric.name] > 0).sum())
+        return len(np.unique(self.rows.owner[(chance > 0) & self.rows.known]))
 
 
-def budget_draws(rows: Rows, probability: Floats) -> dict[str, list[Mask]]:
-    """Budget -> flagged rows, shape (n,), in 20 draws of the ties; in one where nothing is tied at the edge."""
-    if len(probability) == 0:
-        return {name: [np.zeros(0, dtype=bool)] for name in BUDGETS}
-    ranking = Ranking.of(rows.cutoff_number, probability)
-    return {name: ranking.draws(share, range(TIE_DRAWS)) for name, share in BUDGETS.items()}
+def _taken(rows: Rows, chosen: Mask | Ints) -> Rows:
+    """Some of the rows; the failures stay."""
+    return replace(
+        rows,
+        owner=rows.owner[chosen],
+        cutoff_us=rows.cutoff_us[chosen],
+        failure=rows.failure[chosen],
+        known=rows.known[chosen],
+    )
 
 
 def budget_metrics(rows: Rows, probability: Floats) -> dict[str, dict[str, Any]]:
-    """Metrics of failures and precision for each daily budget; ties are averaged over 20 draws."""
+    """Budget -> flagged (rows), failures, found, and the ratios of alarms; None where undefined."""
+    names = [metric.name for metric in ratio_metrics()]
+    if len(probability) == 0:
+        none = {"flagged": 0, "failures": 0, "found": 0, **dict.fromkeys(names)}
+        return {budget: dict(none) for budget in BUDGETS}
+    devices = 1 + int(rows.owner.max())
+    ranked, each = Budgeted.of(rows, probability, devices), np.ones(devices)
+    made = {}
+    for budget, chance in ranked.chances(each):
+        values = {name: float(v) if np.isfinite(v) else None for name, v in ranked.metrics(chance, each).items()}
+        failures, share = len(rows.failure_us), values[FOUND]
+        counts = {"flagged": round(chance.sum()), "failures": failures, "found": (share or 0.0) * failures}
+        made[budget] = counts | values
+    return made
+
+
+def budget_draws(rows: Rows, probability: Floats, weights: Floats) -> dict[str, dict[str, Drawn]]:
+    """Budget -> metrics in each draw; in each the riskiest of the devices drawn are flagged anew."""
+    metrics = ratio_metrics()
+    if len(probability) == 0:
+        return {name: {each.name: Drawn(np.full(len(weights), np.nan)) for each in metrics} for name in BUDGETS}
+    ranked = Budgeted.of(rows, probability, weights.shape[1])
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in BUDGETS}
+    for each in weights:
+        for name, chance in ranked.chances(each):
+            found[name].append(ranked.metrics(chance, each))
+    certain = dict(ranked.chances(np.ones(weights.shape[1])))
     return {
-        name: _mean([_metrics(rows, flagged) for flagged in draws])
-        for name, draws in budget_draws(rows, probability).items()
+        name: {
+            metric.name: Drawn(np.array([draw[metric.name] for draw in draws]), ranked.devices(metric, certain[name]))
+            for metric in metrics
+        }
+        for name, draws in found.items()
     }
-
-
-def _metrics(rows: Rows, flagged: Mask) -> dict[str, Any]:
-    judged = flagged & rows.known
-    precision = float(rows.event[judged].mean()) if judged.any() else None
-    return {"flagged": int(flagged.sum()), "precision": precision} | failure_metrics(rows, flagged)
-
-
-def _mean(found: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(found) == 1:
-        return found[0]
-    values = {name: [each[name] for each in found if each[name] is not None] for name in found[0]}
-    return {name: float(np.mean(given)) if given else None for name, given in values.items()}

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from aftercast.features.windows.arrays import compiled
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,33 +73,65 @@ class Rows:
         return int(self.known.sum()) * self.every_us / (30 * DAY_US)
 
 
-def failure_metrics(rows: Rows, flagged: Mask) -> dict[str, Any]:
-    """Metrics of the distinct failures (device, component, time) that have a scored cutoff in ``[t - H, t)``.
+@dataclass(frozen=True)
+class Alarms:
+    """Alarms at some of n rows, from which metrics are computed.
 
-    A failure is found when any of those cutoffs was flagged, at least ``act_within_us`` before it; its lead time counts
-    from the first of them. A cutoff announces the next failure only: one before an earlier failure of the component
-    speaks of that one. A false alarm is a flagged row whose watched horizon holds no failure; they are counted per time
-    of the rows that were watched. Alarms of a device that fall into one visit (see ``visits``) are one false visit.
+    A failure is found when a cutoff in ``[t - H, t)``, at least ``act_within_us`` before it, has an alarm. A cutoff
+    announces the next failure only: one before an earlier failure of the component speaks of that one. A false alarm is
+    one whose watched horizon holds no failure; alarms of a device that fall into one visit (see :func:`visits`) are one
+    false visit.
 
-    Returns
-    -------
-    dict
-        failures, found, recall_per_failure, median_lead_time_hours, false_alarms_per_device_month,
-        false_visits_per_1000_device_months; None where undefined (no failure, none found, no known rows).
+    Attributes
+    ----------
+    chance
+        Chance of an alarm at each row, shape (n,): 0 or 1 where it is certain.
+    failure_owner
+        Number of the device of each failure, shape (F,).
     """
-    lead = lead_times(rows, flagged)
-    found = ~np.isnan(lead)
-    needless = rows.known & ~rows.event
-    months = rows.device_months if rows.known.any() else None
-    visits = visited(rows, flagged) & needless
-    return {
-        "failures": len(lead),
-        "found": int(found.sum()),
-        "recall_per_failure": float(found.mean()) if len(lead) > 0 else None,
-        "median_lead_time_hours": float(np.median(lead[found])) if found.any() else None,
-        "false_alarms_per_device_month": None if months is None else int((flagged & needless).sum()) / months,
-        "false_visits_per_1000_device_months": None if months is None else 1000 * int(visits.sum()) / months,
-    }
+
+    rows: Rows
+    chance: Floats
+    failure_owner: Ints
+
+    @staticmethod
+    def certain(rows: Rows, flagged: Mask) -> Alarms:
+        """Alarms at the rows that are flagged."""
+        return Alarms(rows, flagged.astype(np.float64), rows.failure_owner)
+
+    @cached_property
+    def spent(self) -> Floats:
+        """Alarms whose outcome is known, shape (n,)."""
+        return self.chance * self.rows.known
+
+    @cached_property
+    def true(self) -> Floats:
+        """Alarms that an event follows, shape (n,)."""
+        return self.spent * self.rows.event
+
+    @cached_property
+    def false(self) -> Floats:
+        """Alarms that no event follows, shape (n,)."""
+        return self.spent * ~self.rows.event
+
+    @cached_property
+    def found(self) -> Floats:
+        """Chance that each failure is found, shape (F,)."""
+        missed = np.ones(len(self.rows.failure_us))
+        in_time = self.rows.in_time
+        np.multiply.at(missed, self.rows.failure[in_time], 1.0 - self.chance[in_time])
+        return 1.0 - missed
+
+    @cached_property
+    def false_visits(self) -> Floats:
+        """Visits whose watched horizon holds no failure, shape (n,)."""
+        return visits(self.rows, self.chance) * (self.rows.known & ~self.rows.event)
+
+    def median_lead_time_hours(self) -> float | None:
+        """Median time from the first certain alarm to the failure, of the failures that one was in time for."""
+        lead = lead_times(self.rows, self.chance == 1.0)
+        lead = lead[~np.isnan(lead)]
+        return float(np.median(lead)) if len(lead) > 0 else None
 
 
 def lead_times(rows: Rows, flagged: Mask) -> Floats:
@@ -115,13 +142,14 @@ def lead_times(rows: Rows, flagged: Mask) -> Floats:
     return np.where(first < NEVER, (rows.failure_us - first) / HOUR_US, np.nan)
 
 
-def visited(rows: Rows, flagged: Mask) -> Mask:
-    """Flagged rows at which someone is sent, shape (n,).
+def visits(rows: Rows, chance: Floats | Mask) -> Floats:
+    """Chance that someone is sent at each row, shape (n,), for the chance of an alarm at each.
 
     A visit at cutoff T answers the alarms of its device in ``[T, T + covers_us)``, or until the failure that follows T
     if that comes first: who is sent for a risk within a week is not sent again each day of it.
     """
-    return np.asarray(visit_rows(rows.owner, rows.cutoff_us, flagged, visit_ends(rows)))
+    chances = np.asarray(chance, dtype=np.float64)
+    return np.asarray(visit_chances(rows.owner, rows.cutoff_us, chances, visit_ends(rows)))
 
 
 def visit_ends(rows: Rows) -> Ints:
@@ -132,31 +160,22 @@ def visit_ends(rows: Rows) -> Ints:
 
 
 @compiled
-def visit_rows(owner: Ints, cutoff_us: Ints, flagged: Mask, end_us: Ints) -> Mask:
-    """Kernel of :func:`visited`; rows ascend by owner, then cutoff."""
-    visits = np.zeros(len(owner), dtype=np.bool_)
-    last, until = -1, 0
-    for i in range(len(owner)):
-        if flagged[i] and (owner[i] != last or cutoff_us[i] >= until):
-            visits[i] = True
-            last, until = owner[i], end_us[i]
-    return visits
-
-
-@compiled
 def visit_chances(owner: Ints, cutoff_us: Ints, chance: Floats, end_us: Ints) -> Floats:
     """Chance that someone is sent at each row, shape (n,), where each row is flagged with a chance of its own.
 
-    Flags are independent and a device has one visit at a time: of the visits that began before a row at most one lasts
-    to it, so that their chances add up. With chances of 0 and 1 it is :func:`visit_rows`. Ends of visits never fall
-    from one row of a device to the next.
+    Rows ascend by owner, then cutoff; alarms are independent. A device has one visit at a time: of the visits that
+    began before a row at most one lasts to it, so their chances add up.
     """
     visits = np.zeros(len(owner))
+    longest = 0
+    for i in range(len(owner)):
+        longest = max(longest, end_us[i] - cutoff_us[i])
     for i in range(len(owner)):
         busy = 0.0
         j = i - 1
-        while j >= 0 and owner[j] == owner[i] and end_us[j] > cutoff_us[i]:
-            busy += visits[j]
+        while j >= 0 and owner[j] == owner[i] and cutoff_us[j] + longest > cutoff_us[i]:
+            if end_us[j] > cutoff_us[i]:
+                busy += visits[j]
             j -= 1
         visits[i] = chance[i] * (1.0 - busy)
     return visits

@@ -1,98 +1,151 @@
-"""Metrics of rows, one row per (id, cutoff); each knows its direction and when it is undefined."""
+"""Metrics of the probabilities of rows, one row per (id, cutoff), and the same of rows weighted by their devices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cached_property
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.judge.binning import bin_starts, equal_size
+from aftercast.models.judge.bootstrap import by_device
+
 ECE_BINS: Final = 15
+SMALLEST: Final = 1e-12
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One metric of rows.
+def roc_auc(event: Mask, probability: Floats) -> float | None:
+    """Area under the ROC curve; None without both outcomes."""
+    return float(roc_auc_score(event, probability)) if event.any() and not event.all() else None
 
-    Attributes
-    ----------
-    better
-        Whether a better model has a higher or a lower value.
-    compute
-        From events, probabilities and flags (probability at or above the threshold), shape (n,); flags are None where
-        there is no threshold. None where undefined.
-    """
 
-    name: str
-    better: Literal["higher", "lower"]
-    compute: Callable[[Mask, Floats, Mask | None], float | None]
+def pr_auc(event: Mask, probability: Floats) -> float | None:
+    """Average precision; None without events."""
+    return float(average_precision_score(event, probability)) if event.any() else None
+
+
+def brier(event: Mask, probability: Floats) -> float:
+    """Mean squared distance of probability and outcome (Brier 1950)."""
+    return float(brier_score_loss(event, probability, pos_label=True))
+
+
+def log_loss(event: Mask, probability: Floats) -> float:
+    """Mean negative log-likelihood; probabilities count as at least 1e-12 away from 0 and 1."""
+    p = np.clip(probability, SMALLEST, 1.0 - SMALLEST)
+    return float(-np.mean(np.where(event, np.log(p), np.log1p(-p))))
 
 
 def expected_calibration_error(event: Mask, probability: Floats, bins: int = ECE_BINS) -> float:
-    """Mean |share of events - mean probability| over bins of equal mass, weighted by rows (Naeini et al. 2015).
-
-    Rows are cut into ``bins`` runs of nearly equal size by probability; rows of one probability are never parted.
-    """
+    """Mean |share of events - mean probability| over bins of equal size, weighted by rows (Naeini et al. 2015)."""
     order = np.argsort(probability, kind="stable")
     p, y = probability[order], event[order]
-    edges = np.linspace(0, len(p), min(bins, len(p)) + 1).round().astype(int)[1:-1]
-    starts = np.unique(np.append(0, np.searchsorted(p, p[edges], side="left")))
+    starts = bin_starts(p, equal_size(len(p), bins))
     gaps = np.add.reduceat(y.astype(np.float64), starts) - np.add.reduceat(p, starts)
     return float(np.abs(gaps).sum() / len(p))
 
 
-def row_metrics(event: Mask, probability: Floats, flagged: Mask | None) -> dict[str, float | None]:
-    """Every metric of n rows, None where it is undefined (no rows, no events, nothing but events, no threshold)."""
-    if len(event) == 0:
-        return dict.fromkeys(metric.name for metric in METRICS)
-    return {metric.name: metric.compute(event, probability, flagged) for metric in METRICS}
+@dataclass(frozen=True)
+class Sorted:
+    """Forecasts in ascending order of probability, made once for all draws.
+
+    Attributes
+    ----------
+    owner, event, probability
+        Shape (n,).
+    starts
+        Where each run of equal probabilities begins, shape (runs,).
+    """
+
+    owner: Ints
+    event: Mask
+    probability: Floats
+    starts: Ints
+
+    @staticmethod
+    def of(owner: Ints, event: Mask, probability: Floats) -> Sorted:
+        """Sort n rows."""
+        order = np.argsort(probability, kind="stable")
+        p = probability[order]
+        return Sorted(owner[order], event[order], p, run_starts(p[1:] != p[:-1], len(p)))
+
+    @cached_property
+    def events(self) -> Ints:
+        """Rows with an event."""
+        return np.flatnonzero(self.event)
+
+    @cached_property
+    def event_run(self) -> Ints:
+        """Run of each event."""
+        return np.searchsorted(self.starts, self.events, side="right") - 1
+
+    @cached_property
+    def loss(self) -> Floats:
+        """Squared distance of probability and outcome, shape (n,)."""
+        return (self.event - self.probability) ** 2
+
+    def draws(self, weights: Floats) -> Iterator[Draw]:
+        """Rows weighted as in each draw of devices; weights have shape (draws, devices)."""
+        return (Draw(self, each[self.owner]) for each in weights)
 
 
-def _both(event: Mask) -> bool:
-    return bool(event.any() and not event.all())
+@dataclass(frozen=True)
+class Draw:
+    """Forecasts of one draw: each row as often as its device was drawn, weight of shape (n,), not all 0.
+
+    Each metric equals that of rows really repeated so often; NaN where it is undefined.
+    """
+
+    rows: Sorted
+    weight: Floats
+
+    @cached_property
+    def runs(self) -> Floats:
+        """Weight of each run of equal probabilities, shape (runs,)."""
+        return np.add.reduceat(self.weight, self.rows.starts)
+
+    @cached_property
+    def events(self) -> Floats:
+        """Weight of the events of each run, shape (runs,)."""
+        return by_device(len(self.runs), self.rows.event_run, self.weight[self.rows.events])
+
+    @cached_property
+    def _at(self) -> Ints:
+        """Runs that hold events."""
+        return np.flatnonzero(self.events)
+
+    def roc_auc(self) -> float:
+        """Mann-Whitney, a tie counts half."""
+        happened, others = self.events.sum(), self.runs.sum() - self.events.sum()
+        if happened == 0 or others <= 0:
+            return np.nan
+        below = np.cumsum(self.runs - self.events)[self._at] - 0.5 * (self.runs - self.events)[self._at]
+        return float(self.events[self._at] @ below / (happened * others))
+
+    def pr_auc(self) -> float:
+        """Average precision."""
+        happened = self.events.sum()
+        if happened == 0:
+            return np.nan
+        above = np.cumsum(self.runs[::-1])[::-1][self._at]
+        return float(self.events[self._at] @ (np.cumsum(self.events[::-1])[::-1][self._at] / above) / happened)
+
+    def brier(self) -> float:
+        """Mean squared distance."""
+        return float(self.weight @ self.rows.loss / self.weight.sum())
+
+    def ece(self) -> float:
+        """As :func:`expected_calibration_error`."""
+        seen = np.cumsum(self.runs)
+        n = round(seen[-1])
+        first = np.unique(np.append(0, np.searchsorted(seen, equal_size(n, ECE_BINS), side="right")))
+        gaps = self.events - self.runs * self.rows.probability[self.rows.starts]
+        return float(np.abs(np.add.reduceat(gaps, first)).sum() / n)
 
 
-def _roc_auc(event: Mask, probability: Floats, _: Mask | None) -> float | None:
-    return float(roc_auc_score(event, probability)) if _both(event) else None
-
-
-def _pr_auc(event: Mask, probability: Floats, _: Mask | None) -> float | None:
-    return float(average_precision_score(event, probability)) if event.any() else None
-
-
-def _brier(event: Mask, probability: Floats, _: Mask | None) -> float | None:
-    return float(brier_score_loss(event, probability, pos_label=True))
-
-
-def _ece(event: Mask, probability: Floats, _: Mask | None) -> float | None:
-    return expected_calibration_error(event, probability)
-
-
-def _log_loss(event: Mask, probability: Floats, _: Mask | None) -> float | None:
-    p = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    return float(-np.mean(np.where(event, np.log(p), np.log1p(-p))))
-
-
-def _precision(event: Mask, _: Floats, flagged: Mask | None) -> float | None:
-    return float(event[flagged].mean()) if flagged is not None and flagged.any() else None
-
-
-def _recall(event: Mask, _: Floats, flagged: Mask | None) -> float | None:
-    return float(flagged[event].mean()) if flagged is not None and event.any() else None
-
-
-METRICS: Final = (
-    Metric("roc_auc", "higher", _roc_auc),
-    Metric("pr_auc", "higher", _pr_auc),
-    Metric("brier", "lower", _brier),
-    Metric("log_loss", "lower", _log_loss),
-    Metric("ece", "lower", _ece),
-    Metric("precision", "higher", _precision),
-    Metric("recall", "higher", _recall),
-)
-POOLED_METRICS: Final = ("roc_auc", "pr_auc", "brier", "ece")
+def run_starts(changes: Mask, n: int) -> Ints:
+    """Where runs begin among n rows, shape (runs,); ``changes`` says of rows 1 to n - 1 whether one begins there."""
+    return np.append(0, np.flatnonzero(changes) + 1)[:n].astype(np.int64)

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from aftercast.models.judge.metrics.failures import Floats, Mask, Rows, failure_metrics, visited
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.judge.metrics.failures import Alarms, Rows
+from aftercast.models.judge.metrics.table import alarm_metrics
 
 RATES: Final = {"0.1": 0.1, "0.5": 0.5, "1": 1.0}
 """False visits per device-month of 30 days."""
@@ -15,7 +17,7 @@ RATES: Final = {"0.1": 0.1, "0.5": 0.5, "1": 1.0}
 def visit_rate_metrics(rows: Rows, probability: Floats) -> dict[str, dict[str, Any]]:
     """Metrics of failures at the lowest threshold whose false visits stay within each rate.
 
-    The threshold is looked for on the rows that are judged: the figures say what the order of the forecasts allows, not
+    The threshold is looked for on the rows that are judged: the metrics say what the order of the forecasts allows, not
     what a threshold chosen before would have reached.
 
     Parameters
@@ -27,14 +29,14 @@ def visit_rate_metrics(rows: Rows, probability: Floats) -> dict[str, dict[str, A
     -------
     dict
         rate -> threshold (None where even the highest probability sends too many visits: nothing is flagged then), and
-        the metrics of ``failure_metrics``.
+        the metrics of ``alarm_metrics``.
     """
     return {name: _at_rate(rows, probability, rate) for name, rate in RATES.items()}
 
 
 def _at_rate(rows: Rows, probability: Floats, rate: float) -> dict[str, Any]:
     threshold = rate_threshold(rows, probability, rate)
-    return {"threshold": threshold} | failure_metrics(rows, at_least(probability, threshold))
+    return {"threshold": threshold} | alarm_metrics(rows, at_least(probability, threshold))
 
 
 def at_least(probability: Floats, threshold: float | None) -> Mask:
@@ -61,4 +63,4 @@ def rate_threshold(rows: Rows, probability: Floats, rate: float) -> float | None
 
 def false_visits(rows: Rows, flagged: Mask) -> int:
     """Visits whose watched horizon holds no failure."""
-    return int((visited(rows, flagged) & rows.known & ~rows.event).sum())
+    return round(Alarms.certain(rows, flagged).false_visits.sum())

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.features.examples import Examples
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.kinds.anomaly.kernels import group_middle, own_past
 from aftercast.models.kinds.anomaly.settings import ALONE, OWN, AnomalySettings
 from aftercast.operations.clocks import DAY_US, HOUR_US
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 LONG_US: Final = 36_500 * DAY_US
 """What a deviation is taken from: own past of the distance to the cohort's median, own past of the value (where there

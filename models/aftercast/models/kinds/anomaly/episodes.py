@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import gamma
 
+from aftercast.models.aliases import Ints, Mask
 from aftercast.operations.clocks import DAY_US
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 MONTH_US: Final = 30 * DAY_US
 LONG_AGO: Final = np.iinfo(np.int64).min // 2
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.data import ingest
 from aftercast.features.examples import Examples
+from aftercast.models.aliases import Mask
 from aftercast.models.kinds.anomaly.signals import Signal
-from aftercast.operations.clocks import TIME_DTYPE, to_us
-
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-REASON = "impossible_value"
-COLUMNS = ("device_id", "sensor", "event_time", "available_at")
+from aftercast.operations.clocks import to_us
 
 
 def impossible_readings(quarantine: pd.DataFrame) -> pd.DataFrame:
-    """Impossible readings among the quarantined records of a store.
+    """Impossible readings among the quarantined records of a store, each known at the latest when it happened.
 
     Parameters
     ----------
@@ -31,20 +25,11 @@ def impossible_readings(quarantine: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        device_id, sensor, event_time, available_at (both UTC; a record without availability counts from its event).
-        Records whose device or time cannot be read are left out.
+        device_id, sensor, event_time, available_at (both UTC).
     """
-    rows = quarantine[(quarantine["table"] == "telemetry") & (quarantine["reason"] == REASON)]
-    found = [
-        (record.get("device_id"), sensor, record.get("event_time"), record.get("available_at"))
-        for sensor, record in zip(rows["column"], map(_record, rows["record"]), strict=True)
-    ]
-    frame = pd.DataFrame(found, columns=list(COLUMNS), dtype=object)
-    for name in ("event_time", "available_at"):
-        frame[name] = pd.to_datetime(frame[name], utc=True, errors="coerce", format="ISO8601").astype(TIME_DTYPE)
-    frame["available_at"] = frame["available_at"].fillna(frame["event_time"])
-    frame = frame[frame["device_id"].notna() & frame["event_time"].notna()].reset_index(drop=True)
-    return frame.astype({"device_id": "str", "sensor": "str"})
+    found = ingest.impossible_readings(quarantine)
+    # Without the fleet's delay, unlike the readings that scores mention: such a record counts from its event here.
+    return found.assign(available_at=found["available_at"].fillna(found["event_time"]))
 
 
 def ignored_mask(
@@ -78,11 +63,3 @@ def ignored_notices(ignored: Mask, signals: Sequence[Signal]) -> dict[int, list[
         ]
         for row in np.flatnonzero(ignored.any(axis=1))
     }
-
-
-def _record(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from aftercast.features.windows.arrays import Floats, Ints, compiled
+from aftercast.features.windows.arrays import compiled
+from aftercast.models.aliases import Floats, Ints
 
 NORMAL: Final = 1.482602218505602  # median absolute deviation of a normal law -> its standard deviation
 

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.kinds.anomaly.signals import Signal
 from aftercast.models.kinds.anomaly.standard import Deviations
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Signals = tuple[Signal, ...]
 SIDES: Final = ("past", "cohort")
 FEW: Final = 0.5  # a smaller share of the usual reports is worth a word

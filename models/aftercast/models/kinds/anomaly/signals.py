@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.scope import Scope, label
+from aftercast.models.aliases import Floats, Mask
 from aftercast.operations.errors import NotEnoughDataError
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Quantity = Literal["mean", "std"]
 SHARE: Final = "telemetry_share_"
 

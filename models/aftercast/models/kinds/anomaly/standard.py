@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.kinds.anomaly.deviation import Groups, Usual, moderated, usual
 from aftercast.models.kinds.anomaly.episodes import MONTH_US
 from aftercast.models.kinds.anomaly.kernels import NORMAL
 from aftercast.models.kinds.anomaly.settings import BASES, COHORT, AnomalySettings
 from aftercast.models.kinds.anomaly.signals import Signal, watched
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Singles = npt.NDArray[np.float32]
 
 EXTREME: Final = 0.8  # of the months' maxima; a fifth of the devices may be odd without moving it

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from scipy.stats import gamma
 
-from aftercast.models.kinds.anomaly.episodes import MONTH_US, AlarmRate, Floats, Ints, Mask, alarm_rate, episode_starts
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.kinds.anomaly.episodes import MONTH_US, AlarmRate, alarm_rate, episode_starts
 from aftercast.operations.errors import NotEnoughDataError
 
 CANDIDATES: Final = 400

@@ -87,9 +87,9 @@ class AnomalyView:
         DataFrame, n rows aligned with the examples
             device_id, cutoff (UTC), state ("usual", "unusual", "dark" or "not judged"), anomaly_score (robust standard
             deviations of the signal that deviates most; NaN where not judged), alarm_from (the threshold),
-            unusual_since (UTC, NaT where it is not unusual), silent_since (UTC of the last report of a dark device,
-            NaT where it never reported), deviations (tuple of ``Deviating``, most unusual first, for unusual rows),
-            notices (tuple of sentences). Nothing in it is a probability.
+            unusual_since (UTC, NaT where it is not unusual), last_report (UTC, NaT where there was none),
+            silent_since (that of a dark device, else NaT), deviations (tuple of ``Deviating``, most unusual first, for
+            unusual rows), notices (tuple of sentences). Nothing in it is a probability.
 
         Raises
         ------
@@ -110,7 +110,8 @@ class AnomalyView:
         frame["anomaly_score"] = found.score
         frame["alarm_from"] = self.threshold
         frame["unusual_since"] = from_us(since).where(alarm)
-        frame["silent_since"] = _last_report(frame["cutoff"], features).where(rows.dark)
+        frame["last_report"] = _last_report(frame["cutoff"], features)
+        frame["silent_since"] = frame["last_report"].where(rows.dark)
         frame["deviations"] = self._deviating(rows.panel.values, found, alarm)
         frame["notices"] = pd.Series([tuple(texts) for texts in notices], index=frame.index, dtype=object)
         return frame

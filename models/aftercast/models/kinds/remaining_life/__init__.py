@@ -1,11 +1,7 @@
-"""Remaining useful life of units that were run to failure: a point, an interval, and a cautious point."""
+"""Remaining life: how many cycles are left to a running unit, where units are run to failure."""
 
-from aftercast.models.kinds.remaining_life.model import (
-    RemainingLifeModel,
-    Training,
-    train_and_check,
-    train_remaining_life,
-)
-from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
+from aftercast.models.kinds.remaining_life.kind import RemainingLifeKind
 
-__all__ = ["RemainingLifeModel", "RemainingLifeSettings", "Training", "train_and_check", "train_remaining_life"]
+__all__ = ["KIND", "RemainingLifeKind"]
+
+KIND = RemainingLifeKind()

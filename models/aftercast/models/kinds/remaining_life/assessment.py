@@ -79,6 +79,11 @@ class Judged:
         """Coverage and width of the model's intervals over all folds and by stage, as the model widens them."""
         return measure_intervals(self.samples[OURS], self.given, self.settings)
 
+    @cached_property
+    def honest_coverage(self) -> dict[str, dict[str, Any]]:
+        """Coverage and width, over all folds and by stage, of intervals in which the rows had no say."""
+        return measure_intervals(self.samples[OURS], self.honest, self.settings)
+
     def report(self) -> dict[str, Any]:
         """Everything as plain values: all folds together, then fold by fold."""
         fold = self.training.outside.fold
@@ -90,7 +95,7 @@ class Judged:
             "against_age": self.against_age,
             "better_than_age": self.better_than_age,
             "intervals": self.coverage,
-            "intervals_by_other_folds": measure_intervals(self.samples[OURS], self.honest, self.settings),
+            "intervals_by_other_folds": self.honest_coverage,
             "folds": [self._fold(int(each), fold == each) for each in np.unique(fold)],
         }
 

@@ -9,9 +9,9 @@ import lightgbm as lgb
 import numpy as np
 from sklearn.linear_model import Ridge
 
+from aftercast.models.aliases import Floats
 from aftercast.models.kinds.remaining_life.folds import remaining
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories, find_regimes
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats
 
 Baseline: TypeAlias = Callable[[Trajectories, Trajectories, float], Floats]
 AGE: Final = "age only"

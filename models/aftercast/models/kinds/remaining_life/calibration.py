@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.kinds.remaining_life.conformal import misses, widening
 from aftercast.models.kinds.remaining_life.distribution import Answers, answers
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,15 @@ class OutOfFold:
     predicted: Floats
     life: Floats
     weight: Floats
-    unit: Integers
-    fold: Integers
+    unit: Ints
+    fold: Ints
 
     @property
     def truth(self) -> Floats:
         """Remaining life, at most the cap."""
         return np.minimum(self.life, 1.0)
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> OutOfFold:
+    def rows(self, chosen: Mask) -> OutOfFold:
         """Some of the rows."""
         return OutOfFold(
             self.predicted[chosen], self.life[chosen], self.weight[chosen], self.unit[chosen], self.fold[chosen]
@@ -70,7 +69,7 @@ def cross_tabulated(found: OutOfFold, settings: RemainingLifeSettings) -> dict[s
     return values
 
 
-def stage_of(predicted: Floats, settings: RemainingLifeSettings) -> Integers:
+def stage_of(predicted: Floats, settings: RemainingLifeSettings) -> Ints:
     """Life stage of each prediction in shares of the cap; 0 is nearest to failure."""
     return np.searchsorted(np.array(settings.stages), predicted, side="right").astype(np.int64)
 

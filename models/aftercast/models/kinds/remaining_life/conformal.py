@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats
-
-Integers = npt.NDArray[np.intp]
+from aftercast.models.aliases import Floats, Ints
 
 
 def misses(lower: Floats, upper: Floats, truth: Floats) -> Floats:
@@ -18,7 +15,7 @@ def misses(lower: Floats, upper: Floats, truth: Floats) -> Floats:
     return np.maximum(lower - truth, truth - upper) / half
 
 
-def widening(miss: Floats, units: Integers, coverage: float) -> float:
+def widening(miss: Floats, units: Ints, coverage: float) -> float:
     """Half widths to add at both ends so that a row of a new unit is covered.
 
     Rows of a unit share its weight of one, and the level is raised for the unit that is still to come: the pooled

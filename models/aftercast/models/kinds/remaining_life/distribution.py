@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
 
 BANDWIDTH: Final = 0.05  # of the cap
 REACH: Final = 4.0  # bandwidths beyond which a row has no say
@@ -37,15 +37,6 @@ class Answers:
     def at(self, name: str, predicted: Floats) -> Floats:
         """Interpolate one of the answers at predictions in shares of the cap."""
         return np.interp(predicted, grid(), getattr(self, name))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists for JSON."""
-        return {name: getattr(self, name).tolist() for name in ("mean", "cautious", "lower", "upper")}
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Answers:
-        """Reverse of :meth:`to_dict`."""
-        return Answers(**{name: np.array(values, dtype=np.float64) for name, values in content.items()})
 
 
 def grid() -> Floats:
@@ -89,7 +80,7 @@ def _conditional(predicted: Floats, truth: Floats, weight: Floats) -> Floats:
     return chances / chances.sum(axis=1, keepdims=True)
 
 
-def _column(values: Floats) -> Integers:
+def _column(values: Floats) -> Ints:
     return np.rint(np.clip(values, 0, 1) * (STEPS - 1)).astype(np.int64)
 
 

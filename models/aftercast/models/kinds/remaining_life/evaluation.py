@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.kinds.remaining_life.baseline import BASELINES, Baseline
 from aftercast.models.kinds.remaining_life.calibration import stage_of
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
@@ -20,7 +20,6 @@ from aftercast.models.kinds.remaining_life.model import Training, row_weights
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost, covered
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
 
 Measured: TypeAlias = dict[str, list[float]]
 RESAMPLES: Final = 2000
@@ -35,10 +34,10 @@ class Sample:
 
     predicted: Floats
     truth: Floats
-    unit: Integers
+    unit: Ints
     weight: Floats
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> Sample:
+    def rows(self, chosen: Mask) -> Sample:
         """Some of the rows."""
         return Sample(self.predicted[chosen], self.truth[chosen], self.unit[chosen], self.weight[chosen])
 
@@ -49,10 +48,10 @@ class Intervals:
 
     lower: Floats
     upper: Floats
-    open_above: npt.NDArray[np.bool_]
-    stage: Integers
+    open_above: Mask
+    stage: Ints
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> Intervals:
+    def rows(self, chosen: Mask) -> Intervals:
         """Some of the rows."""
         return Intervals(self.lower[chosen], self.upper[chosen], self.open_above[chosen], self.stage[chosen])
 
@@ -131,7 +130,7 @@ def _by_unit(sample: Sample, values: Floats) -> tuple[Floats, Floats]:
     return totals, np.bincount(unit, sample.weight).astype(np.float64)
 
 
-def _draws(units: int) -> Integers:
+def _draws(units: int) -> Ints:
     """Units of each draw, draws x units."""
     return np.random.default_rng(0).integers(units, size=(RESAMPLES, units))
 

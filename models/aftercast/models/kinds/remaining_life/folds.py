@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aftercast.models.aliases import Ints
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
-from aftercast.models.kinds.remaining_life.trajectories.table import Integers
 
 
-def unit_folds(units: int, folds: int, seed: int = 0) -> Integers:
+def unit_folds(units: int, folds: int, seed: int = 0) -> Ints:
     """Fold of each unit, of sizes that differ by one at most."""
     return (np.random.default_rng(seed).permutation(units) % folds).astype(np.int64)
 
 
-def part(trajectories: Trajectories, chosen: Integers) -> Trajectories:
+def part(trajectories: Trajectories, chosen: Ints) -> Trajectories:
     """Trajectories of some units, named by ascending position."""
     slices = list(trajectories.slices())
     rows = np.concatenate([np.arange(slices[unit].start, slices[unit].stop) for unit in chosen])

@@ -14,7 +14,7 @@ from aftercast.data.store import Store
 from aftercast.features.failure_events import failure_records, is_in, renewals_of
 from aftercast.features.history import History, load_history
 from aftercast.features.outcome import final_versions, last_fact
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
+from aftercast.models.aliases import Floats, Ints
 from aftercast.operations.clocks import NEVER, timestamp_us
 
 
@@ -42,7 +42,7 @@ class Life:
     began_us: int
     ended_us: int
     retired_us: int
-    times_us: Integers
+    times_us: Ints
     values: Floats
 
 
@@ -91,8 +91,8 @@ class _Device:
     device_model: str
     installed: int
     retired: int
-    failures: Integers
-    renewals: Integers
+    failures: Ints
+    renewals: Ints
 
 
 def _facts(history: History, component: Component, known_us: int) -> list[_Device]:
@@ -115,13 +115,13 @@ def _facts(history: History, component: Component, known_us: int) -> list[_Devic
     ]
 
 
-def _by_device(offsets: Integers, times: Integers, known_us: int) -> list[Integers]:
+def _by_device(offsets: Ints, times: Ints, known_us: int) -> list[Ints]:
     """Times of each device that had come by then, each once, ascending."""
     each = (times[first:end] for first, end in pairwise(offsets))
     return [np.unique(found[found <= known_us]) for found in each]
 
 
-def _lives(device: _Device, repairable: bool, times: Integers, values: Floats, known_us: int) -> DeviceLives:
+def _lives(device: _Device, repairable: bool, times: Ints, values: Floats, known_us: int) -> DeviceLives:
     def life(began: int, ended: int) -> Life:
         first = began == device.installed
         rows = ((times >= began) if first else (times > began)) & (times <= min(ended, known_us))
@@ -136,7 +136,7 @@ def _lives(device: _Device, repairable: bool, times: Integers, values: Floats, k
     return DeviceLives(failed, None if over else life(int(starts[-1]), NEVER))
 
 
-def _ends(device: _Device, repairable: bool) -> tuple[Integers, Integers]:
+def _ends(device: _Device, repairable: bool) -> tuple[Ints, Ints]:
     """Failures, and all ends of lives, ascending; what is not repairable ends with its first failure."""
     failures = device.failures[device.failures > device.installed]
     if not repairable:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.hazard.threads import in_threads
 from aftercast.models.kinds.remaining_life.folds import remaining
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Recipe, Trajectories, fit_recipe
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
+from aftercast.models.registry.saved_json import Booster
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Members:
     """A recipe and boosters, a row of seeds for each of the recipe's views."""
 
     recipe: Recipe
-    boosters: tuple[tuple[lgb.Booster, ...], ...]
+    boosters: tuple[tuple[Booster, ...], ...]
 
-    def predict(self, trajectories: Trajectories, rows: Integers | None = None) -> Floats:
+    def predict(self, trajectories: Trajectories, rows: Ints | None = None) -> Floats:
         """Remaining life in cycles by each view, seeds averaged, rows x views; all rows where none are named."""
         features = self.recipe.build(trajectories)
         asked = features if rows is None else features.iloc[rows]
@@ -50,13 +51,13 @@ def fit_members(trajectories: Trajectories, sensors: tuple[str, ...], settings: 
     return Members(recipe, tuple(tuple(grown[k * seeds : (k + 1) * seeds]) for k in range(len(views))))
 
 
-def training_rows(trajectories: Trajectories, every: int) -> Integers:
+def training_rows(trajectories: Trajectories, every: int) -> Ints:
     """Every so many rows of each unit counted back from its failure, ascending."""
     back = trajectories.last_rows[trajectories.unit_of_row] - np.arange(len(trajectories.cycles))
     return np.flatnonzero(back % every == 0).astype(np.int64)
 
 
-def _data(features: pd.DataFrame, life: Floats, rows: Integers, settings: RemainingLifeSettings) -> lgb.Dataset:
+def _data(features: pd.DataFrame, life: Floats, rows: Ints, settings: RemainingLifeSettings) -> lgb.Dataset:
     """Chosen rows as LightGBM's data: target capped, rows that count weigh fully."""
     near = life[rows] <= settings.horizon * settings.cap
     data = lgb.Dataset(

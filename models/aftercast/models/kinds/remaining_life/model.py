@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.kinds.remaining_life.calibration import (
     OutOfFold,
     cross_tabulated,
@@ -20,13 +21,15 @@ from aftercast.models.kinds.remaining_life.calibration import (
 from aftercast.models.kinds.remaining_life.distribution import Answers
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
 from aftercast.models.kinds.remaining_life.members import Members, fit_members, stack
-from aftercast.models.kinds.remaining_life.persistence import load_model, save_model
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories, read_trajectories
-from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT, Floats, Integers
+from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
+from aftercast.models.registry.saved_json import load_json, save_json
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 UNITS_PER_FOLD: Final = 2
+FILE: Final = "model.json"
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,10 @@ class RemainingLifeModel:
         table = self._table(predicted)
         return pd.concat([frame[[UNIT, CYCLE]].iloc[rows].reset_index(drop=True), table], axis=1)
 
+    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Answers for the last cycle of each unit, see :meth:`predict`."""
+        return self.predict(frame)
+
     def _table(self, predicted: Floats) -> pd.DataFrame:
         stage = stage_of(predicted, self.settings)
         lower, upper = (self.answers.at(name, predicted) for name in ("lower", "upper"))
@@ -97,7 +104,7 @@ class RemainingLifeModel:
 
     def save(self, folder: Path) -> None:
         """Write LightGBM texts and ``model.json`` into a folder, which is made where it does not exist."""
-        save_model(self, folder)
+        save_json(self, folder / FILE, FORMAT)
 
     @staticmethod
     def load(folder: Path) -> RemainingLifeModel:
@@ -108,7 +115,7 @@ class RemainingLifeModel:
         ModelMismatchError
             If the folder holds no readable model.
         """
-        return RemainingLifeModel(*load_model(folder))
+        return load_json(RemainingLifeModel, folder / FILE, FORMAT, what="remaining life model")
 
 
 @dataclass(frozen=True)
@@ -206,5 +213,5 @@ def row_weights(trajectories: Trajectories, life: Floats, settings: RemainingLif
     """Weight of rows when a unit is met at a random cycle of those that count, n; 1 in all for each unit."""
     first = trajectories.cycles[trajectories.starts[:-1]][trajectories.unit_of_row]
     counts = (trajectories.cycles - first >= settings.youngest) & (life <= settings.horizon * settings.cap)
-    each: Integers = np.bincount(trajectories.unit_of_row, counts, minlength=len(trajectories.units))
+    each: Ints = np.bincount(trajectories.unit_of_row, counts, minlength=len(trajectories.units))
     return np.where(counts, 1.0, 0.0) / np.maximum(each, 1)[trajectories.unit_of_row]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from aftercast.models.aliases import Floats, Mask
 
 
 def asymmetric_cost(error: Floats, early: float = 13.0, late: float = 10.0) -> Floats:
@@ -18,6 +17,6 @@ def root_mean_square(error: Floats, weight: Floats | None = None) -> float:
     return float(np.sqrt(np.average(error**2, weights=weight)))
 
 
-def covered(lower: Floats, upper: Floats, truth: Floats, open_above: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def covered(lower: Floats, upper: Floats, truth: Floats, open_above: Mask) -> Mask:
     """Whether each truth lies in its interval, both ends included; an open interval has no upper end."""
     return (truth >= lower) & (open_above | (truth <= upper))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
 from aftercast.operations.errors import SettingsError
@@ -65,7 +67,7 @@ class RemainingLifeSettings:
     learning_rate: float = 0.05
     num_leaves: int = 15
     folds: int = 5
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
+    workers: Annotated[int, Field(exclude=True)] = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
     recipe: RecipeSettings = field(default_factory=RecipeSettings)
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aftercast.features.replay.report import Finding
-from aftercast.features.windows.arrays import Floats
-from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Mask, Panel
+from aftercast.models.aliases import Floats, Mask
+from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel
 from aftercast.operations.clocks import NEVER
 
 NAME: Final = "back_fill"

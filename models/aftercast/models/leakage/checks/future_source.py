@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.features.replay.report import Finding
-from aftercast.features.windows.arrays import Ints
+from aftercast.models.aliases import Ints
 from aftercast.models.leakage.panel import Panel
 from aftercast.operations.clocks import DAY_US, NEVER, from_us, to_us
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from aftercast.features.replay.report import Finding
-from aftercast.features.windows.arrays import Floats, Ints
-from aftercast.models.leakage.panel import Mask, Panel
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.leakage.panel import Panel
 from aftercast.operations.clocks import DAY_US, format_duration
 
 NAME = "inclusive_cutoff"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from aftercast.features.replay.report import Finding, Severity
-from aftercast.features.windows.arrays import Floats
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.leakage.lives import Lives
-from aftercast.models.leakage.panel import Mask, Panel, is_affine, log10_arrangements
+from aftercast.models.leakage.panel import Panel, is_affine, log10_arrangements
 
 NAME: Final = "last_seen"
 LEAST_EARLY: Final = 10

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 from aftercast.features.replay.report import Finding, Severity
-from aftercast.features.windows.arrays import Floats, Ints
+from aftercast.models.aliases import Floats, Ints
 from aftercast.models.leakage.panel import Panel
 
 NAME: Final = "shuffled_time"

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from aftercast.features.replay.report import Finding
-from aftercast.features.windows.arrays import Floats, Ints
-from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Mask, Panel
+from aftercast.models.aliases import Floats, Ints, Mask
+from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel
 from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration
 
 NAME: Final = "target_proxy"

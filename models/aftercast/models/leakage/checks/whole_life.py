@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from aftercast.features.replay.report import Finding
-from aftercast.features.windows.arrays import Floats
+from aftercast.models.aliases import Floats
 from aftercast.models.leakage.lives import Lives
 from aftercast.models.leakage.panel import FLOAT32_TOLERANCE, Panel, is_affine, log10_arrangements
 

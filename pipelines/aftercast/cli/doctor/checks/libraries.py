@@ -16,7 +16,6 @@ def check(deployment: Deployment) -> Iterator[Finding]:
     wanted = {
         "psycopg": ("database.address", settings.database.address.startswith("postgresql"), "aftercast[postgres]"),
         "opentelemetry.sdk": ("tracing.address", settings.tracing.address != "", "aftercast[tracing]"),
-        "redis": ("serving.rate_limit_address", settings.serving.rate_limit_address.startswith("redis"), "redis"),
     }
     missing = [(setting, what) for name, (setting, needed, what) in wanted.items() if needed and not _installed(name)]
     for setting, what in missing:

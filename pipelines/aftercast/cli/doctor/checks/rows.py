@@ -7,8 +7,9 @@ from functools import partial
 
 import pandas as pd
 
-from aftercast.cli.doctor.deployment import KINDS, Deployment
+from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding, about, guarded
+from aftercast.models.kinds import every_kind
 from aftercast.models.scoring.scoring import check_features
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
@@ -20,7 +21,7 @@ OLD = pd.Timedelta(days=2)
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say so for each kind that has a champion."""
     deployment.require_registry()
-    for kind in KINDS:
+    for kind in (each.name for each in every_kind() if each.shape == "hazard"):
         yield from about(kind, guarded(partial(_of, deployment, kind)))
 
 
@@ -40,5 +41,5 @@ def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"Version {loaded.version} has not judged them yet; each service has to.",
-            "Run `aftercast score`.",
+            "Run `aftercast score --again`.",
         )

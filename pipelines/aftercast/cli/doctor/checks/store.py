@@ -8,7 +8,7 @@ import pandas as pd
 
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding
-from aftercast.data.store.damage import find_damage, find_early
+from aftercast.data.store import find_damage, find_early
 
 RESTORE = "Bring the folder of the store back from a backup; or begin a new workspace and import again."
 OLD = pd.Timedelta(days=2)

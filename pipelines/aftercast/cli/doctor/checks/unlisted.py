@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding
-from aftercast.data.ingest.vocabulary import find_unlisted, said
+from aftercast.data.ingest import find_unlisted, said
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:

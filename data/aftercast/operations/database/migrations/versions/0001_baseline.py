@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, ForeignKey, Integer, String
+from sqlalchemy import JSON, BigInteger, Column, DateTime, ForeignKey, Integer, String
 
 revision = "0001"
 down_revision = None
@@ -68,7 +68,7 @@ def _make_forecasts() -> None:
         "scores",
         Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
         Column("entity_id", String, primary_key=True),
-        Column("any_risk", Float),
+        Column("ranks", JSON, nullable=False),
         Column("content", JSON, nullable=False),
     )
     op.create_table(
@@ -105,6 +105,8 @@ def _make_access() -> None:
         Column("received_at", UTC_TIME, nullable=False),
         Column("key_id", String),
         Column("request_id", String),
+        Column("request_sha256", String),
+        Column("wrong", JSON, nullable=False),
         Column("drained_at", UTC_TIME),
         Column("import_id", String),
     )

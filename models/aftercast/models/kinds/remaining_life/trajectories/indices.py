@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats
+from aftercast.models.aliases import Floats
 
 HEALTH: Final = "health"
 RIDGE: Final = 1.0
@@ -41,17 +41,6 @@ class Indices:
         for column in range(normal.shape[1]):
             total += normal[:, column, None] * self.weights[None, column]
         return total
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists for JSON."""
-        return {"names": list(self.names), "weights": self.weights.tolist(), "constants": self.constants.tolist()}
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Indices:
-        """Reverse of :meth:`to_dict`."""
-        constants = np.array(content["constants"], dtype=np.float64)
-        weights = np.array(content["weights"], dtype=np.float64).reshape(-1, len(constants))
-        return Indices(tuple(content["names"]), weights, constants)
 
 
 def fit_indices(normal: Floats, life: Floats) -> Indices:

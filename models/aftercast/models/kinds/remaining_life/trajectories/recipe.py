@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from aftercast.models.aliases import Floats
 from aftercast.models.kinds.remaining_life.trajectories.indices import HEALTH, Indices, fit_indices
 from aftercast.models.kinds.remaining_life.trajectories.regimes import CONSTANT, Regimes, find_regimes
 from aftercast.models.kinds.remaining_life.trajectories.statistics import Sums
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Trajectories
+from aftercast.models.kinds.remaining_life.trajectories.table import Trajectories
 from aftercast.operations.errors import InputError
 
 AGE: Final = "age_cycles"
@@ -45,14 +46,6 @@ class RecipeSettings:
     drifts: tuple[int, ...] = (5, 10, 30, 50, 100)
     slopes: tuple[int, ...] = (20, 50, 100)
     most_regimes: int = 8
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> RecipeSettings:
-        """Settings from JSON."""
-        lists: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-        }
-        return RecipeSettings(**lists)
 
     def statistics(self) -> dict[str, Statistic]:
         """How each statistic of all channels of a unit is computed, by name."""
@@ -128,27 +121,6 @@ class Recipe:
         sums = Sums(cycles, values)
         found = (compute(sums) for compute in self.settings.statistics().values())
         return np.concatenate([(sums.time + 1.0)[:, None], *found], axis=1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "sensors": list(self.sensors),
-            "kept": list(self.kept),
-            "regimes": self.regimes.to_dict(),
-            "indices": self.indices.to_dict(),
-            "settings": asdict(self.settings),
-        }
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Recipe:
-        """Reverse of :meth:`to_dict`."""
-        return Recipe(
-            tuple(content["sensors"]),
-            tuple(content["kept"]),
-            Regimes.from_dict(content["regimes"]),
-            Indices.from_dict(content["indices"]),
-            RecipeSettings.from_dict(content["settings"]),
-        )
 
 
 def fit_recipe(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Trajectories
+from aftercast.models.aliases import Floats
+from aftercast.models.kinds.remaining_life.trajectories.table import Trajectories
 
 SEPARATED: Final = 0.8  # mean silhouette above which groups are regimes; a single cloud stays near 0.4
 SAMPLE: Final = 2000
@@ -47,15 +48,6 @@ class Regimes:
         """Sensors in standard deviations from the mean of their row's regime, n x q."""
         rows = self.of_rows(settings)
         return (sensors - self.means[rows]) / self.spreads[rows]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists for JSON."""
-        return {name: getattr(self, name).tolist() for name in ("scale", "centres", "means", "spreads")}
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Regimes:
-        """Reverse of :meth:`to_dict`."""
-        return Regimes(**{name: np.array(values, dtype=np.float64) for name, values in content.items()})
 
 
 def find_regimes(trajectories: Trajectories, most: int = 8, seed: int = 0) -> Regimes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aftercast.models.kinds.remaining_life.trajectories.table import Floats, Integers
+from aftercast.models.aliases import Floats, Ints
 
 
 class Sums:
@@ -30,7 +30,7 @@ class Sums:
         self._time = _running(self.time[:, None])
         self._time_squares = _running(self.time[:, None] ** 2)
 
-    def first_rows(self, span: float) -> Integers:
+    def first_rows(self, span: float) -> Ints:
         """First row with a cycle in (c - span, c] for each row of cycle c."""
         return np.searchsorted(self.cycles, self.cycles - span, side="right").astype(np.int64)
 
@@ -61,9 +61,9 @@ def _running(values: Floats) -> Floats:
     return np.concatenate((np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)))
 
 
-def _between(running: Floats, first: Integers) -> Floats:
+def _between(running: Floats, first: Ints) -> Floats:
     return running[1:] - running[first]
 
 
-def _counts(first: Integers) -> Floats:
+def _counts(first: Ints) -> Floats:
     return (np.arange(1, len(first) + 1) - first).astype(np.float64)[:, None]

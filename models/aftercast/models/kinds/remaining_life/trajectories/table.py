@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Floats, Ints
 from aftercast.operations.errors import InputError, NotEnoughDataError
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int64]
 
 UNIT: Final = "unit"
 CYCLE: Final = "cycle"
@@ -38,7 +36,7 @@ class Trajectories:
     """
 
     units: tuple[str, ...]
-    starts: Integers
+    starts: Ints
     cycles: Floats
     settings: Floats
     sensors: Floats
@@ -49,12 +47,12 @@ class Trajectories:
             yield slice(int(first), int(end))
 
     @property
-    def unit_of_row(self) -> Integers:
+    def unit_of_row(self) -> Ints:
         """Position of each row's unit among ``units``, n."""
         return np.repeat(np.arange(len(self.units)), np.diff(self.starts))
 
     @property
-    def last_rows(self) -> Integers:
+    def last_rows(self) -> Ints:
         """Last row of each unit, m."""
         return self.starts[1:] - 1
 

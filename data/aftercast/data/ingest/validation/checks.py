@@ -1,0 +1,179 @@
+"""What a row must keep to enter the store: the checks, in the order in which they are tried.
+
+A check is a function named like the reason the quarantine gives. A row in breach of several is refused for the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from aftercast.data.arrays import Mask
+from aftercast.data.contract import Table
+from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.operations.clocks import AHEAD, EARLIEST, LATEST
+
+LONGEST_ID: Final = 200
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Rows (or cells of one column) that break the contract for one reason.
+
+    Attributes
+    ----------
+    rows
+        Shape (n,), True where a row breaks it.
+    column
+        The column at fault; empty where it is the whole row.
+    about
+        What is wrong, in words, without a value.
+    cell_only
+        The cell becomes missing and its row stays, unless nothing else is left of the row.
+    """
+
+    reason: str
+    rows: Mask
+    column: str
+    about: str
+    cell_only: bool = False
+
+
+@dataclass
+class TypedRows:
+    """The rows of a batch with typed cells, as checks see them.
+
+    Attributes
+    ----------
+    cleared
+        Shape (n,), True where a cell was taken out of the row already.
+    sensors
+        Sensor columns, telemetry only.
+    known
+        Per id column (``device_id``, ``customer_id``) the ids that exist.
+    now
+        When the rows came (UTC); None where somebody else judges whether they lie in the future.
+    """
+
+    table: Table
+    spec: FleetSpec
+    frame: pd.DataFrame
+    cleared: Mask
+    sensors: tuple[str, ...] = ()
+    known: Mapping[str, Set[str]] = field(default_factory=dict)
+    now: pd.Timestamp | None = None
+
+
+def missing_value(typed: TypedRows) -> Iterator[Breach]:
+    """A required cell is missing, or a telemetry row has no value at all."""
+    for name in (*typed.table.required, "available_at"):
+        yield Breach("missing_value", np.asarray(typed.frame[name].isna()), name, "is missing")
+    if typed.sensors:
+        silent = np.asarray(typed.frame[list(typed.sensors)].isna().all(axis=1)) & ~typed.cleared
+        yield Breach("missing_value", silent, "", "no sensor has a value")
+
+
+def unusable_id(typed: TypedRows) -> Iterator[Breach]:
+    """An id has control characters or is too long: PostgreSQL takes no NUL as text, and no long text into an index."""
+    for column in typed.table.columns:
+        if column.name.endswith("_id") and column.name in typed.frame.columns:
+            codes, ids = pd.factorize(typed.frame[column.name])
+            wrong = [len(each) > LONGEST_ID or CONTROL.search(each) is not None for each in map(str, ids)]
+            about = f"has control characters, or more than {LONGEST_ID} characters"
+            yield Breach("unusable_id", np.array([*wrong, False], dtype=bool)[codes], column.name, about)
+
+
+def impossible_time(typed: TypedRows) -> Iterator[Breach]:
+    """A time lies outside [EARLIEST, LATEST), such as the year 9999.
+
+    One such row would end the range of every table: cutoffs would be made for thousands of years, and some arithmetic
+    on times overflows. Where the cell is an optional end (retired, warranty), other systems write it for "never", so
+    only the cell goes to quarantine.
+    """
+    about = f"lies before {EARLIEST:%Y} or after {LATEST:%Y}"
+    for column in typed.table.columns:
+        if column.kind in {"time", "date"} and column.name in typed.frame.columns:
+            times = typed.frame[column.name]
+            first, end = (each if times.dt.tz is not None else each.tz_localize(None) for each in (EARLIEST, LATEST))
+            needed = column.required or column.name in typed.table.until
+            rows = np.asarray((times < first) | (times >= end))
+            yield Breach("impossible_time", rows, column.name, about, cell_only=not needed)
+
+
+def unknown_choice(typed: TypedRows) -> Iterator[Breach]:
+    """A cell holds none of the values the contract lists; a missing optional value is no breach."""
+    for column in typed.table.columns:
+        if column.choices is not None and column.name in typed.frame.columns:
+            values = typed.frame[column.name]
+            rows = np.asarray(values.notna() & ~values.isin(column.choices))
+            yield Breach("unknown_choice", rows, column.name, f"is none of {', '.join(column.choices)}")
+
+
+def available_in_future(typed: TypedRows) -> Iterator[Breach]:
+    """An event becomes known later than now, with some leave for clocks: the sender's clock is wrong.
+
+    One such row would move the end of the data into the future: scores and answers would be made for it, with
+    everything else silent since. Standing facts may be plans.
+    """
+    if typed.now is not None and typed.table.event_time is not None:
+        rows = np.asarray(typed.frame["available_at"] > typed.now + AHEAD)
+        yield Breach("available_in_future", rows, "available_at", "lies in the future")
+
+
+def event_after_availability(typed: TypedRows) -> Iterator[Breach]:
+    """A fact was known before it happened, or its end before it ended: one of its clocks is wrong."""
+    for name in (typed.table.event_time, *typed.table.until):
+        if name is not None and name in typed.frame.columns:
+            rows = np.asarray(typed.frame[name] > typed.frame["available_at"])
+            yield Breach("event_after_availability", rows, name, "lies after available_at")
+
+
+def impossible_value(typed: TypedRows) -> Iterator[Breach]:
+    """A sensor shows what physics forbids: a cell that is infinite or outside [low, high], both ends possible."""
+    listed = {sensor.name: sensor for sensor in typed.spec.sensors}
+    for name in typed.sensors:
+        sensor = listed.get(name, Sensor(name=name))
+        low = -np.inf if sensor.low is None else sensor.low
+        high = np.inf if sensor.high is None else sensor.high
+        values = np.asarray(typed.frame[name], dtype=np.float64)
+        rows = np.isinf(values) | (values < low) | (values > high)
+        about = f"is outside [{low:g}, {high:g}] {sensor.unit}".rstrip()
+        yield Breach("impossible_value", rows, name, about, cell_only=True)
+
+
+def unknown_device(typed: TypedRows) -> Iterator[Breach]:
+    """A row is about a device that was neither stored before nor came earlier in this import."""
+    return _unknown(typed, "device_id", "devices")
+
+
+def unknown_customer(typed: TypedRows) -> Iterator[Breach]:
+    """A row is about a customer who was neither stored before nor came earlier in this import."""
+    return _unknown(typed, "customer_id", "customers")
+
+
+def _unknown(typed: TypedRows, name: str, owner: str) -> Iterator[Breach]:
+    column = typed.table.column(name)
+    if typed.table.name != owner and column is not None and column.required:
+        codes, ids = pd.factorize(typed.frame[name])
+        known = typed.known.get(name, frozenset())
+        unknown = np.array([str(each) not in known for each in ids] + [False], dtype=bool)
+        yield Breach(f"unknown_{owner[:-1]}", unknown[codes], name, f"is in no {owner} table; import {owner} first")
+
+
+CHECKS: Final[tuple[Callable[[TypedRows], Iterator[Breach]], ...]] = (
+    missing_value,
+    unusable_id,
+    impossible_time,
+    unknown_choice,
+    available_in_future,
+    event_after_availability,
+    impossible_value,
+    unknown_device,
+    unknown_customer,
+)

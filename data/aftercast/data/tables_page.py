@@ -1,0 +1,40 @@
+"""The page ``docs/tables.md``, written from the contract."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aftercast.data.contract import TABLES, Column, Table
+from aftercast.data.kinds import KINDS
+
+HEAD: Final = """# Tables an import takes
+
+A file or folder is named like its table (`devices.csv`, `telemetry/part-1.parquet`). Columns in **bold** are required.
+A table you do not have is left out: only devices and failures (or corrective repairs) are needed to train. How times,
+other column names and long telemetry are read: [sources.md](sources.md). Which sensors, components and fault codes the
+models know: [fleet.md](fleet.md). The same in the terminal: `aftercast tables`.
+
+Two rows with the same key are a correction where `available_at` differs: the later one counts from then on.
+"""
+
+
+def tables_page() -> str:
+    """Return the page; ``python -m aftercast.data.tables_page`` prints it."""
+    return "\n".join([HEAD, *map(_section, TABLES.values())])
+
+
+def _section(table: Table) -> str:
+    key = ", ".join(f"`{name}`" for name in table.key)
+    others = " Any other column is kept, too." if table.open else ""
+    lines = [f"## `{table.name}`\n\nA row is {table.about}. One row per {key}.{others}\n"]
+    lines += ["| column | kind | what |", "|---|---|---|"]
+    return "\n".join([*lines, *(_line(table, column) for column in table.required_first)]) + "\n"
+
+
+def _line(table: Table, column: Column) -> str:
+    name = f"**`{column.name}`**" if column.name in table.required else f"`{column.name}`"
+    return f"| {name} | {KINDS[column.kind].words} | {column.words} |"
+
+
+if __name__ == "__main__":
+    print(tables_page(), end="")  # noqa: T201 - a page on standard output is what it is for

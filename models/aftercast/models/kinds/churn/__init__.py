@@ -1,0 +1,7 @@
+"""Churn: which customers leave within which time."""
+
+from aftercast.models.kinds.churn.kind import ChurnKind
+
+__all__ = ["KIND", "ChurnKind"]
+
+KIND = ChurnKind()

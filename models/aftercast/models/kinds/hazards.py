@@ -1,0 +1,253 @@
+"""Kinds that forecast events: one hazard model, its baselines, backtest, search, snapshot and explanation for all.
+
+A kind of this shape says who is at risk, what happens, how far ahead and in which words; see :class:`EventKind`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pandas as pd
+
+from aftercast.data.fleet import FleetSpec
+from aftercast.data.store import Store
+from aftercast.data.workspace import Workspace
+from aftercast.models.examples.event_kind import EventKind
+from aftercast.models.examples.feature_list import described
+from aftercast.models.fit.settings_file import described_settings, settings_from
+from aftercast.models.fit.training import OWN as OWN_FORECASTS
+from aftercast.models.fit.training import Trained, train_from_store
+from aftercast.models.fit.tuning import Found, search
+from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.judge.backtest import backtest
+from aftercast.models.judge.comparison import Comparison, compare
+from aftercast.models.judge.forecasts import read_forecasts
+from aftercast.models.judge.metrics import table_of
+from aftercast.models.judge.plots import training_plots
+from aftercast.models.judge.report import BacktestReport
+from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
+from aftercast.models.leakage.gate import lint_store, too_good
+from aftercast.models.registry.versions import Loaded
+from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
+from aftercast.models.scoring.snapshot import take_snapshot
+from aftercast.models.words.answers import (
+    Answer,
+    Score,
+    answer,
+    check_horizon,
+    risk_within,
+    score_from_dict,
+    score_to_dict,
+)
+from aftercast.models.words.explanation import HazardExplanation, explain
+from aftercast.models.words.hazard_words import HazardWords
+from aftercast.models.words.text_table import text_table
+from aftercast.operations.clocks import format_duration, parse_duration_us, parse_time
+from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SIGNATURE_ROWS: Final = 50
+
+
+class HazardKind(EventKind, Kind):
+    """A kind whose forecasts are probabilities by horizon and component.
+
+    Attributes
+    ----------
+    words
+        What its answers say.
+    """
+
+    shape = "hazard"
+    words: ClassVar[HazardWords]
+
+    def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> HazardSettings:
+        """Settings of the boosters, see ``aftercast.models.fit.settings_file``."""
+        del spec
+        return settings_from(values)
+
+    def described_settings(self, settings: HazardSettings) -> Mapping[str, Any]:
+        """Names and values of the settings of the boosters."""
+        return described_settings(settings)
+
+    def train(self, asked: TrainingRequest) -> Training:
+        """Train on everything known at the end, and look for leaks in every feature."""
+        known: dict[str, Any] = {"version": asked.version, "until": asked.until, "progress": asked.progress}
+        trained = train_from_store(
+            self.name, asked.store, asked.spec, seed=asked.seed, settings=asked.settings, **known
+        )
+        leakage = lint_store(self.name, asked.store, asked.spec, **known).with_report(too_good(trained))
+        sample = trained.sample.head(SIGNATURE_ROWS)
+        return Training(
+            model=trained.model,
+            metrics=_every_metric(trained),
+            gate=_gate(trained),
+            params=_params(trained),
+            figures=training_plots(trained),
+            asked=sample,
+            answered=trained.model.table(sample),
+            texts={"feature_dictionary.json": self._dictionary(asked)},
+            horizons=tuple(format_duration(int(end)) for end in trained.model.horizons_us),
+            components=trained.model.components,
+            dictionary_hash=trained.dictionary_hash,
+            result={
+                "examples": trained.rows,
+                "failures": dict(trained.failures),
+                "validation_from": trained.calibration_from.isoformat(),
+                "validation_horizon": format_duration(trained.horizon_us),
+                "metrics": {_who(name): values for name, values in trained.flat_metrics().items()},
+                "leakage": leakage.verdict,
+            },
+            leakage=leakage,
+        )
+
+    def shown_training(self, result: Mapping[str, Any]) -> Sequence[RenderableType]:
+        """Metrics beside the baselines' on the validation period, and what was learnt from."""
+        failures = ", ".join(f"{name} {count:,}" for name, count in result["failures"].items())
+        columns, rows = table_of(result["metrics"])
+        title = (
+            f"{self.title} within {result['validation_horizon']}, validated from {result['validation_from'][:10]} on"
+        )
+        return [
+            text_table(title, columns, rows, right=range(1, len(columns))),
+            f"Trained on {result['examples']:,} examples until {result['until'][:16]}. Events: {failures}.",
+            result["leakage"],
+        ]
+
+    def load(self, folder: Path) -> HazardModel:
+        """Read a saved hazard model."""
+        return HazardModel.load(folder)
+
+    def backtest(self, workspace: Workspace, asked: BacktestRequest, progress: Progress | None) -> BacktestReport:
+        """Train on the past and forecast the cutoffs after it, beside the baselines; nothing is kept."""
+        missing = [name for name in ("train_until", "test_from", "test_until") if not getattr(asked, name)]
+        if missing:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+            raise SettingsError(f"A backtest of {self.name} needs {names}.", "Give instants, as in 2025-06-30.")
+        return backtest(
+            self.name,
+            workspace.store,
+            workspace.fleet,
+            version=workspace.store.version(),
+            train_until=[parse_time(each) for each in asked.train_until],
+            test_from=parse_time(str(asked.test_from)),
+            test_until=parse_time(str(asked.test_until)),
+            horizon=asked.horizon or self.usual_horizon,
+            every=asked.every or "24h",
+            retrain=asked.retrain,
+            act_within=asked.act_within,
+            hold_out=asked.hold_out,
+            shift=asked.shift,
+            draws=asked.draws,
+            seed=asked.seed,
+            settings=asked.settings,
+            progress=progress,
+        )
+
+    def compare(self, a: tuple[Path, str], b: tuple[Path, str], *, draws: int) -> Comparison:
+        """Differences of every metric in the same draws of devices."""
+        first, second = (read_forecasts(path, model or OWN_FORECASTS) for path, model in (a, b))
+        return compare(first, second, draws=draws)
+
+    def tune(self, workspace: Workspace, **asked: Any) -> Found:
+        """Search the settings of the boosters, see :func:`search`."""
+        return search(self.name, workspace.store, workspace.fleet, **asked)
+
+    def score(
+        self,
+        loaded: Loaded,
+        store: Store,
+        spec: FleetSpec,
+        cutoff: pd.Timestamp,
+        *,
+        version: int,
+        progress: Progress | None = None,
+    ) -> Scoring:
+        """Probabilities of every row of a snapshot, moved to the base rate known at the cutoff."""
+        del progress
+        taken = take_snapshot(store, spec, self.name, cutoff, version=version)
+        snapshot = with_judgement(with_shift(taken, loaded, store, spec), loaded)
+        return Scoring(judge(loaded, snapshot, spec), snapshot, snapshot.shifts[loaded.version].sentence)
+
+    def spans(self, forecast: Score) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Horizons and components of the model."""
+        return tuple(format_duration(end) for end in forecast.horizons_us), tuple(forecast.risks)
+
+    def stored(self, forecast: Score) -> dict[str, Any]:
+        """Probabilities by horizon with reasons and inputs."""
+        return score_to_dict(forecast)
+
+    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Score:
+        """Forecast of stored content."""
+        return score_from_dict(content, **found.head(entity_id), horizons=found.horizons)
+
+    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+        """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""
+        within = parse_duration_us(horizon or self.usual_horizon)
+        ends = [parse_duration_us(each) for each in found.horizons]
+        check_horizon(within, ends)
+        return lambda ranks: risk_within(ends, ranks, within)
+
+    def answer(self, forecast: Score, horizon: str | None = None) -> Answer:
+        """Probability within a horizon, with the most likely component and the next step."""
+        return answer(forecast, horizon or self._nearest(forecast))
+
+    def explain(
+        self,
+        workspace: Workspace,
+        entity_id: str,
+        *,
+        cutoff: pd.Timestamp | None,
+        horizon: str | None,
+        progress: Progress | None,
+    ) -> HazardExplanation:
+        """Components, reasons, fault codes, similar past cases and parts, see :func:`explain`."""
+        return explain(workspace, self.name, entity_id, cutoff=cutoff, horizon=horizon, progress=progress)
+
+    def _dictionary(self, asked: TrainingRequest) -> str:
+        """Features the model sees, as JSON."""
+        features = described(asked.store, asked.spec, self.grain, version=asked.version, known_at=asked.until)
+        return json.dumps([asdict(feature) for feature in features], indent=2, ensure_ascii=False)
+
+    def _nearest(self, forecast: Score) -> str:
+        """The usual horizon, or the longest of the model below it."""
+        usual = parse_duration_us(self.usual_horizon)
+        return format_duration(max((h for h in forecast.horizons_us if h <= usual), default=forecast.horizons_us[0]))
+
+
+def _gate(trained: Trained) -> Gate:
+    better = trained.better_than_base
+    word = "better" if better else "worse"
+    return Gate(better, f"{word} than the base rate on the validation period.")
+
+
+def _params(trained: Trained) -> dict[str, object]:
+    return {
+        "rows": trained.rows,
+        "features": len(trained.sample.columns),
+        "calibration_from": trained.calibration_from.isoformat(),
+        "validation_horizon": format_duration(trained.horizon_us),
+        **{f"failures.{name}": count for name, count in trained.failures.items()},
+        **{f"settings.{name}": value for name, value in described_settings(trained.model.settings).items()},
+    }
+
+
+def _every_metric(trained: Trained) -> dict[str, dict[str, float]]:
+    """Model or baseline -> metric for any component, and ``<component>.<metric>`` for each of several."""
+    found = {_who(name): dict(values) for name, values in trained.flat_metrics().items()}
+    if len(trained.model.components) > 1:
+        for component in trained.model.components:
+            for name, values in trained.flat_metrics(component).items():
+                found[_who(name)] |= {f"{component}.{metric}": value for metric, value in values.items()}
+    return found
+
+
+def _who(name: str) -> str:
+    return OWN if name == OWN_FORECASTS else name
