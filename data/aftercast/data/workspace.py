@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.store import Store
 from aftercast.operations.audit import AuditLog
-from aftercast.operations.database.engine import local_address, open_database
+from aftercast.operations.database import local_address, open_database
 from aftercast.operations.errors import WorkspaceError
 from aftercast.operations.settings import Settings, load_settings, settings_document
 
