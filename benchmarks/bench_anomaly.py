@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from benchmarks.harness import RESULTS, Contestant, machine, measure
+from benchmarks.harness import Contestant, keep, measure
 from rich.console import Console
 from rich.table import Table
 
@@ -434,10 +434,9 @@ def main() -> None:
     """Run everything, print the tables, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with navarchos_fleet; else AFTERCAST_REAL_DATA")
-    parser.add_argument("--out", type=Path, default=RESULTS / "anomaly.json", help="where results are written")
     chosen = parser.parse_args()
     data = chosen.data or real_data_folder()
-    content: dict[str, Any] = {"name": "anomaly", "machine": machine()}
+    content: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         fleets = [simulated(folder / str(SEEDS[0]), SEEDS[0])]
@@ -456,8 +455,7 @@ def main() -> None:
         print(
             f"{row['devices']:,} devices, {row['rows']:,} rows: {row['seconds']:.1f} s, peak {row['peak_mb']:,.0f} MB"
         )
-    chosen.out.parent.mkdir(exist_ok=True)
-    chosen.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep("anomaly", content)
 
 
 if __name__ == "__main__":

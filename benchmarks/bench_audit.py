@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from rich.console import Console
 from rich.table import Table
 
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--forced", type=int, default=2_000, help="entries of the writer that forces each")
     asked = parser.parse_args()
     table = Table("writer", "p50 us", "p99 us", "entries/s", title="appending")
-    kept: dict[str, object] = {"name": "audit", "machine": machine()}
+    kept: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="aftercast-audit-") as name:
         folder = Path(name)
         for what, make in WRITERS.items():
@@ -138,8 +138,7 @@ def main() -> None:
     Console().print(table)
     print(f"verifying {size / 1e6:.0f} MB: {speeds['verified_mb_per_s']:.0f} MB/s", end="; ")
     print(f"hashing the same bytes once: {speeds['hashed_once_mb_per_s']:.0f} MB/s")
-    path = RESULTS / "audit.json"
-    path.write_text(json.dumps({**kept, "megabytes": size / 1e6, **speeds}, indent=2) + "\n", encoding="utf-8")
+    keep("audit", {**kept, "megabytes": size / 1e6, **speeds})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import httpx
 import pandas as pd
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from benchmarks.operation.fleet import make_fleet
 from benchmarks.operation.processes import Part, drain, free_port, mlflow_server, postgres_server, service
 from rich.console import Console
@@ -247,8 +247,6 @@ def report(workspace: Workspace, seen: Seen, different: int, kills: int, names: 
 
 def _keep(kills: int, names: list[str], seen: Seen, findings: dict[str, int]) -> None:
     content = {
-        "name": "faults",
-        "machine": machine(),
         "kills": kills,
         "parts": names,
         "answered": len(seen.answered),
@@ -256,7 +254,7 @@ def _keep(kills: int, names: list[str], seen: Seen, findings: dict[str, int]) ->
         "statuses": dict(sorted(seen.statuses.items())),
         "findings": findings,
     }
-    (RESULTS / "faults.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    keep("faults", content)
 
 
 def _recorded(workspace: Workspace) -> set[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import random
 import secrets
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from benchmarks.operation.processes import answers, free_port, service
 from rich.console import Console
 from rich.table import Table
@@ -91,7 +90,7 @@ def main() -> None:
 def report(took: dict[str, np.ndarray]) -> None:
     """Print each kind beside an id nobody has, and write the figures down."""
     table = Table("what is sent", "median us", "p95 us", "area under the curve", "p", title="time of a refusal")
-    kept: dict[str, object] = {"name": "key_timing", "machine": machine(), "requests": len(took[NOBODY])}
+    kept: dict[str, object] = {"requests": len(took[NOBODY])}
     for what, times in took.items():
         test = mannwhitneyu(times, took[NOBODY])
         area = float(test.statistic) / (len(times) * len(took[NOBODY]))
@@ -101,7 +100,7 @@ def report(took: dict[str, np.ndarray]) -> None:
         kept[what] = {"p50_us": round(float(p50), 1), "area": round(area, 4), "p": float(test.pvalue)}
     Console(width=100).print(table)
     print("An area of .5 is a coin; the time of one refusal would have to be measured often to gain anything from .51.")
-    (RESULTS / "key_timing.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    keep("key_timing", kept)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ time, among every fifth of them; found is a leak whose column is named by its ki
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from rich.console import Console
 from rich.table import Table
 
@@ -286,14 +285,12 @@ def main() -> None:
             }
             results.append({**found, "gate": gate})
             show(results[-1])
-    RESULTS.mkdir(exist_ok=True)
     planted = [row for found in results for row in found["leaks"]]
     told = (
         f"{sum(row['found'] for row in planted)} of {len(planted)} found, {sum(row['stopped'] for row in planted)} stop"
     )
     print(f"{told}; honest columns stopped without proof: {sum(len(found['false_stops']) for found in results)}")
-    content = {"name": "leakage", "machine": machine(), "sets": results}
-    (RESULTS / "leakage.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keep("leakage", {"sets": results})
 
 
 def show(found: dict[str, Any]) -> None:

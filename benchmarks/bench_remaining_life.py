@@ -10,7 +10,6 @@ each engine weighs the same. Brackets hold 95 % bootstrap intervals over engines
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from rich.console import Console
 from rich.table import Table
 
@@ -157,7 +156,6 @@ def main() -> None:
     """Run every sub-set, print its tables, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the sub-sets; else AFTERCAST_REAL_DATA")
-    parser.add_argument("--out", type=Path, default=RESULTS / "remaining_life.json", help="where results are written")
     chosen = parser.parse_args()
     folder = chosen.data or real_data_folder()
     if folder is None:
@@ -169,9 +167,7 @@ def main() -> None:
         show(rows[-1])
     if not rows:
         sys.exit(f"{folder} holds no complete sub-set: train_FD00x.txt, test_FD00x.txt and RUL_FD00x.txt.")
-    content = {"name": "remaining_life", "machine": machine(), "cap": SETTINGS.cap, "rows": rows}
-    chosen.out.parent.mkdir(exist_ok=True)
-    chosen.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    keep("remaining_life", {"cap": SETTINGS.cap, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ log and the request log. What it and the others say of the same device is compar
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from benchmarks.operation.load import load_process
 from benchmarks.operation.processes import Part, answers, free_port, on_cores, service
 from benchmarks.serving.floors import PATH
@@ -169,16 +168,12 @@ def _audited(before: int, after: tuple[int, int], answered: int) -> Goal:
 def write(rows: Sequence[Row], found: Sequence[Goal], notes: Sequence[str], seconds: float) -> Path:
     """Write the results."""
     content: Mapping[str, object] = {
-        "name": "serving",
-        "machine": machine(),
         "note": " ".join([NOTE, *notes]),
         "seconds": seconds,
         "goals": [asdict(goal) for goal in found],
         "rows": [asdict(row) for row in rows],
     }
-    path = RESULTS / "serving.json"
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return path
+    return keep("serving", content, left_out={"server", "records", "p95_ms", "devices_per_s", "compared"})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ long the next import takes, and how long the telemetry of one device takes to re
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -21,7 +20,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import keep
 from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
@@ -49,9 +48,7 @@ def main() -> None:
     with patch.object(StoreWriter, "compact", lambda _writer: None):
         found["never merged"] = run(counts)
     show(found)
-    path = RESULTS / "small_imports.json"
-    path.write_text(json.dumps({"machine": machine(), "found": found}, indent=2) + "\n", encoding="utf-8")
-    print(f"Written to {path}")
+    print(f"Written to {keep('small_imports', {'found': found})}")
 
 
 def open_anew(history: DeltaHistory, version: int) -> ds.Dataset:

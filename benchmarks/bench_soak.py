@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import RAW, keep
 from benchmarks.operation.fleet import make_fleet
 from benchmarks.operation.mix import Counted, Mix, asking
 from benchmarks.operation.processes import drain, free_port, service
@@ -28,8 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import Gate
-from aftercast.models.registry.versions import Version, promote
+from aftercast.models.registry.versions import promote_by_hand
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.operations.audit import verify
@@ -111,13 +109,13 @@ def soak(folder: Path, asked: argparse.Namespace) -> tuple[Mapping[str, list[Sam
     return samples, counted, len(verify(workspace.path("audit"), workspace.database).findings)
 
 
-def _two_versions(workspace: Workspace) -> list[Version]:
+def _two_versions(workspace: Workspace) -> list[str]:
     """The champion and a second model, which becomes champion too now and then."""
     made = [run_train(workspace, "failure", seed=seed).result for seed in (0, 1)]
-    return [Version("failure", each["version"], each["run_id"], False, "") for each in made]
+    return [str(each["version"]) for each in made]
 
 
-def change(workspace: Workspace, versions: Sequence[Version], seconds: float, every_s: float) -> None:
+def change(workspace: Workspace, versions: Sequence[str], seconds: float, every_s: float) -> None:
     """Change the champion and save the rows anew, in turn, until the time is over."""
     end, began = time.monotonic() + seconds, time.monotonic()
     path = snapshot_path(workspace.folder, "failure")
@@ -126,7 +124,7 @@ def change(workspace: Workspace, versions: Sequence[Version], seconds: float, ev
         if time.monotonic() >= end:
             return
         if number % 2 == 0:
-            promote(workspace, versions[(number // 2 + 1) % 2], Gate(passed=True, why="asked for."))
+            promote_by_hand(workspace, "failure", versions[(number // 2 + 1) % 2], even_if_worse=True)
         else:
             save_snapshot(load_snapshot(path), path)
         print(f"{(time.monotonic() - began) / 60:.0f} of {seconds / 60:.0f} minutes", flush=True)
@@ -172,17 +170,14 @@ def write(
 ) -> Path:
     """Write the results and a plot."""
     content: dict[str, Any] = {
-        "name": "soak",
-        "machine": machine(),
         "asked": vars(asked),
         "judged": [asdict(each) for each in found],
         "calls": dict(sorted(counted.calls.items())),
         "wrong": dict(sorted(counted.wrong.items())),
         "samples": {name: [astuple(each) for each in taken] for name, taken in samples.items()},
     }
-    path = RESULTS / "soak.json"
-    path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
-    draw(samples).savefig(RESULTS / "soak.svg")
+    path = keep("soak", content, left_out={"samples"})
+    draw(samples).savefig(RAW / "soak.svg")
     return path
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from benchmarks.harness import RESULTS, machine
+from benchmarks.harness import RAW, keep
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -58,9 +58,8 @@ def main() -> None:
         return
     found = [_in_process(devices, asked.days) for devices in asked.devices]
     _show(found, asked.days)
-    content = {"machine": machine(), "days": asked.days, "sizes": found}
-    (RESULTS / "training.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    _draw(found).savefig(RESULTS / "training.svg")
+    keep("training", {"days": asked.days, "sizes": found})
+    _draw(found).savefig(RAW / "training.svg")
 
 
 def measure(devices: int, days: int) -> dict[str, Any]:

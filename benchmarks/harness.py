@@ -1,4 +1,7 @@
-"""Runs contestants side by side: each in a fresh process, timed and weighed, results printed and kept as JSON."""
+"""Runs contestants side by side: each in a fresh process, timed and weighed, results printed and kept as JSON.
+
+What is committed is a summary that can be read in a diff; everything that was measured stays in ``raw``, in no commit.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import json
 import multiprocessing
 import platform
 import resource
+import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS: Final = Path(__file__).parent / "results"
+RAW: Final = Path(__file__).parent / "raw"
+DIGITS: Final = 4
+WIDTH: Final = 320
+"""A part of a summary that is no longer than this stands on one line."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,53 @@ def report(name: str, rows: Sequence[Row], note: str = "") -> Path:
     for row in rows:
         table.add_row(row.what, f"{row.seconds:.3f}", f"{row.cpu_seconds:.3f}", f"{row.peak_mb:.0f}")
     Console().print(table)
-    RESULTS.mkdir(exist_ok=True)
+    return keep(name, {"note": note, "rows": [asdict(row) for row in rows]})
+
+
+def keep(name: str, found: Mapping[str, Any], left_out: Collection[str] = ()) -> Path:
+    """Write all that was found to ``raw/NAME.json`` and its summary to ``results/NAME.json``; returns the latter.
+
+    Parameters
+    ----------
+    left_out
+        Keys, at any depth, that only the raw file has.
+    """
+    content = {"name": name, "machine": machine(), "commit": commit(), **found}
+    for folder in (RESULTS, RAW):
+        folder.mkdir(exist_ok=True)
+    (RAW / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
     path = RESULTS / f"{name}.json"
-    content = {"name": name, "machine": machine(), "note": note, "rows": [asdict(row) for row in rows]}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(in_lines(summary(content, left_out)) + "\n", encoding="utf-8")
     return path
+
+
+def summary(value: Any, left_out: Collection[str] = ()) -> Any:
+    """JSON without some keys, and numbers to four digits."""
+    if isinstance(value, Mapping):
+        return {name: summary(each, left_out) for name, each in value.items() if name not in left_out}
+    if isinstance(value, list | tuple):
+        return [summary(each, left_out) for each in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def in_lines(value: Any, depth: int = 0) -> str:
+    """JSON text with a line for each part that fits into one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or depth + len(flat) <= WIDTH:
+        return flat
+    inside = " " * (depth + 1)
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(name)}: {in_lines(each, depth + 1)}" for name, each in value.items()]
+    else:
+        parts = [in_lines(each, depth + 1) for each in value]
+    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    return f"{opening}\n{inside}" + f",\n{inside}".join(parts) + f"\n{' ' * depth}{closing}"
+
+
+def commit() -> str:
+    """Commit that was measured; with a plus where files were changed since."""
+    words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def machine() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from aftercast.serving.http_protocol import WithoutTrailers
 
 PATIENCE_S = 60.0
 
+CopyFleet = Callable[[Path], Workspace]
 Listening = Callable[[Workspace], AbstractContextManager[str]]
 
 
@@ -49,20 +50,30 @@ def fleet_workspace(fleet_folder: Path) -> Workspace:
 
 
 @pytest.fixture
-def own_fleet(fleet_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """Copy of the fleet's workspace that a test may change; its models come along.
+def own_fleet(copy_fleet: CopyFleet, tmp_path: Path) -> Iterator[Workspace]:
+    """Copy of the fleet's workspace that a test may change; its models come along."""
+    workspace = copy_fleet(tmp_path / "fleet")
+    yield workspace
+    shutil.rmtree(workspace.folder, ignore_errors=True)
 
-    It begins an audit log of its own: a service of another test may be writing to that of the fleet.
+
+@pytest.fixture(scope="session")
+def copy_fleet(fleet_folder: Path) -> CopyFleet:
+    """Copy the fleet's workspace into a folder.
+
+    The copy begins an audit log of its own: a service of another test may be writing to that of the fleet.
     """
-    folder = tmp_path / "fleet"
+    return lambda folder: _copied_fleet(fleet_folder, folder)
+
+
+def _copied_fleet(fleet_folder: Path, folder: Path) -> Workspace:
     left_out = shutil.ignore_patterns("simulated", "last-good", "audit", "*.lock", "*.db", "*.db-*")
     shutil.copytree(fleet_folder, folder, ignore=left_out)
     for database in fleet_folder.glob("*.db"):
         copy_database(database, folder / database.name)
     with closing(sqlite3.connect(folder / "aftercast.db")) as connection, connection:
         connection.execute("DELETE FROM audit_anchors")
-    yield open_workspace(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    return open_workspace(folder)
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -41,4 +41,12 @@ def run(path: Path, first: str, last: str, draws: int) -> dict[str, Any]:
     title = f"backblaze, within 7 d, retrained daily; {report.n_devices} drives, {failures} fail"
     columns = ["model", "ROC-AUC", "PR-AUC", "Brier", "ECE", *(f"found in daily {budget}" for budget in BUDGETS)]
     show(title, columns, rows, f"cutoffs {first} to {last}; a day's model knows labels matured by that day")
-    return {"first": first, "last": last, "results": {name: dict(found) for name, found in report.results.items()}}
+    return {
+        "first": first,
+        "last": last,
+        "found_in_daily_budget": {
+            model: {budget: every["all"]["budgets"][budget]["recall_per_failure"] for budget in BUDGETS}
+            for model, every in report.results.items()
+        },
+        "results": {name: dict(found) for name, found in report.results.items()},
+    }

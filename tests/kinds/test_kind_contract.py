@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pytest
+from tests.lean import lean
 from tests.pipelines.units import filled
 
 from aftercast.data.fleet import FleetSpec
@@ -49,12 +50,13 @@ class Learnt:
 @pytest.fixture(scope="module")
 def learn(fleet_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Learnt]:
     """Train a kind by its name, once, and score with it."""
+    fleet = Workspace(fleet_workspace.folder, fleet_workspace.settings, lean(fleet_workspace.fleet))
     done: dict[str, Learnt] = {}
 
     def of(name: str) -> Learnt:
         if name not in done:
             units = name == "remaining-life"
-            done[name] = _learnt(name, filled(tmp_path_factory.mktemp("units") / "fleet") if units else fleet_workspace)
+            done[name] = _learnt(name, filled(tmp_path_factory.mktemp("units") / "fleet") if units else fleet)
         return done[name]
 
     return of

@@ -193,7 +193,7 @@ def test_where_nothing_is_defined_nothing_is_judged() -> None:
 def test_the_command_prints_the_verdict_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "f.parquet"
     forecasts(good=0.0, poor=1.5).write(path)
-    words = ["compare", f"{path}:poor", f"{path}:good", "--draws", "50"]
+    words = ["compare", "failure", f"{path}:poor", f"{path}:good", "--draws", "50"]
     for extra in ([], ["--json"]):
         with pytest.raises(SystemExit) as ended:
             aftercast([*words, *extra])

@@ -105,14 +105,15 @@ def _after_learning(loaded: Loaded, due: list[pd.Timestamp]) -> list[pd.Timestam
 
 
 def _no_champion(workspace: Workspace) -> NotFoundError:
-    newest = next((found for kind in kind_names() if (found := newest_version(workspace, kind)) is not None), None)
-    if newest is None:
+    newest = [found for kind in kind_names() if (found := newest_version(workspace, kind)) is not None]
+    if not newest:
         return NotFoundError(
             "There is no model to score with.", "Run `aftercast train failure`, with --again if it was trained before."
         )
+    told = " ".join(f"Version {found.version} of aftercast-{found.kind}: {found.decision}" for found in newest)
     return NotFoundError(
-        f"There is no champion to score with. Version {newest.version} of aftercast-{newest.kind}: {newest.decision}",
-        f"Import more history and run `aftercast train {newest.kind}`; what a worse model says would mislead.",
+        f"There is no champion to score with. {told}",
+        f"Import more history and run `aftercast train {newest[0].kind}`; what a worse model says would mislead.",
     )
 
 

@@ -107,15 +107,15 @@ def ask(workspace: Workspace, champions: Champions, question: Question, caller: 
     return Reply(rows, rows.snapshot.cutoff, horizon, tuple(whole[each] for each in question.ids))
 
 
-def check_size(workspace: Workspace, question: Question) -> None:
+def check_size(workspace: Workspace, noun: str, ids: Sequence[str]) -> None:
     """Refuse a call about more devices or customers than the service answers at once: 422."""
-    most, noun = workspace.settings.serving.max_devices, SERVED[question.kind].noun
-    if len(question.ids) > most:
+    most = workspace.settings.serving.max_devices
+    if len(ids) > most:
         raise ProblemError(
             422,
             f"too-many-{noun}s",
             f"Too many {noun}s in one call",
-            f"The request asks about {len(question.ids)} {noun}s, the service answers {most} a call.",
+            f"The request asks about {len(ids)} {noun}s, the service answers {most} a call.",
             "Split the request.",
         )
 

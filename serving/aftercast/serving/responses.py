@@ -6,6 +6,7 @@ from anyio import to_thread
 from starlette.responses import Response
 
 from aftercast.serving.deps import Service
+from aftercast.serving.kinds import SERVED
 from aftercast.serving.predictions import Question, Reply, ask, ask_at_hand, check_size
 from aftercast.serving.principals import Caller
 from aftercast.serving.serialization import PREDICTION, audit_entry, whole_answer
@@ -23,7 +24,7 @@ async def reply_to(service: Service, question: Question, caller: Caller, request
     ProblemError
         If it cannot be answered.
     """
-    check_size(service.workspace, question)
+    check_size(service.workspace, SERVED[question.kind].noun, question.ids)
     reply = ask_at_hand(service.champions, question, caller)
     if reply is None:
         reply = await to_thread.run_sync(_computed, service, question, caller)

@@ -20,6 +20,7 @@ from aftercast.models.fit.training import OWN
 from aftercast.models.judge.evaluation import ALL
 from aftercast.models.judge.metrics import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
 from aftercast.models.judge.plots import report_plots
+from aftercast.models.kinds import hazard_kind
 
 Report = Mapping[str, Any]
 Place = tuple[str | int, ...]
@@ -48,6 +49,7 @@ def page(report: Report) -> str:
     )
     return pages.get_template("report.html.jinja").render(
         report=report,
+        nouns=f"{hazard_kind(report['kind']).entity.noun}s",
         own=OWN,
         every=ALL,
         columns=_columns(report),

@@ -197,7 +197,7 @@ class HazardKind(EventKind, Kind):
 
     def answer(self, forecast: Score, horizon: str | None = None) -> Answer:
         """Probability within a horizon, with the most likely component and the next step."""
-        return answer(forecast, horizon or self._nearest(forecast))
+        return answer(forecast, horizon or self.usual(forecast.horizons_us))
 
     def explain(
         self,
@@ -211,15 +211,15 @@ class HazardKind(EventKind, Kind):
         """Components, reasons, fault codes, similar past cases and parts, see :func:`explain`."""
         return explain(workspace, self.name, entity_id, cutoff=cutoff, horizon=horizon, progress=progress)
 
+    def usual(self, horizons_us: Sequence[int]) -> str:
+        """The usual horizon, or the longest of a model below it, or its first; ascending, microseconds."""
+        usual = parse_duration_us(self.usual_horizon)
+        return format_duration(int(max((each for each in horizons_us if each <= usual), default=horizons_us[0])))
+
     def _dictionary(self, asked: TrainingRequest) -> str:
         """Features the model sees, as JSON."""
         features = described(asked.store, asked.spec, self.grain, version=asked.version, known_at=asked.until)
         return json.dumps([asdict(feature) for feature in features], indent=2, ensure_ascii=False)
-
-    def _nearest(self, forecast: Score) -> str:
-        """The usual horizon, or the longest of the model below it."""
-        usual = parse_duration_us(self.usual_horizon)
-        return format_duration(max((h for h in forecast.horizons_us if h <= usual), default=forecast.horizons_us[0]))
 
 
 def _gate(trained: Trained) -> Gate:

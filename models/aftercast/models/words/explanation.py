@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.examples.cases import usual_horizon
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded, load_champion
 from aftercast.models.scoring.scoring import judge, shifted, with_shift
@@ -21,7 +20,7 @@ from aftercast.models.words.past_repairs import PastRepair, parts_of, repairs_af
 from aftercast.models.words.precursors import Sign, signs_of
 from aftercast.models.words.similar_cases import SimilarCase, similar_cases
 from aftercast.models.words.text_table import text_table
-from aftercast.operations.clocks import format_duration, parse_duration_us, timestamp_us
+from aftercast.operations.clocks import parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ def explain(
             "Check the id, or choose a --cutoff.",
         )
     score = judge(loaded, snapshot, workspace.fleet, ids=[entity_id])[0]
-    chosen = horizon or format_duration(usual_horizon(loaded.model.horizons_us))
+    chosen = horizon or hazard_kind(kind).usual(loaded.model.horizons_us.tolist())
     said = answer(score, chosen)
     ranked = sorted(said.components.items(), key=lambda item: (-item[1], item[0]))[:components]
     known: dict[str, Any] = {"cutoff": score.cutoff, "version": workspace.store.version()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -12,8 +12,9 @@ from aftercast.models.forecast import Statement
 from aftercast.models.kind import Kind
 from aftercast.models.kinds import every_kind
 from aftercast.models.scoring.forecast_store import forecasts_of
-from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep
-from aftercast.serving.errors import ProblemError, request_id_of
+from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
+from aftercast.serving.errors import request_id_of
+from aftercast.serving.predictions import check_size
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.serialization import PREDICTION
 from aftercast.serving.tenancy import visible
@@ -52,7 +53,7 @@ def handler(kind: Kind) -> Handler:
     """Handler of questions about a kind."""
 
     def forecasts(request: Request, service: ServiceDep, caller: CallerDep, body: Body) -> ForecastAnswer:
-        _check_size(service, kind, body.ids)
+        check_size(service.workspace, kind.entity.noun, body.ids)
         found, latest = forecasts_of(service.workspace.database, kind.name, body.ids)
         seen = visible(service.workspace, kind.name, body.ids, caller)
         said = {each.entity_id: kind.answer(each) for each in latest if each.entity_id in seen}
@@ -75,18 +76,6 @@ def handler(kind: Kind) -> Handler:
         )
 
     return forecasts
-
-
-def _check_size(service: Service, kind: Kind, ids: Sequence[str]) -> None:
-    most, noun = service.workspace.settings.serving.max_devices, kind.entity.noun
-    if len(ids) > most:
-        raise ProblemError(
-            422,
-            f"too-many-{noun}s",
-            f"Too many {noun}s in one call",
-            f"The request asks about {len(ids)} {noun}s, the service answers {most} a call.",
-            "Split the request.",
-        )
 
 
 def _result(kind: Kind, entity_id: str, said: Statement | None) -> ForecastResult | ForecastProblem:

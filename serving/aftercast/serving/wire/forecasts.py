@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, Field
 
 from aftercast.operations.settings import MOST_DEVICES
 from aftercast.serving.wire.common import Cutoff, Request, ResultProblem, at_most
 from aftercast.serving.wire.questions import EntityId
+
+_ANSWER: Final[dict[str, Any]] = {
+    "cutoff": "2025-08-15T00:00:00Z",
+    "answered": 1,
+    "failed": 1,
+    "model": {"name": "remaining-life", "version": "2"},
+    "results": [
+        {
+            "status": "answered",
+            "id": "D0017",
+            "sentence": "35 cycles left, cautiously 30",
+            "reason": None,
+            "reasons": [],
+            "values": {"expected": 35.0, "cautious": 30.0, "lower": 22.0, "upper": 51.0},
+            "data_as_of": "2025-08-14T23:00:00Z",
+        },
+        {
+            "status": "error",
+            "id": "D0404",
+            "error": {
+                "code": "unknown_device",
+                "message": "There is no forecast of this device.",
+                "hint": "Correct the id, or ask again after the next scoring.",
+            },
+        },
+    ],
+}
 
 
 class ForecastRequest(Request):
@@ -53,6 +80,8 @@ class ForecastModel(BaseModel):
 
 class ForecastAnswer(BaseModel):
     """The latest forecasts, in the order asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWER]})
 
     cutoff: Cutoff
     answered: int = Field(description="Number of results with status `answered`.")
