@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from aftercast.operations.settings import demand_services, quiet_libraries, real_data_folder
+from aftercast.operations.environment import demand_services, quiet_libraries, real_data_folder
 
 quiet_libraries()
 # How long an example takes says nothing here. `make test-slow` loads the second profile.

@@ -37,7 +37,7 @@ from aftercast.models.kinds.anomaly.settings import AnomalySettings, Comparison
 from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
 from aftercast.models.kinds.anomaly.view import fit_anomaly_view
 from aftercast.operations.clocks import DAY_US, timestamp_us, to_us
-from aftercast.operations.settings import real_data_folder
+from aftercast.operations.environment import real_data_folder
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from benchmarks.failures import azure, drives, shift, truth
 from benchmarks.harness import keep
 
-from aftercast.operations.settings import quiet_libraries, real_data_folder
+from aftercast.operations.environment import quiet_libraries, real_data_folder
 
 LEFT_OUT: Final = {
     *("intervals", "visit_rates", "budgets", "threshold", "log_loss", "flagged", "recall_per_failure"),

@@ -40,7 +40,7 @@ from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer
 from aftercast.operations.audit import verify
 from aftercast.operations.database.keys import create_key
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 from aftercast.pipelines.drain import run_drain
 
 ASKERS: Final = 3

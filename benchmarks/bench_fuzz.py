@@ -28,7 +28,7 @@ from rich.table import Table
 
 from aftercast.data.workspace import Workspace
 from aftercast.operations.database.keys import create_key
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 KNOWN: Final = "D0017"
@@ -71,8 +71,9 @@ def fuzz(folder: Path, calls: int, examples: int, seed: int) -> bool:
 
 
 def make_key(workspace: Workspace, outlets: list[str] | None) -> str:
-    """Key with every scope, of all outlets (None) or some."""
-    _, key = create_key(workspace.database, "fuzz", ("admin",), outlets=outlets)
+    """Key with every scope, of all outlets (None) or some, whose keys send no records."""
+    scopes = ("admin",) if outlets is None else ("predict", "lists", "metrics")
+    _, key = create_key(workspace.database, "fuzz", scopes, outlets=outlets)
     return key
 
 

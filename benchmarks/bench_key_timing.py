@@ -26,7 +26,7 @@ from scipy.stats import mannwhitneyu
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import create_workspace
 from aftercast.operations.database.keys import KEY_PREFIX, create_key, is_key, revoke_key
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 
 NOBODY: Final = "id nobody has"
 

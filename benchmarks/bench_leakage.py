@@ -35,7 +35,7 @@ from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.leakage import lint_columns
 from aftercast.models.leakage.gate import lint_store, standing_features
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER, from_us, timestamp_us
-from aftercast.operations.settings import real_data_folder
+from aftercast.operations.environment import real_data_folder
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 SEEDS: Final = (41, 42, 43, 44)

@@ -41,7 +41,7 @@ from aftercast.models.kinds.remaining_life.folds import remaining
 from aftercast.models.kinds.remaining_life.model import read_training, row_weights, train_and_check
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
-from aftercast.operations.settings import real_data_folder
+from aftercast.operations.environment import real_data_folder
 
 SETTINGS: Final = RemainingLifeSettings()
 INTERVAL: Final = ("lower", "upper", "open_above", "stage")

@@ -19,7 +19,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from aftercast.operations.settings import real_data_folder
+from aftercast.operations.environment import real_data_folder
 
 ROOT: Final = Path(__file__).parents[1]
 ROOTS: Final = ("data", "features", "models", "pipelines", "serving")

@@ -30,7 +30,7 @@ from benchmarks.serving.runs import Row, Runner, Server
 from benchmarks.serving.tables import AGREE, Goal, goals, show, show_goals
 
 from aftercast.operations.audit import verify
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 
 CONNECTIONS: Final = (1, 8, 64)
 NOTE: Final = (

@@ -31,7 +31,7 @@ from aftercast.models.registry.versions import promote_by_hand
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.operations.audit import verify
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 from aftercast.pipelines.train import run_train
 
 DRAIN_EVERY_S: Final = 10.0

@@ -36,7 +36,7 @@ from aftercast.models.examples.cases import Cases, build_cases, cadence_us, firs
 from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.hazard import Schema
 from aftercast.operations.clocks import DAY_US, timestamp_us
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.train import run_train
 

@@ -16,7 +16,7 @@ from benchmarks.operation.processes import answers, free_port, service
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.data.workspace import create_workspace
 from aftercast.operations.database.keys import KEY_PREFIX, create_key
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 
 OK: Final = 200
 PAUSE_S: Final = 0.2

@@ -21,7 +21,7 @@ from aftercast.data.simulator import simulate
 from aftercast.data.workspace import create_workspace, open_workspace
 from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, promote
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 from aftercast.pipelines.ingest import run_ingest
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train

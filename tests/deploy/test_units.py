@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.deploy.commands import understand
-from tests.deploy.container import ROOT
+from tests.deploy.container import ROOT, environment_of, instructions, last_stage
 from tests.deploy.named import DEFAULTS, settings_of
 
 FOLDER = ROOT / "deploy" / "systemd"
 HARDENING = FOLDER / "aftercast-.service.d" / "hardening.conf"
 """Lines of every unit, as systemd reads them into each whose name begins so."""
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 UNITS = sorted(FOLDER.glob("*.service"))
 TIMERS = sorted(FOLDER.glob("*.timer"))
 
@@ -37,6 +38,13 @@ def test_a_unit_runs_a_command_that_is_understood_with_settings_that_are_known(p
     settings_of(pairs, tmp_path)
     assert pairs["AFTERCAST_WORKSPACE"].startswith(f"/var/lib/{values['StateDirectory'][0]}/")
     assert {"NUMBA_CACHE_DIR", "HOME"} <= pairs.keys()
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_limits_the_memory_that_threads_hold_as_the_image_does(path: Path) -> None:
+    pairs = dict(word.split("=", 1) for line in unit_values(path)["Environment"] for word in line.split())
+    image = environment_of(last_stage(instructions(ROOT / "Dockerfile")))
+    assert {name: pairs.get(name) for name in MEMORY} == {name: image.get(name) for name in MEMORY} == MEMORY
 
 
 def test_a_unit_gives_the_service_longer_to_stop_than_its_requests() -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from tests.fleet import TABLES
 
 from aftercast.data.workspace import FLEET_FILE, Workspace
-from aftercast.operations.settings import LIBRARY_DEFAULTS
+from aftercast.operations.environment import LIBRARY_DEFAULTS
 
 pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aftercast.operations.database.engine import open_database
 from aftercast.operations.database.keys import API_KEYS, create_key, list_keys
+from aftercast.operations.database.tables import utc_now
 from aftercast.operations.errors import SettingsError, WorkspaceError
 
 TIMES, PROCESSES = 30, 6
@@ -85,7 +86,7 @@ def test_who_finds_every_connection_taken_is_told_so_instead_of_waiting_for_ever
 
 def test_an_error_of_a_statement_does_not_hold_what_was_written(tmp_path: Path) -> None:
     engine = open_database("sqlite:///aftercast.db", tmp_path)
-    row = {"key_id": "1", "name": "hunter2", "scopes": "predict", "secret_sha256": "0", "created_at": "2026-01-01"}
+    row = {"key_id": "1", "name": "hunter2", "scopes": [], "secret_sha256": "0", "created_at": utc_now()}
     with engine.begin() as connection:
         connection.execute(insert(API_KEYS).values(**row))
     with pytest.raises(IntegrityError) as refused, engine.begin() as connection:

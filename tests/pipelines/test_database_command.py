@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from aftercast.cli.commands import database, keys
 from aftercast.data.fleet import FleetSpec, Sensor
 from aftercast.data.workspace import create_workspace, open_workspace
-from aftercast.operations.database.migrations import revision_files
+from aftercast.operations.database.schema import revision_files
 from aftercast.operations.errors import WorkspaceError
 
 NAMES = [path.stem for path in revision_files().values()]

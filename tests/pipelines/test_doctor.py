@@ -166,9 +166,9 @@ def _open_to_all(workspace: Workspace) -> None:
     workspace.folder.chmod(0o777)
 
 
-def _first_release(workspace: Workspace) -> None:
+def _no_revision(workspace: Workspace) -> None:
     with workspace.database.begin() as connection:
-        connection.execute(text("UPDATE aftercast_revision SET version_num = '0001'"))
+        connection.execute(text("DELETE FROM aftercast_revision"))
 
 
 def _no_database(workspace: Workspace) -> None:
@@ -220,13 +220,13 @@ def _no_prefect(workspace: Workspace) -> None:
         ("settings", _unknown_setting, "'serving2', did you mean 'serving'", "Correct"),
         ("fleet", _spoiled_fleet, "fleet.toml", "Mend the line"),
         ("folder", _open_to_all, "Everyone", "chmod"),
-        ("database", _first_release, "0002", "aftercast database upgrade"),
+        ("database", _no_revision, "0001", "aftercast database upgrade"),
         ("database", _no_database, "cannot be reached", "database.address"),
         ("store", _no_tables, "cannot be read", "backup"),
         ("mlflow", _no_registry, "does not answer", "Start it"),
         ("champion", _no_champion, "No failure model", "aftercast train failure"),
         ("rows", _damaged_rows, "cannot be read", "aftercast score"),
-        ("audit", _altered_log, "was altered", "aftercast audit verify"),
+        ("audit", _altered_log, "is not the one that was written", "aftercast audit verify"),
         ("inbox", _waiting_inbox, "5 hours", "aftercast drain"),
         ("tokens", _silent_issuer, "FileNotFoundError", "tokens.jwks"),
         ("prefect", _no_prefect, "does not answer", "Start it"),
@@ -363,7 +363,7 @@ def test_the_guide_has_every_check_in_its_words() -> None:
     assert [name for name in names() if about(name).rstrip(".") not in guide] == []
 
 
-def test_a_database_of_before_revisions_is_told_and_not_changed_by_looking(
+def test_a_database_without_a_revision_is_reported_and_not_changed_by_looking(
     tmp_path: Path, fleet_workspace: Workspace
 ) -> None:
     """Looking must not create the table of revisions either."""

@@ -21,8 +21,8 @@ from aftercast.cli.doctor.reach import OverdueError, get, require_listener, with
 from aftercast.cli.doctor.runner import Line, examine
 from aftercast.data.workspace import Workspace
 from aftercast.operations.database.engine import open_database
+from aftercast.operations.environment import SERVICE_DEFAULTS
 from aftercast.operations.errors import WorkspaceError
-from aftercast.operations.settings import SERVICE_DEFAULTS
 
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432"
 Set = Callable[[str, object], None]

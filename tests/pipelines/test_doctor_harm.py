@@ -121,7 +121,7 @@ def test_with_manual_upgrades_a_database_that_is_behind_stops_everything_else(
 ) -> None:
     now = end_of(own_fleet)
     with changing(own_fleet.path("aftercast.db")) as database:
-        database.execute("UPDATE aftercast_revision SET version_num = '0001'")
+        database.execute("DELETE FROM aftercast_revision")
     assert "manual" not in only(said(own_fleet, "database", now=now), "problem").found
     monkeypatch.setenv("AFTERCAST_DATABASE__UPGRADE", "manual")
     found = only(said(own_fleet, "database", now=now), "problem")

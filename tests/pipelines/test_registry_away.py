@@ -19,8 +19,8 @@ from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.registry.contact import require_answer
 from aftercast.models.registry.versions import client, needing_registry
+from aftercast.operations.environment import FIRST_QUESTION, first_question
 from aftercast.operations.errors import WorkspaceError
-from aftercast.operations.settings import FIRST_QUESTION, little_patience
 
 SOON_S = 30.0
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -28,7 +28,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @pytest.fixture(autouse=True)
 def _patience_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in FIRST_QUESTION:
+    for name, _ in FIRST_QUESTION.values():
         monkeypatch.delenv(name, raising=False)
 
 
@@ -114,16 +114,21 @@ def test_a_slow_server_is_waited_for_and_asked_first_once_in_a_process() -> None
     assert len(asked) == 1
 
 
-def test_after_the_first_question_mlflow_has_its_own_patience_or_what_the_user_chose(
+def test_what_the_user_chose_goes_before_our_patience_and_nothing_is_put_into_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
-    with little_patience():
-        assert {name: os.environ[name] for name in FIRST_QUESTION} == {
-            **FIRST_QUESTION,
-            "MLFLOW_HTTP_REQUEST_TIMEOUT": "77",
-        }
-    assert [os.environ.get(name) for name in FIRST_QUESTION] == [None, None, "77"]
+    assert first_question() == {"max_retries": 1, "backoff_factor": 1}
+    before = dict(os.environ)
+    seen: list[dict[str, str]] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        seen.append(dict(os.environ))
+        say(request, 200, b"{}")
+
+    with served(answer) as url:
+        require_answer(url)
+    assert seen == [before]
 
 
 def test_a_server_that_goes_away_during_the_work_is_told_by_its_address(

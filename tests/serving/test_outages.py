@@ -23,9 +23,9 @@ from aftercast.models.registry.fallback import find_last_good
 from aftercast.models.registry.versions import CHAMPION, Version, client, load_champion, model_name, promote
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.database.engine import METADATA
 from aftercast.operations.database.keys import create_key
-from aftercast.operations.settings import SERVICE_DEFAULTS
+from aftercast.operations.database.tables import METADATA
+from aftercast.operations.environment import SERVICE_DEFAULTS
 from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Callers
 

@@ -21,8 +21,7 @@ from aftercast.models.scoring.scoring import check_features
 from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.clocks import from_us, timestamp_us
-from aftercast.operations.database.inbox import InboxBatch, count_waiting, put_batch
-from aftercast.operations.database.inbox_table import INBOX
+from aftercast.operations.database.inbox import INBOX, InboxBatch, count_waiting, put_batch
 from aftercast.pipelines import online
 from aftercast.pipelines.drain import MOST_TOLD, run_drain
 from aftercast.pipelines.score import run_score

@@ -15,7 +15,7 @@ from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.scoring.what_if import rows_of_devices
-from aftercast.operations.settings import quiet_libraries
+from aftercast.operations.environment import quiet_libraries
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.warm_up import warm_up, warming_up
 

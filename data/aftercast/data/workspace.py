@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.store import Store
 from aftercast.operations.audit import AuditLog
-from aftercast.operations.database.engine import local_address, open_database
+from aftercast.operations.database import local_address, open_database
 from aftercast.operations.errors import WorkspaceError
-from aftercast.operations.settings import Settings, load_settings
+from aftercast.operations.settings import Settings, load_settings, settings_document
 
 SETTINGS_FILE: Final = "aftercast.toml"
 FLEET_FILE: Final = "fleet.toml"
@@ -107,9 +107,7 @@ def create_workspace(folder: Path, fleet: FleetSpec) -> Workspace:
         raise WorkspaceError(f"{folder} is already a workspace.", "Edit its files, or choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     write_fleet(folder / FLEET_FILE, fleet)
-    _write_toml(
-        folder / SETTINGS_FILE, Settings().model_dump(), "Addresses of this deployment; every one can be a server."
-    )
+    _replace(folder / SETTINGS_FILE, tomlkit.dumps(settings_document()))
     return open_workspace(folder)
 
 

@@ -22,62 +22,54 @@ class StrictModel(BaseModel):
 ModelT = TypeVar("ModelT", bound=StrictModel)
 
 
-def load_toml(
-    path: Path,
-    model: type[ModelT],
-    overrides: Mapping[str, Any] | None = None,
-    said_by: Mapping[tuple[str, ...], str] | None = None,
-) -> ModelT:
+def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     """Read a TOML file into a strict model.
-
-    Parameters
-    ----------
-    overrides
-        Nested keys that go before those of the file.
-    said_by
-        Location of a key -> the variable that gave it; what is not there was given by the file.
 
     Raises
     ------
     SettingsError
         If the file is missing, is not TOML, or holds unknown keys or wrong values; every finding is listed.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path} does not exist.", "Run `aftercast init DIR` first.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend the line it names.") from error
-    return validate(model, merge(raw, overrides or {}), where=path.name, said_by=said_by or {})
+    return validate(model, read_toml(path), where=path.name)
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return base with the nested keys of over put in place."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def validate(
-    model: type[ModelT], raw: Mapping[str, Any], where: str, said_by: Mapping[tuple[str, ...], str] | None = None
-) -> ModelT:
-    """Build the model, turning what pydantic found into one SettingsError that lists every finding by its origin."""
+def validate(model: type[ModelT], raw: Mapping[str, Any], where: str) -> ModelT:
+    """Build a model of a mapping; raises SettingsError that lists every finding, under where it came from."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        found: dict[str, list[str]] = {}
-        for item in error.errors():
-            found.setdefault(_origin(item["loc"], said_by or {}) or where, []).append(_finding(model, dict(item)))
-        told = "; ".join(f"{origin}: {'; '.join(findings)}" for origin, findings in found.items())
-        unset = "" if list(found) == [where] else ", or unset the variables"
-        raise SettingsError(f"{told}.", f"Correct the named keys{unset}.") from error
+        raise wrong_settings(error, model, where, {}) from error
 
 
-def _origin(location: tuple[Any, ...], said_by: Mapping[tuple[str, ...], str]) -> str | None:
-    """Return the variable that gave what lies at a location, None where the file did."""
-    return next((said_by[location[:end]] for end in range(len(location), 0, -1) if location[:end] in said_by), None)
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file; raises SettingsError if it is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path} does not exist.", "Run `aftercast init DIR` first.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.", "Correct the line it names.") from error
+
+
+def wrong_settings(
+    error: ValidationError, model: type[BaseModel], file: str, said_by: Mapping[tuple[str | int, ...], str]
+) -> SettingsError:
+    """Error that lists every finding under the file or the variable it came from.
+
+    Parameters
+    ----------
+    said_by
+        Location of a key -> the environment variable that gave it; every other key is the file's.
+    """
+    found: dict[str, list[str]] = {}
+    for item in error.errors():
+        location = tuple(item["loc"])
+        ends = (location[:end] for end in range(len(location), 0, -1))
+        origin = next((said_by[end] for end in ends if end in said_by), file)
+        found.setdefault(origin, []).append(_finding(model, dict(item)))
+    listed = "; ".join(f"{origin}: {'; '.join(findings)}" for origin, findings in found.items())
+    unset = "" if list(found) == [file] else ", or unset the variables"
+    return SettingsError(f"{listed}.", f"Correct the named keys{unset}.")
 
 
 def _finding(model: type[BaseModel], item: Mapping[str, Any]) -> str:

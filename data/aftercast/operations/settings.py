@@ -1,19 +1,20 @@
-"""Settings of a deployment (``aftercast.toml``): addresses of its parts. The only module that reads the environment.
+"""Settings of a deployment: ``aftercast.toml`` and the environment.
 
 Every key can be overridden by ``AFTERCAST_<SECTION>__<KEY>``, e.g. ``AFTERCAST_MLFLOW__ADDRESS``.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+import tomlkit
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from aftercast.operations.configuration import StrictModel, load_toml, merge
+from aftercast.operations.configuration import StrictModel, read_toml, wrong_settings
+from aftercast.operations.environment import variables_named
 
 ENVIRONMENT_PREFIX: Final = "AFTERCAST_"
 OWN_VARIABLES: Final = frozenset(
@@ -32,93 +33,92 @@ MOST_DEVICES: Final = 10_000
 MOST_RECORDS: Final = 100_000
 """Most that a call of the service may bring, whatever is set: all of it is read before anything else is done."""
 
-LIBRARY_DEFAULTS: Final[Mapping[str, str]] = {
-    # Nothing leaves the machine: both libraries report usage unless told otherwise.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    "PREFECT_CLI_COLORS": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # we show progress ourselves, on one line
-}
-
-SERVICE_DEFAULTS: Final[Mapping[str, str]] = {
-    # A service that holds a model goes on with it and looks again soon, so it does not wait minutes for a registry.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-}
-
-FIRST_QUESTION: Final[Mapping[str, str]] = {
-    # Whether MLflow is there at all is known within half a minute; what comes later has MLflow's own patience.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
-
 
 class StoreSettings(StrictModel):
     """Where history lives."""
 
-    address: str = "store"
-    """Folder (relative to the workspace) or object-store address the table format understands."""
-    device_buckets: int = Field(default=8, ge=1, le=1024)
-    """Into how many parts telemetry is split by device; fixed when the store is created."""
+    address: str = Field(
+        default="store", description="Folder of the workspace, or address of an object store, that holds the history."
+    )
+    device_buckets: int = Field(
+        default=8,
+        ge=1,
+        le=1024,
+        description="Into how many parts telemetry is split by device; fixed when the store is created.",
+    )
 
 
 class DatabaseSettings(StrictModel):
-    """Where operational records live."""
+    """Where operational tables live."""
 
-    address: str = "sqlite:///aftercast.db"
-    """SQLAlchemy address; a relative SQLite file is inside the workspace."""
-    upgrade: Literal["automatic", "manual"] = "automatic"
-    """Whether opening the database brings its tables up to date, or `aftercast database upgrade` must be run."""
+    address: str = Field(
+        default="sqlite:///aftercast.db",
+        description="SQLite file of the workspace, or postgresql+psycopg://USER@HOST/NAME.",
+    )
+    upgrade: Literal["automatic", "manual"] = Field(
+        default="automatic",
+        description="automatic: opening the database migrates its tables; manual: `aftercast database upgrade` does.",
+    )
 
 
 class MlflowSettings(StrictModel):
     """Where runs and models are tracked."""
 
-    address: str = "sqlite:///mlflow.db"
-    artifacts: str = "mlflow-artifacts"
-    """Folder for artifacts of new experiments, relative to the workspace; unused with a tracking server."""
+    address: str = Field(
+        default="sqlite:///mlflow.db", description="SQLite file of the workspace, or address of a server."
+    )
+    artifacts: str = Field(
+        default="mlflow-artifacts", description="Folder of the workspace for artifacts; unused with a tracking server."
+    )
 
 
 class PrefectSettings(StrictModel):
     """How flows run."""
 
-    mode: Literal["direct", "temporary", "server"] = "direct"
-    """direct: in this process without an engine; temporary: a server for the length of the command; server: address."""
-    address: str = ""
+    mode: Literal["direct", "temporary", "server"] = Field(
+        default="direct",
+        description="direct: in the process of the command, without an engine; temporary: with a server for the length "
+        "of the command; server: with the one at `prefect.address`.",
+    )
+    address: str = Field(default="", description="Address of the Prefect server, for the mode `server`.")
 
 
 class ServingSettings(StrictModel):
     """How the service listens and what it accepts."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
-    max_devices: int = Field(default=1000, ge=1, le=MOST_DEVICES)
-    max_records: int = Field(default=20_000, ge=1, le=MOST_RECORDS)
-    """Rows of telemetry and events in one call, all devices together."""
-    max_listed_rows: int = Field(default=1_000_000, ge=1)
-    """Rows of all the different risk lists of one cutoff that callers have made; each list is kept for good."""
-    max_body_bytes: int = Field(default=8_000_000, ge=1000)
-    max_in_flight: int = Field(default=200, ge=1)
-    """Requests answered at once by one process; more are refused with 503 instead of piling up."""
-    request_timeout_s: float = Field(default=30.0, gt=0)
-    body_timeout_s: float = Field(default=10.0, gt=0)
-    """Within which a request's body has to arrive."""
-    stop_timeout_s: float = Field(default=30.0, gt=0)
-    """How long requests may take to finish once the service is asked to stop."""
-    refresh_every_s: float = Field(default=10.0, gt=0)
-    """How often newer models and scores are looked for."""
-    rate_limit: str = "6000/minute"
-    """Requests of one key to one process; empty for none. A key may have its own."""
-    docs: bool = True
-    """Whether there is a page of interactive API documentation at /docs."""
+    host: str = Field(default="127.0.0.1", description="Address the service listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port the service listens on; 0 for any free one.")
+    max_devices: int = Field(default=1000, ge=1, le=MOST_DEVICES, description="Most devices or customers in one call.")
+    max_records: int = Field(
+        default=20_000,
+        ge=1,
+        le=MOST_RECORDS,
+        description="Most rows of telemetry and events in one call, all devices together.",
+    )
+    max_listed_rows: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Most rows of all risk lists of one cutoff that callers made; lists are never deleted.",
+    )
+    max_body_bytes: int = Field(default=8_000_000, ge=1000, description="Largest body of a request, in bytes.")
+    max_in_flight: int = Field(
+        default=200, ge=1, description="Most requests answered at once by one process; more are refused with 503."
+    )
+    request_timeout_s: float = Field(default=30.0, gt=0, description="Longest time for an answer, in seconds.")
+    body_timeout_s: float = Field(
+        default=10.0, gt=0, description="Longest time for the body of a request to arrive, in seconds."
+    )
+    stop_timeout_s: float = Field(
+        default=30.0, gt=0, description="Longest time for requests to finish when the service is stopped, in seconds."
+    )
+    refresh_every_s: float = Field(
+        default=10.0, gt=0, description="How often the service looks for newer models and forecasts, in seconds."
+    )
+    rate_limit: str = Field(
+        default="6000/minute",
+        description="Requests of one key to one process; empty for no limit. A key may have its own.",
+    )
+    docs: bool = Field(default=True, description="Whether the interactive API documentation is served at /docs.")
 
 
 def _words(value: Any) -> Any:
@@ -127,39 +127,55 @@ def _words(value: Any) -> Any:
 
 
 class TokenSettings(StrictModel):
-    """Which signed tokens (OpenID Connect, RFC 7519) people may come with instead of a key; none without an issuer."""
+    """Which signed tokens (OpenID Connect, RFC 7519) people may present instead of a key; none without an issuer."""
 
-    issuer: str = ""
-    audience: str = "aftercast"
-    jwks: str = ""
-    """Address or file of the issuer's public keys; empty asks the issuer's discovery document."""
-    algorithms: Annotated[tuple[str, ...], BeforeValidator(_words)] = ("RS256", "ES256")
-    """In the environment as text with commas: ``RS256,EdDSA``."""
-    scope_claim: str = "scope"
-    outlet_claim: str = "outlets"
-    leeway_s: float = Field(default=30.0, ge=0)
-    """How far clocks may differ."""
+    issuer: str = Field(default="", description="Issuer of the tokens; empty for no tokens.")
+    audience: str = Field(default="aftercast", description="Audience that a token must name.")
+    jwks: str = Field(
+        default="",
+        description="Address or file of the issuer's public keys; empty asks the issuer's discovery document.",
+    )
+    algorithms: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        default=("RS256", "ES256"),
+        description="Accepted signatures; with commas in the environment, such as RS256,EdDSA.",
+    )
+    scope_claim: str = Field(default="scope", description="Claim that holds the scopes.")
+    outlet_claim: str = Field(default="outlets", description="Claim that holds the outlets.")
+    leeway_s: float = Field(default=30.0, ge=0, description="How far the clocks may differ, in seconds.")
 
 
 class AuditSettings(StrictModel):
-    """How the record of answers and changes is kept."""
+    """How the log of answers and changes is kept."""
 
-    segment_bytes: int = Field(default=64_000_000, ge=10_000)
-    anchor_every_s: float = Field(default=1.0, gt=0)
-    """How often entries are forced to disk and their newest hash is written to the database."""
+    segment_bytes: int = Field(
+        default=64_000_000, ge=10_000, description="Size after which the log goes on in a new file, in bytes."
+    )
+    anchor_every_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="How often entries are forced to the disk and the newest hash goes to the database, in seconds.",
+    )
 
 
 class TracingSettings(StrictModel):
     """Where traces go; nowhere without an address."""
 
-    address: str = ""
-    """OTLP over HTTP, as in http://collector:4318; needs the extra aftercast[tracing]."""
-    sampled: float = Field(default=1.0, ge=0, le=1)
-    """Share of requests that are traced."""
+    address: str = Field(
+        default="", description="OTLP over HTTP, such as http://collector:4318; needs the extra aftercast[tracing]."
+    )
+    sampled: float = Field(default=1.0, ge=0, le=1, description="Share of requests that are traced, from 0 to 1.")
 
 
-class Settings(StrictModel):
-    """All settings of a deployment."""
+class Settings(BaseSettings):
+    """All settings of a deployment; what the environment says goes before what the constructor is given."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        enable_decoding=False,  # values are texts, not JSON
+    )
 
     store: StoreSettings = StoreSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -170,76 +186,58 @@ class Settings(StrictModel):
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # of the base
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then the file that :func:`load_settings` read."""
+        return env_settings, init_settings
 
-def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+
+def default_settings() -> Settings:
+    """Settings of an empty file, whatever the environment says."""
+    return Settings.model_construct()
+
+
+def load_settings(path: Path) -> Settings:
     """Settings of a file with the environment's overrides; raises SettingsError listing every finding."""
-    variables = os.environ if environment is None else environment
-    said_by = {
+    said_by: dict[tuple[str | int, ...], str] = {
         tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")): name
-        for name in variables
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in OWN_VARIABLES
+        for name in variables_named(ENVIRONMENT_PREFIX)
+        if name not in OWN_VARIABLES
     }
-    overrides: dict[str, Any] = {}
-    for location, name in said_by.items():
-        nested: Any = variables[name]
-        for part in reversed(location):
-            nested = {part: nested}
-        overrides = merge(overrides, nested)
-    return load_toml(path, Settings, overrides=overrides, said_by=said_by)
-
-
-def quiet_libraries() -> None:
-    """Put the library defaults into the environment where the user has not chosen otherwise."""
-    for name, value in LIBRARY_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-
-
-def prepare_service() -> None:
-    """Put the defaults of a service into the environment, beside those of every command."""
-    quiet_libraries()
-    for name, value in SERVICE_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-
-
-@contextmanager
-def little_patience() -> Iterator[None]:
-    """Let MLflow give up soon within the block, unless the user or the service has chosen how soon."""
-    chosen = {name: value for name, value in FIRST_QUESTION.items() if name not in os.environ}
-    os.environ.update(chosen)
+    # the library leaves out variables of sections that do not exist; here they are findings like any other
+    unknown = {str(location[0]): name for location, name in said_by.items() if location[0] not in Settings.model_fields}
+    strays = dict.fromkeys(unknown)
+    said_by |= {(section,): name for section, name in unknown.items()}
+    raw = read_toml(path)
     try:
-        yield
-    finally:
-        for name in chosen:
-            os.environ.pop(name, None)
+        return Settings(**(raw | strays))
+    except ValidationError as error:
+        raise wrong_settings(error, Settings, path.name, said_by) from error
 
 
-def default_workspace() -> Path:
-    """Return the workspace used when a command names none: AFTERCAST_WORKSPACE, else the current folder."""
-    return Path(os.environ.get("AFTERCAST_WORKSPACE", "."))
+def described_settings() -> Iterator[tuple[str, Any, str]]:
+    """Every setting in the order of the file: its name as ``section.key``, its default and its meaning."""
+    for section, field in Settings.model_fields.items():
+        for key, inner in type(field.default).model_fields.items():
+            yield f"{section}.{key}", inner.default, inner.description or ""
 
 
-def name_workspace(folder: Path) -> None:
-    """Make a folder the default workspace of this process and of those it starts."""
-    os.environ["AFTERCAST_WORKSPACE"] = str(folder)
-
-
-def share_metrics(folder: Path) -> None:
-    """Let the processes that this one starts count metrics in a folder; prometheus-client reads the variable itself."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-
-
-def metrics_folder() -> Path | None:
-    """Folder in which the workers of one service count metrics together, None in a service of one process."""
-    text = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
-    return Path(text) if text else None
-
-
-def real_data_folder() -> Path | None:
-    """Folder of public data sets for tests and benchmarks, None where AFTERCAST_REAL_DATA is unset."""
-    text = os.environ.get("AFTERCAST_REAL_DATA", "")
-    return Path(text) if text else None
-
-
-def demand_services() -> bool:
-    """Whether a test that lacks a service or data must fail instead of being skipped (AFTERCAST_DEMAND_SERVICES=1)."""
-    return os.environ.get("AFTERCAST_DEMAND_SERVICES", "0") == "1"
+def settings_document() -> tomlkit.TOMLDocument:
+    """Content of a new ``aftercast.toml``: every setting with its default, below its meaning."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Settings of this deployment; docs/settings.md has them in a table."))
+    for name, default, meaning in described_settings():
+        section, _, key = name.partition(".")
+        if section not in document:
+            document.add(section, tomlkit.table())
+        table = document[section]
+        table.add(tomlkit.comment(meaning))
+        table.add(key, list(default) if isinstance(default, tuple) else default)
+    return document

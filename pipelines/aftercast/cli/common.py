@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from aftercast.models.kinds import kind_names
-from aftercast.operations.settings import default_workspace
+from aftercast.operations.environment import default_workspace
 
 if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help does not need
     import pandas as pd

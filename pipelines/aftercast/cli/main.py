@@ -16,8 +16,8 @@ from typer.main import get_command
 
 from aftercast.cli import commands
 from aftercast.cli.common import PANELS
+from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import AftercastError
-from aftercast.operations.settings import quiet_libraries
 
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.kind import Progress
+from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import SettingsError
-from aftercast.operations.settings import quiet_libraries
 from aftercast.pipelines import flows
 
 Run: TypeAlias = Callable[..., dict[str, Any]]

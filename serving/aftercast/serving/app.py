@@ -14,10 +14,9 @@ from starlette.middleware import Middleware
 
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.operations.audit import anchoring
+from aftercast.operations.environment import default_workspace, prepare_service
 from aftercast.operations.errors import AftercastError
 from aftercast.operations.log_format import log_to_stderr
-from aftercast.operations.memory import limit_held_memory
-from aftercast.operations.settings import default_workspace, prepare_service
 from aftercast.serving.access_log import RequestLog
 from aftercast.serving.auth import Authentication
 from aftercast.serving.deps import Service
@@ -106,7 +105,6 @@ def from_environment() -> FastAPI:
         If there can be none, after a line in the log: 2 for what a user can mend, 1 for a defect.
     """
     prepare_service()
-    limit_held_memory()
     log_to_stderr()
     try:
         return create_app(open_workspace(default_workspace()), warm=True)

@@ -15,7 +15,7 @@ from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from aftercast.operations.settings import share_metrics
+from aftercast.operations.environment import share_metrics
 
 NO_APPLICATION: Final = frozenset({1, 2})
 """Exit codes of a worker that could not make its application: a defect, and what a user can mend."""

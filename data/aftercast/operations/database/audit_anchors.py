@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import BigInteger, Column, Engine, String, Table, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BigInteger, Column, Engine, String, Table, func, select
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 
 AUDIT_ANCHORS: Final = Table(
     "audit_anchors",
@@ -22,14 +20,14 @@ AUDIT_ANCHORS: Final = Table(
     Column("chain", String, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", String, nullable=False),
-    Column("anchored_at", String, nullable=False),
+    Column("anchored_at", UtcTime, nullable=False),
 )
 AUDIT_CHAINS: Final = Table(
     "audit_chains",
     METADATA,
     Column("chain", String, primary_key=True),
     Column("place", String, nullable=False),
-    Column("begun_at", String, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
 )
 PAGE: Final = 10_000
 
@@ -69,14 +67,9 @@ class KnownChain:
 
 
 def write_chain(engine: Engine, chain: str, place: str) -> None:
-    """Record where a chain is, before its first anchor; what is recorded already stays, whatever it says."""
-    known = select(AUDIT_CHAINS.c.chain).where(AUDIT_CHAINS.c.chain == chain)
-    try:
-        with engine.begin() as connection:
-            if connection.execute(known).one_or_none() is None:
-                connection.execute(insert(AUDIT_CHAINS).values(chain=chain, place=place, begun_at=_now()))
-    except IntegrityError:
-        return  # another process recorded it meanwhile
+    """Record where a chain is, before its first anchor; what is recorded already stays."""
+    with engine.begin() as connection:
+        insert_once(connection, AUDIT_CHAINS, chain=chain, place=place, begun_at=utc_now())
 
 
 def chains_at(engine: Engine, place: str) -> list[KnownChain]:
@@ -85,20 +78,13 @@ def chains_at(engine: Engine, place: str) -> list[KnownChain]:
     statement = select(AUDIT_CHAINS).where(chains.place == place).order_by(chains.begun_at, chains.chain)
     with engine.connect() as connection:
         rows = connection.execute(statement).all()
-    return [KnownChain(row.chain, row.place, parse_time(row.begun_at)) for row in rows]
+    return [KnownChain(row.chain, row.place, row.begun_at) for row in rows]
 
 
 def write_anchor(engine: Engine, chain: str, seq: int, digest: str) -> None:
-    """Record the hash of an entry; an anchor that is there already stays, whatever it says."""
-    anchors = AUDIT_ANCHORS.c
-    known = select(anchors.seq).where(anchors.chain == chain, anchors.seq == seq)
-    row = {"chain": chain, "seq": seq, "hash": digest, "anchored_at": _now()}
-    try:
-        with engine.begin() as connection:
-            if connection.execute(known).one_or_none() is None:
-                connection.execute(insert(AUDIT_ANCHORS).values(**row))
-    except IntegrityError:
-        return  # another process anchored the same entry meanwhile
+    """Record the hash of an entry; an anchor that is recorded already stays."""
+    with engine.begin() as connection:
+        insert_once(connection, AUDIT_ANCHORS, chain=chain, seq=seq, hash=digest, anchored_at=utc_now())
 
 
 def newest_anchor(engine: Engine, chain: str) -> int:
@@ -116,11 +102,7 @@ def read_anchors(engine: Engine, chain: str, until: int) -> Iterator[Anchor]:
         wanted = (anchors.chain == chain, anchors.seq > after, anchors.seq <= until)
         with engine.connect() as connection:
             page = connection.execute(select(AUDIT_ANCHORS).where(*wanted).order_by(anchors.seq).limit(PAGE)).all()
-        yield from (Anchor(row.seq, row.hash, parse_time(row.anchored_at)) for row in page)
+        yield from (Anchor(row.seq, row.hash, row.anchored_at) for row in page)
         if len(page) < PAGE:
             return
         after = page[-1].seq
-
-
-def _now() -> str:
-    return pd.Timestamp.now("UTC").isoformat()

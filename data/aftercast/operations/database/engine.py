@@ -1,29 +1,28 @@
 """The operational database: one SQLAlchemy engine, SQLite by default and PostgreSQL by address.
 
-Each sibling module declares its own tables on :data:`METADATA`; migrations make them, and :func:`open_database` runs
-those that are missing. Times are stored as ISO 8601 text in UTC so that both engines return the same.
+Each module beside this one declares a table; migrations make the tables, and :func:`open_database` runs those that are
+missing.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from aftercast.operations import database as records
 from aftercast.operations.database import schema
 from aftercast.operations.errors import SettingsError, WorkspaceError
 
-METADATA = MetaData()
 PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-PASSING: Final = ("locked", "already exists", "duplicate key")
+TO_JSON: Final = partial(json.dumps, allow_nan=False)
+"""ASCII, so that a letter the encoding of a database lacks, or half of one, is kept as its number."""
 SERVER: Final[dict[str, Any]] = {"pool_pre_ping": True, "pool_timeout": 5, "connect_args": {"connect_timeout": 5}}
 """A database on the network is asked whether it is still there before a connection is used again, and none waits long.
 
@@ -55,20 +54,17 @@ def open_database(address: str, folder: Path, *, upgrade: Literal["automatic", "
 
 
 def connect(address: str, folder: Path) -> Engine:
-    """Engine of an address, whatever is there; nothing is asked of the database yet.
-
-    All tables are declared on :data:`METADATA` afterwards.
+    """Engine of an address; nothing is asked of the database yet.
 
     Raises
     ------
     SettingsError
         If the address is not understood, or its driver is not installed.
     """
-    for module in pkgutil.iter_modules(records.__path__):
-        importlib.import_module(f"{records.__name__}.{module.name}")
     try:
         place = local_address(address, folder)
-        engine = create_engine(place, hide_parameters=True, **({} if place.startswith("sqlite") else SERVER))
+        more = {} if place.startswith("sqlite") else SERVER
+        engine = create_engine(place, hide_parameters=True, json_serializer=TO_JSON, **more)
     except (ArgumentError, ImportError) as error:
         raise SettingsError(
             "database.address is not understood, or its driver is not installed.",
@@ -118,15 +114,15 @@ def _answered(engine: Engine, question: Callable[[Engine], ResultT]) -> ResultT:
 
 
 def _patiently(engine: Engine, question: Callable[[Engine], ResultT]) -> ResultT:
-    """Ask again where another process opens, closes or changes the database just then.
+    """Ask again while another process opens, closes or upgrades the database.
 
     SQLite does not wait for its busy timeout while another connection recovers or removes the write-ahead log.
     """
     for pause_s in PAUSES_S:
         try:
             return question(engine)
-        except (OperationalError, ProgrammingError, IntegrityError) as error:
-            if not any(words in str(error.orig) for words in PASSING):
+        except OperationalError as error:
+            if "locked" not in str(error.orig):
                 raise
             time.sleep(pause_s)
     return question(engine)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, String, Table, Text, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Engine, Integer, Row, String, Table, select, update
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, insert_once, utc_now
 
 FLOW_RUNS: Final = Table(
     "flow_runs",
@@ -20,9 +17,9 @@ FLOW_RUNS: Final = Table(
     Column("key", String, primary_key=True),
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("started_at", String, nullable=False),
-    Column("finished_at", String),
-    Column("result", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("result", JSON_OR_NULL),
 )
 
 
@@ -67,42 +64,26 @@ def list_flow_runs(engine: Engine, limit: int = 20) -> list[FlowRun]:
 
 def record_start(engine: Engine, flow: str, key: str) -> None:
     """Record that a run starts, for the first time or again after one that did not finish."""
-    values = {"state": "started", "started_at": _now(), "finished_at": None, "result": None}
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(FLOW_RUNS).values(flow=flow, key=key, attempts=1, **values))
-    except IntegrityError:
-        again = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
-        with engine.begin() as connection:
+    values = {"state": "started", "started_at": utc_now(), "finished_at": None, "result": None}
+    with engine.begin() as connection:
+        if not insert_once(connection, FLOW_RUNS, flow=flow, key=key, attempts=1, **values):
+            again = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
             connection.execute(again.values(attempts=FLOW_RUNS.c.attempts + 1, **values))
 
 
 def record_finish(engine: Engine, flow: str, key: str, result: dict[str, Any]) -> None:
     """Record what a started run returned."""
     done = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
-    text = json.dumps(result, ensure_ascii=False, allow_nan=False)
     with engine.begin() as connection:
-        connection.execute(done.values(state="finished", finished_at=_now(), result=text))
+        connection.execute(done.values(state="finished", finished_at=utc_now(), result=result))
 
 
 def record_failure(engine: Engine, flow: str, key: str) -> None:
     """Record that a started run ended by an error."""
     failed = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
     with engine.begin() as connection:
-        connection.execute(failed.values(state="failed", finished_at=_now()))
+        connection.execute(failed.values(state="failed", finished_at=utc_now()))
 
 
-def _flow_run(row: Any) -> FlowRun:
-    return FlowRun(
-        flow=row.flow,
-        key=row.key,
-        state=row.state,
-        attempts=row.attempts,
-        started_at=parse_time(row.started_at),
-        finished_at=None if row.finished_at is None else parse_time(row.finished_at),
-        result=None if row.result is None else json.loads(row.result),
-    )
-
-
-def _now() -> str:
-    return pd.Timestamp.now("UTC").isoformat()
+def _flow_run(row: Row[Any]) -> FlowRun:
+    return FlowRun(**row._mapping)

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, ForeignKey, Index, Integer, Row, String, Table, Text, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import JSON, Column, Engine, ForeignKey, Index, Integer, Row, String, Table, insert, select
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 
 Kind = str
 """Name of a kind of model."""
@@ -29,21 +27,21 @@ SCORE_SETS: Final = Table(
     METADATA,
     Column("set_id", String, primary_key=True),
     Column("kind", String, nullable=False),
-    Column("cutoff", String, nullable=False),
+    Column("cutoff", UtcTime, nullable=False),
     Column("model_version", String, nullable=False),
     Column("data_version", Integer, nullable=False),
-    Column("horizons", Text, nullable=False),
-    Column("components", Text, nullable=False),
+    Column("horizons", JSON, nullable=False),
+    Column("components", JSON, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("scored_at", String, nullable=False),
+    Column("scored_at", UtcTime, nullable=False),
 )
 SCORES: Final = Table(
     "scores",
     METADATA,
     Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
     Column("entity_id", String, primary_key=True),
-    Column("ranks", Text, nullable=False),
-    Column("content", Text, nullable=False),
+    Column("ranks", JSON, nullable=False),
+    Column("content", JSON, nullable=False),
 )
 Index("score_sets_newest", SCORE_SETS.c.kind, SCORE_SETS.c.cutoff, SCORE_SETS.c.scored_at)
 
@@ -76,7 +74,7 @@ class ScoreSet:
     @property
     def set_id(self) -> str:
         """Identity of the set, 16 hexadecimal digits."""
-        what = (self.kind, self.cutoff.isoformat(), self.model_version, self.data_version)
+        what = (self.kind, self.cutoff.tz_convert("UTC").isoformat(), self.model_version, self.data_version)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
     def head(self, entity_id: str) -> dict[str, Any]:
@@ -101,32 +99,25 @@ def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Seq
     head = {
         "set_id": scores.set_id,
         "kind": scores.kind,
-        "cutoff": scores.cutoff.isoformat(),
+        "cutoff": scores.cutoff,
         "model_version": scores.model_version,
         "data_version": scores.data_version,
-        "horizons": json.dumps(scores.horizons),
-        "components": json.dumps(scores.components),
+        "horizons": scores.horizons,
+        "components": scores.components,
         "size": len(rows),
-        "scored_at": pd.Timestamp.now("UTC").isoformat(),
+        "scored_at": utc_now(),
     }
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(SCORE_SETS).values(**head))
-            for first in range(0, len(rows), ROWS_AT_ONCE):
-                part = rows[first : first + ROWS_AT_ONCE]
-                connection.execute(insert(SCORES), [_row(scores.set_id, *row) for row in part])
-    except IntegrityError:
-        if find_scores(engine, scores.set_id) is None:
-            raise
-        return False
+    set_id = scores.set_id
+    with engine.begin() as connection:
+        if not insert_once(connection, SCORE_SETS, **head):
+            return False
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            part = [
+                {"set_id": set_id, "entity_id": entity_id, "ranks": list(ranks), "content": content}
+                for entity_id, ranks, content in rows[first : first + ROWS_AT_ONCE]
+            ]
+            connection.execute(insert(SCORES), part)
     return True
-
-
-def find_scores(engine: Engine, set_id: str) -> ScoreSet | None:
-    """Return the set of this id, None where there is none."""
-    with engine.connect() as connection:
-        row = connection.execute(select(SCORE_SETS).where(SCORE_SETS.c.set_id == set_id)).one_or_none()
-    return None if row is None else _score_set(row)
 
 
 def newest_scores(
@@ -135,7 +126,7 @@ def newest_scores(
     """Return the set of the latest cutoff (or of this one) that was scored last; None where there is none."""
     statement = select(SCORE_SETS).where(SCORE_SETS.c.kind == kind)
     if cutoff is not None:
-        statement = statement.where(SCORE_SETS.c.cutoff == cutoff.isoformat())
+        statement = statement.where(SCORE_SETS.c.cutoff == cutoff)
     if model_version is not None:
         statement = statement.where(SCORE_SETS.c.model_version == model_version)
     newest = statement.order_by(SCORE_SETS.c.cutoff.desc(), SCORE_SETS.c.scored_at.desc()).limit(1)
@@ -151,31 +142,19 @@ def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -
     statements = [whole] if ids is None else [whole.where(SCORES.c.entity_id.in_(part)) for part in parts]
     with engine.connect() as connection:
         for statement in statements:
-            for entity_id, content in connection.execute(statement):
-                yield entity_id, json.loads(content)
+            for row in connection.execute(statement):
+                yield row.entity_id, row.content
 
 
 def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Entity id and what a list orders it by, for each row of a set: a risk at each horizon, or an urgency."""
     statement = select(SCORES.c.entity_id, SCORES.c.ranks).where(SCORES.c.set_id == set_id)
     with engine.connect() as connection:
-        for entity_id, risks in connection.execute(statement):
-            yield entity_id, tuple(json.loads(risks))
-
-
-def _row(set_id: str, entity_id: str, ranks: Sequence[float], content: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return {"set_id": set_id, "entity_id": entity_id, "ranks": json.dumps(ranks), "content": text}
+        for row in connection.execute(statement):
+            yield row.entity_id, tuple(row.ranks)
 
 
 def _score_set(row: Row[Any]) -> ScoreSet:
-    return ScoreSet(
-        kind=row.kind,
-        cutoff=parse_time(row.cutoff),
-        model_version=row.model_version,
-        data_version=row.data_version,
-        horizons=tuple(json.loads(row.horizons)),
-        components=tuple(json.loads(row.components)),
-        size=row.size,
-        scored_at=parse_time(row.scored_at),
-    )
+    columns = row._mapping
+    tuples = {name: tuple(columns[name]) for name in ("horizons", "components")}
+    return ScoreSet(**{name: value for name, value in columns.items() if name != "set_id"} | tuples)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, Row, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, update
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, utc_now
 
 IMPORTS: Final = Table(
     "imports",
     METADATA,
     Column("import_id", String, primary_key=True),
     Column("origin", String, nullable=False),
-    Column("started_at", String, nullable=False),
-    Column("finished_at", String),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
     Column("version", Integer),
-    Column("report", Text),
+    Column("report", JSON_OR_NULL),
 )
 
 
@@ -45,15 +43,14 @@ class Import:
 
 def record_import_start(engine: Engine, import_id: str, origin: str, started_at: pd.Timestamp) -> None:
     """Record that an import starts."""
-    values = {"import_id": import_id, "origin": origin, "started_at": started_at.isoformat()}
+    values = {"import_id": import_id, "origin": origin, "started_at": started_at}
     with engine.begin() as connection:
         connection.execute(insert(IMPORTS).values(**values))
 
 
 def record_import_finish(engine: Engine, import_id: str, version: int, report: dict[str, Any]) -> None:
     """Record what a started import did."""
-    text = json.dumps(report, ensure_ascii=False, allow_nan=False)
-    values = {"finished_at": pd.Timestamp.now("UTC").isoformat(), "version": version, "report": text}
+    values = {"finished_at": utc_now(), "version": version, "report": report}
     with engine.begin() as connection:
         connection.execute(update(IMPORTS).where(IMPORTS.c.import_id == import_id).values(**values))
 
@@ -62,15 +59,4 @@ def list_imports(engine: Engine, limit: int = 20) -> list[Import]:
     """Newest imports first."""
     statement = select(IMPORTS).order_by(IMPORTS.c.started_at.desc(), IMPORTS.c.import_id).limit(limit)
     with engine.connect() as connection:
-        return [_import(row) for row in connection.execute(statement)]
-
-
-def _import(row: Row[tuple[object, ...]]) -> Import:
-    return Import(
-        import_id=row.import_id,
-        origin=row.origin,
-        started_at=parse_time(row.started_at),
-        finished_at=None if row.finished_at is None else parse_time(row.finished_at),
-        version=row.version,
-        report=None if row.report is None else json.loads(row.report),
-    )
+        return [Import(**row._mapping) for row in connection.execute(statement)]

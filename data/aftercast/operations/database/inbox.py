@@ -6,20 +6,34 @@ that dies in between stores it again, and the import drops what is there already
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Engine, Row, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import JSON, Column, Engine, Index, Integer, Row, String, Table, func, select, update
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.inbox_table import INBOX
+from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 
 REFUSED: Final = "refused"
-"""Stands for an import where a batch could not be read at all."""
+"""In place of an import's id: the batch could not be read at all."""
+
+INBOX: Final = Table(
+    "inbox",
+    METADATA,
+    Column("batch_id", String, primary_key=True),
+    Column("table_name", String, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("key_id", String),
+    Column("request_id", String),
+    Column("request_sha256", String),
+    Column("wrong", JSON, nullable=False),
+    Column("drained_at", UtcTime),
+    Column("import_id", String),
+)
+Index("inbox_waiting", INBOX.c.drained_at, INBOX.c.received_at)
 
 
 @dataclass(frozen=True)
@@ -63,24 +77,20 @@ class Waiting:
 
 
 def put_batch(engine: Engine, batch: InboxBatch) -> bool:
-    """Store a batch; once this returns, it survives any crash. False when its id was there already."""
+    """Store a batch; once this returns, it survives any crash. False if a batch with its id exists."""
     values = {
         "batch_id": batch.batch_id,
         "table_name": batch.table,
-        "content": json.dumps(list(batch.records), ensure_ascii=True, allow_nan=False),
+        "content": list(batch.records),
         "row_count": len(batch.records),
-        "received_at": batch.received_at.isoformat(),
+        "received_at": batch.received_at,
         "key_id": batch.key_id,
         "request_id": batch.request_id,
         "request_sha256": batch.request_sha256,
-        "wrong": json.dumps(list(batch.wrong)),
+        "wrong": list(batch.wrong),
     }
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(INBOX).values(**values))
-    except IntegrityError:
-        return False
-    return True
+    with engine.begin() as connection:
+        return insert_once(connection, INBOX, **values)
 
 
 def find_batch(engine: Engine, batch_id: str) -> InboxBatch | None:
@@ -94,9 +104,11 @@ def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
     """Batches that wait, oldest first, up to so many rows but at least one batch."""
     statement = select(INBOX).where(INBOX.c.drained_at.is_(None)).order_by(INBOX.c.received_at, INBOX.c.batch_id)
     found: list[InboxBatch] = []
+    rows = 0
     with engine.connect() as connection:
         for row in connection.execute(statement.execution_options(yield_per=50)):
-            if found and sum(len(batch.records) for batch in found) + row.row_count > most_rows:
+            rows += row.row_count
+            if found and rows > most_rows:
                 break
             found.append(_batch(row))
     return found
@@ -104,7 +116,7 @@ def waiting_batches(engine: Engine, most_rows: int) -> list[InboxBatch]:
 
 def mark_drained(engine: Engine, batch_ids: Sequence[str], import_id: str) -> None:
     """Record that an import stored batches."""
-    values = {"drained_at": pd.Timestamp.now("UTC").isoformat(), "import_id": import_id}
+    values = {"drained_at": utc_now(), "import_id": import_id}
     with engine.begin() as connection:
         connection.execute(update(INBOX).where(INBOX.c.batch_id.in_(list(batch_ids))).values(**values))
 
@@ -114,7 +126,7 @@ def count_waiting(engine: Engine) -> Waiting:
     statement = select(func.count(), func.coalesce(func.sum(INBOX.c.row_count), 0), func.min(INBOX.c.received_at))
     with engine.connect() as connection:
         batches, rows, since = connection.execute(statement.where(INBOX.c.drained_at.is_(None))).one()
-    return Waiting(int(batches), int(rows), None if since is None else parse_time(since))
+    return Waiting(int(batches), int(rows), since)
 
 
 def refused_batches(engine: Engine) -> list[tuple[str, str]]:
@@ -129,12 +141,12 @@ def _batch(row: Row[Any]) -> InboxBatch:
     return InboxBatch(
         batch_id=row.batch_id,
         table=row.table_name,
-        records=tuple(json.loads(row.content)),
-        received_at=parse_time(row.received_at),
+        records=tuple(row.content),
+        received_at=row.received_at,
         key_id=row.key_id,
         request_id=row.request_id,
         request_sha256=row.request_sha256,
-        wrong=tuple(json.loads(row.wrong)),
-        drained_at=None if row.drained_at is None else parse_time(row.drained_at),
+        wrong=tuple(row.wrong),
+        drained_at=row.drained_at,
         import_id=row.import_id,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 from collections.abc import Collection
@@ -18,15 +17,14 @@ from typing import Any, Final
 
 import pandas as pd
 from limits import parse_many
-from sqlalchemy import Column, Connection, Engine, Row, Select, String, Table, Text, insert, literal, select, update
+from sqlalchemy import JSON, Column, Connection, Engine, Row, Select, String, Table, insert, literal, select, update
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, utc_now
 from aftercast.operations.errors import NotFoundError, SettingsError
 
 SCOPES: Final = ("predict", "lists", "ingest", "metrics", "admin")
-"""predict: ask for risks; lists: read the risk list; ingest: send records; metrics: read the service's measurements;
-admin: everything, now and later."""
+"""predict: ask for risks; lists: read the risk list; ingest: send records, never with outlets; metrics: read the
+service's metrics; admin: everything, now and later."""
 DEFAULT_SCOPES: Final = ("predict", "lists")
 KEY_PREFIX: Final = "ac_"
 _SHAPE: Final = re.compile(r"ac_[0-9a-f]{8}_[0-9a-f]{64}")
@@ -36,12 +34,12 @@ API_KEYS: Final = Table(
     METADATA,
     Column("key_id", String, primary_key=True),
     Column("name", String, nullable=False),
-    Column("scopes", String, nullable=False),
+    Column("scopes", JSON, nullable=False),
     Column("secret_sha256", String, nullable=False),
-    Column("created_at", String, nullable=False),
-    Column("expires_at", String),
-    Column("revoked_at", String),
-    Column("outlets", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("outlets", JSON_OR_NULL),
     Column("rate_limit", String),
     Column("replaced_by", String),
 )
@@ -116,18 +114,18 @@ def create_key(
     Raises
     ------
     SettingsError
-        If the name is empty, a scope unknown, the expiry in the past, an outlet blank or none named, or the rate limit
-        not understood.
+        If the name is empty, a scope unknown, the expiry in the past, an outlet blank or none named, the rate limit not
+        understood, or the key has outlets and may send records.
     """
-    now = _now()
+    now = utc_now()
     _check(name, scopes, expires_at, now)
-    _check_reach(outlets, rate_limit)
+    _check_limits(scopes, outlets, rate_limit)
     row = {
         "name": name.strip(),
-        "scopes": " ".join(scope for scope in SCOPES if scope in scopes),
-        "created_at": now.isoformat(),
-        "expires_at": None if expires_at is None else _text(expires_at),
-        "outlets": None if outlets is None else json.dumps(sorted({outlet.strip() for outlet in outlets})),
+        "scopes": [scope for scope in SCOPES if scope in scopes],
+        "created_at": now,
+        "expires_at": expires_at,
+        "outlets": None if outlets is None else sorted({outlet.strip() for outlet in outlets}),
         "rate_limit": rate_limit,
     }
     with engine.begin() as connection:
@@ -159,13 +157,13 @@ def rotate_key(
     SettingsError
         If the key no longer works or has a successor, the overlap is negative or the expiry in the past.
     """
-    now = _now()
+    now = utc_now()
     with engine.begin() as connection:
         old = _row(connection, key_id)
         _check_rotation(_api_key(old), overlap, expires_at, now)
-        end = old.expires_at if expires_at is None else _text(expires_at)
+        end = old.expires_at if expires_at is None else expires_at
         same = {name: getattr(old, name) for name in ("name", "scopes", "outlets", "rate_limit")}
-        new_id, plaintext = _add(connection, {**same, "created_at": now.isoformat(), "expires_at": end})
+        new_id, plaintext = _add(connection, {**same, "created_at": now, "expires_at": end})
         _retire(connection, old, new_id, now + overlap)
     return new_id, plaintext
 
@@ -188,7 +186,7 @@ def revoke_key(engine: Engine, key_id: str) -> ApiKey:
     stop = (
         update(API_KEYS)
         .where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
-        .values(revoked_at=_now().isoformat())
+        .values(revoked_at=utc_now())
     )
     with engine.begin() as connection:
         connection.execute(stop)
@@ -214,19 +212,18 @@ def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = Non
     prefix, _, rest = plaintext.partition("_")
     key_id, _, secret = rest.partition("_")
     with engine.connect() as connection:
-        row = connection.execute(_always_one_row(key_id)).one()
-    stored = _NO_DIGEST if row.secret_sha256 is None else str(row.secret_sha256)
-    genuine = hmac.compare_digest(_digest(secret), stored)
-    if f"{prefix}_" != KEY_PREFIX or row.key_id is None or not genuine:
-        return None
-    key = _api_key(row)
-    return key if key.works_at(_now() if now is None else now) else None
+        stored = connection.execute(_stored_digest(key_id)).scalar_one()
+        genuine = hmac.compare_digest(_digest(secret), _NO_DIGEST if stored is None else str(stored))
+        if f"{prefix}_" != KEY_PREFIX or stored is None or not genuine:
+            return None
+        key = _api_key(_row(connection, key_id))
+    return key if key.works_at(utc_now() if now is None else now) else None
 
 
-def _always_one_row(key_id: str) -> Select[Any]:
-    """Look a key up; an id nobody has gives a row without values, which takes the time of one that somebody has."""
+def _stored_digest(key_id: str) -> Select[Any]:
+    """Look a digest up; for an id nobody has it is a row with NULL, which takes the time of one that somebody has."""
     anyway = select(literal(1).label("one")).subquery()
-    return select(API_KEYS).select_from(anyway.outerjoin(API_KEYS, API_KEYS.c.key_id == key_id))
+    return select(API_KEYS.c.secret_sha256).select_from(anyway.outerjoin(API_KEYS, API_KEYS.c.key_id == key_id))
 
 
 def _check(name: str, scopes: Collection[str], expires_at: pd.Timestamp | None, now: pd.Timestamp) -> None:
@@ -240,7 +237,16 @@ def _check(name: str, scopes: Collection[str], expires_at: pd.Timestamp | None, 
         raise SettingsError("The key would have expired already.", "Choose an expiry in the future.")
 
 
-def _check_reach(outlets: Collection[str] | None, rate_limit: str | None) -> None:
+def _check_limits(scopes: Collection[str], outlets: Collection[str] | None, rate_limit: str | None) -> None:
+    sending = sorted({"ingest", "admin"} & set(scopes))
+    if outlets is not None and sending:
+        includes = "" if sending == ["ingest"] else ", which admin includes"
+        raise SettingsError(
+            f"A key with outlets cannot send records (scope ingest{includes}): whose records they are is known only "
+            "when they are stored.",
+            "Send the records of all outlets through one gateway with a key of its own without outlets: "
+            "`aftercast keys create --name gateway --scope ingest`.",
+        )
     if outlets is not None and (len(outlets) == 0 or any(outlet.strip() == "" for outlet in outlets)):
         raise SettingsError("An outlet is blank, or none is named.", "Leave outlets out for a key that sees all.")
     if rate_limit is not None:
@@ -279,11 +285,11 @@ def _add(connection: Connection, row: dict[str, Any]) -> tuple[str, str]:
 
 def _retire(connection: Connection, old: Row[Any], new_id: str, end: pd.Timestamp) -> None:
     """Give a key its end and successor; only one of two rotations at the same time may."""
-    earlier = old.expires_at is not None and parse_time(old.expires_at) < end
+    earlier = old.expires_at is not None and old.expires_at < end
     retire = (
         update(API_KEYS)
         .where(API_KEYS.c.key_id == old.key_id, API_KEYS.c.replaced_by.is_(None), API_KEYS.c.revoked_at.is_(None))
-        .values(expires_at=old.expires_at if earlier else _text(end), replaced_by=new_id)
+        .values(expires_at=old.expires_at if earlier else end, replaced_by=new_id)
     )
     if connection.execute(retire).rowcount != 1:
         raise SettingsError(f"The key {old.key_id} was replaced or revoked just now.", "See `aftercast keys list`.")
@@ -297,29 +303,13 @@ def _row(connection: Connection, key_id: str) -> Row[Any]:
 
 
 def _api_key(row: Row[Any]) -> ApiKey:
-    return ApiKey(
-        key_id=row.key_id,
-        name=row.name,
-        scopes=tuple(row.scopes.split()),
-        created_at=parse_time(row.created_at),
-        expires_at=None if row.expires_at is None else parse_time(row.expires_at),
-        revoked_at=None if row.revoked_at is None else parse_time(row.revoked_at),
-        outlets=None if row.outlets is None else frozenset(json.loads(row.outlets)),
-        rate_limit=row.rate_limit,
-        replaced_by=row.replaced_by,
-    )
+    columns = {name: value for name, value in row._mapping.items() if name != "secret_sha256"}
+    outlets = None if row.outlets is None else frozenset(row.outlets)
+    return ApiKey(**{**columns, "scopes": tuple(row.scopes), "outlets": outlets})
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _text(moment: pd.Timestamp) -> str:
-    return str(moment.tz_convert("UTC").isoformat())
-
-
-def _now() -> pd.Timestamp:
-    return pd.Timestamp.now("UTC").as_unit("us")
 
 
 _NO_DIGEST: Final = "0" * 64

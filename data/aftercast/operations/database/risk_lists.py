@@ -1,51 +1,45 @@
-"""Risk lists as they were given out: dated, immutable, found by the hash of their content."""
+"""Risk lists as they were given out: dated, never changed, found by the hash of their content."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
-import pandas as pd
-from sqlalchemy import Column, Engine, Integer, String, Table, Text, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import JSON, Column, Engine, Integer, String, Table, func, select
 
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.clocks import parse_time
+from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 from aftercast.operations.errors import NotFoundError
 
 RISK_LISTS: Final = Table(
     "risk_lists",
     METADATA,
     Column("list_id", String, primary_key=True),
-    Column("cutoff", String, nullable=False),
+    Column("cutoff", UtcTime, nullable=False),
     Column("horizon", String, nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("made_at", String, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
 )
 
 
 def write_list(engine: Engine, list_id: str, content: dict[str, Any]) -> bool:
-    """Store a list; False when the same list was there already, which leaves it as it was."""
+    """Store a list; False if the same list exists already, which stays as it is."""
     values = {
         "list_id": list_id,
-        "cutoff": content["cutoff"],
+        "cutoff": parse_time(content["cutoff"]),
         "horizon": content["horizon"],
         "rows": len(content["rows"]),
-        "content": json.dumps(content, ensure_ascii=False, allow_nan=False),
-        "made_at": pd.Timestamp.now("UTC").isoformat(),
+        "content": content,
+        "made_at": utc_now(),
     }
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(RISK_LISTS).values(**values))
-    except IntegrityError:
-        return False
-    return True
+    with engine.begin() as connection:
+        return insert_once(connection, RISK_LISTS, **values)
 
 
 def has_room(engine: Engine, list_id: str, cutoff: str, rows: int, most_rows: int) -> bool:
-    """Whether a list is there already, or all of its cutoff stay within so many rows with it; each counts one more."""
+    """Whether a list exists, or its cutoff has room for it: a list takes its rows and one more of ``most_rows``."""
     known = select(RISK_LISTS.c.list_id).where(RISK_LISTS.c.list_id == list_id)
-    total = select(func.coalesce(func.sum(RISK_LISTS.c.rows + 1), 0)).where(RISK_LISTS.c.cutoff == cutoff)
+    total = select(func.coalesce(func.sum(RISK_LISTS.c.rows + 1), 0)).where(RISK_LISTS.c.cutoff == parse_time(cutoff))
     with engine.connect() as connection:
         if connection.execute(known).one_or_none() is not None:
             return True
@@ -61,12 +55,10 @@ def read_list(engine: Engine, list_id: str) -> dict[str, Any]:
         If no list has this id.
     """
     with engine.connect() as connection:
-        text = connection.execute(
-            select(RISK_LISTS.c.content).where(RISK_LISTS.c.list_id == list_id)
-        ).scalar_one_or_none()
-    if text is None:
+        statement = select(RISK_LISTS.c.content).where(RISK_LISTS.c.list_id == list_id)
+        content: dict[str, Any] | None = connection.execute(statement).scalar_one_or_none()
+    if content is None:
         raise NotFoundError("No risk list has this id.", "`aftercast risk-list` makes one and prints its id.")
-    content: dict[str, Any] = json.loads(text)
     return content
 
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, Row, String, Table, Text, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import JSON, Column, Engine, Integer, Row, String, Table, select
 
-from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.engine import METADATA
+from aftercast.operations.database.tables import METADATA, UtcTime, insert_once
 from aftercast.operations.errors import StoreError
 
 STORE_VERSIONS: Final = Table(
     "store_versions",
     METADATA,
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("published_at", String, nullable=False),
+    Column("published_at", UtcTime, nullable=False),
     Column("import_id", String, nullable=False),
-    Column("tables", Text, nullable=False),
-    Column("observed_until", String),
+    Column("tables", JSON, nullable=False),
+    Column("observed_until", UtcTime),
     Column("device_buckets", Integer, nullable=False),
 )
 
@@ -102,30 +99,16 @@ def publish(engine: Engine, version: Published) -> None:
     StoreError
         If another writer published the same number first.
     """
-    tables = {name: {"delta": state.delta, "rows": state.rows} for name, state in version.tables.items()}
-    values = {
-        "version": version.version,
-        "published_at": version.published_at.isoformat(),
-        "import_id": version.import_id,
-        "tables": json.dumps(tables, sort_keys=True),
-        "observed_until": None if version.observed_until is None else version.observed_until.isoformat(),
-        "device_buckets": version.device_buckets,
-    }
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(STORE_VERSIONS).values(**values))
-    except IntegrityError as error:
+    values = {column.name: getattr(version, column.name) for column in STORE_VERSIONS.columns}
+    tables = {name: asdict(state) for name, state in version.tables.items()}
+    with engine.begin() as connection:
+        published = insert_once(connection, STORE_VERSIONS, **{**values, "tables": tables})
+    if not published:
         raise StoreError(
             f"Another writer published version {version.version} first.", "Run the import again: it loses nothing."
-        ) from error
+        )
 
 
 def _published(row: Row[tuple[object, ...]]) -> Published:
-    return Published(
-        version=row.version,
-        published_at=parse_time(row.published_at),
-        import_id=row.import_id,
-        tables={name: TableState(**state) for name, state in json.loads(row.tables).items()},
-        observed_until=None if row.observed_until is None else parse_time(row.observed_until),
-        device_buckets=row.device_buckets,
-    )
+    tables = {name: TableState(**state) for name, state in row.tables.items()}
+    return Published(**{**row._mapping, "tables": tables})

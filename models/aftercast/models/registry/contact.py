@@ -12,12 +12,14 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request_safe
 
+from aftercast.operations.environment import first_question
 from aftercast.operations.errors import WorkspaceError
-from aftercast.operations.settings import little_patience
 
+SEARCH: Final = "/api/2.0/mlflow/registered-models/search"
 MEND: Final = "Start MLflow there, or correct mlflow.address (in the environment AFTERCAST_MLFLOW__ADDRESS)."
 AWAY: Final = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED", "PERMISSION_DENIED"})
 """What MLflow calls failed connections, and refusals that are nothing the caller did wrong."""
@@ -37,8 +39,7 @@ def require_answer(address: str) -> None:
     if not address.startswith("http"):
         return
     try:
-        with little_patience():
-            MlflowClient(tracking_uri=address, registry_uri=address).search_registered_models(max_results=1)
+        http_request_safe(get_default_host_creds(address), SEARCH, "GET", params={"max_results": 1}, **first_question())
     except MlflowException as error:
         raise _told(address, error) from error
 

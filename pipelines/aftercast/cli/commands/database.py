@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # help needs neither
     from sqlalchemy import Engine
 
     from aftercast.data.workspace import Workspace
-    from aftercast.operations.database.schema import SchemaState
+    from aftercast.operations.database import SchemaState
 
 PANEL = "Serve and operate"
 
@@ -25,7 +25,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
 
     Example: aftercast database status -w fleet
     """
-    from aftercast.operations.database.engine import schema_state
+    from aftercast.operations.database import schema_state
 
     place = opened(workspace)
     engine = _engine(place)
@@ -47,7 +47,7 @@ def upgrade(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> Non
 
     Example: aftercast database upgrade -w fleet
     """
-    from aftercast.operations.database.engine import upgrade_schema
+    from aftercast.operations.database import upgrade_schema
 
     engine = _engine(opened(workspace))
     before = upgrade_schema(engine)
@@ -62,7 +62,7 @@ def upgrade(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> Non
 
 def _engine(place: Workspace) -> Engine:
     """Engine that never upgrades on opening."""
-    from aftercast.operations.database.engine import connect
+    from aftercast.operations.database import connect
 
     return connect(place.settings.database.address, place.folder)
 

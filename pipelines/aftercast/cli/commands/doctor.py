@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aftercast.cli.common import JsonFlag, WorkspaceOption, print_json, print_table, say
-from aftercast.operations.settings import default_workspace
+from aftercast.operations.environment import default_workspace
 
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
     from aftercast.cli.doctor.runner import Line
@@ -26,7 +26,7 @@ def doctor(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
     Example: aftercast doctor -w fleet
     """
     from aftercast.cli.doctor.runner import examine
-    from aftercast.operations.settings import prepare_service
+    from aftercast.operations.environment import prepare_service
 
     prepare_service()
     lines = list(examine(default_workspace() if workspace is None else workspace))

@@ -22,10 +22,6 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
-    from aftercast.operations.memory import give_back_memory, limit_held_memory
-
-    limit_held_memory()  # before the imports that load Arrow
-
     from aftercast.pipelines.engine import run_flow
     from aftercast.pipelines.flows import drain as flow
 
@@ -37,8 +33,6 @@ def drain(
             _show(result, as_json)
         if not follow:
             return
-        if result["batches"] > 0:
-            give_back_memory()
         time.sleep(every)
 
 

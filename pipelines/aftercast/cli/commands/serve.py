@@ -33,12 +33,10 @@ def serve(
 
     import uvicorn
 
+    from aftercast.operations.environment import name_workspace
     from aftercast.operations.log_format import log_to_stderr
-    from aftercast.operations.memory import limit_held_memory
-    from aftercast.operations.settings import name_workspace
     from aftercast.serving.supervisor import run_service
 
-    limit_held_memory()  # before a workspace is opened, which loads Arrow; worker processes inherit what it sets
     place = opened(workspace)
     name_workspace(place.folder)
     where, number = host or place.settings.serving.host, place.settings.serving.port if port is None else port

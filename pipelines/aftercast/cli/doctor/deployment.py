@@ -22,7 +22,7 @@ from aftercast.data.store import Store, unpublished_tables
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
 from aftercast.models.registry.health import find_champion
 from aftercast.models.registry.versions import Loaded
-from aftercast.operations.database.engine import connect, local_address, schema_state
+from aftercast.operations.database import connect, local_address, schema_state
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import AftercastError, NotFoundError, SettingsError, WorkspaceError
 from aftercast.operations.settings import Settings, load_settings

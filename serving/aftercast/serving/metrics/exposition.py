@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from aftercast.data.workspace import Workspace
-from aftercast.operations.settings import metrics_folder
+from aftercast.operations.environment import metrics_folder
 from aftercast.serving.metrics.models import DeviceMetrics, model_metrics
 from aftercast.serving.metrics.requests import RequestMetrics
 from aftercast.serving.metrics.shared_gauges import Lookout, look, shared_metrics

@@ -12,8 +12,7 @@ from sqlalchemy.exc import DatabaseError
 
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding
-from aftercast.operations.database.engine import schema_state
-from aftercast.operations.database.schema import SchemaState
+from aftercast.operations.database import SchemaState, schema_state
 
 LARGE_MB: Final = 500
 APART: Final = pd.Timedelta(seconds=5)

@@ -158,13 +158,22 @@ def test_a_reach_that_makes_no_sense_is_refused(
     assert len(list_keys(engine)) == before
 
 
+@pytest.mark.parametrize("scopes", [["ingest"], ["predict", "ingest"], ["admin"]])
+def test_a_key_with_outlets_cannot_send_records(engine: Engine, scopes: list[str]) -> None:
+    before = len(list_keys(engine))
+    with pytest.raises(SettingsError, match="cannot send records") as refused:
+        create_key(engine, "north", scopes, outlets=["N1"])
+    assert "gateway" in refused.value.hint
+    assert len(list_keys(engine)) == before
+
+
 def _rights(key: ApiKey | None) -> tuple[object, ...]:
     assert key is not None
     return key.name, key.scopes, key.outlets, key.rate_limit
 
 
 def test_the_new_key_may_what_the_old_one_may_and_both_work_for_the_overlap(engine: Engine) -> None:
-    old_id, old = create_key(engine, "ticketing", ["ingest"], outlets=["N1"], rate_limit="9/hour")
+    old_id, old = create_key(engine, "ticketing", ["predict"], outlets=["N1"], rate_limit="9/hour")
     before = pd.Timestamp.now("UTC")
     new_id, new = rotate_key(engine, old_id, overlap=SECOND * 60)
     after = pd.Timestamp.now("UTC")
@@ -173,7 +182,7 @@ def test_the_new_key_may_what_the_old_one_may_and_both_work_for_the_overlap(engi
     assert before + SECOND * 60 <= end <= after + SECOND * 60
     assert new != old
     assert _rights(verify_key(engine, old)) == _rights(verify_key(engine, new))
-    assert _rights(verify_key(engine, new, now=end)) == ("ticketing", ("ingest",), frozenset({"N1"}), "9/hour")
+    assert _rights(verify_key(engine, new, now=end)) == ("ticketing", ("predict",), frozenset({"N1"}), "9/hour")
     assert verify_key(engine, old, now=end) is None
     assert (find_key(engine, old_id).replaced_by, find_key(engine, new_id).replaced_by) == (new_id, None)
 
@@ -272,7 +281,7 @@ def test_an_unknown_id_takes_the_same_work_as_a_known_one(engine: Engine) -> Non
     assert known["query"] == known["compare_digest"] == 1
     assert known == revoked == unknown
     for genuine in (plaintext, gone):
-        assert {**_work(engine, genuine), "calls": 0} == {**known, "calls": 0}
+        assert {**_work(engine, genuine), "calls": 0} == {**known, "calls": 0, "query": 2}  # its row is read then
 
 
 @pytest.fixture
@@ -291,11 +300,18 @@ def _audited(workspace: Workspace) -> str:
 
 
 def test_the_command_makes_a_key_with_outlets_and_rate_limit(workspace: Workspace) -> None:
-    words = ["--name", "north", "--scope", "ingest", "--outlet", "N1", "--outlet", "N2", "--rate-limit", "600/minute"]
+    words = ["--name", "north", "--scope", "lists", "--outlet", "N1", "--outlet", "N2", "--rate-limit", "600/minute"]
     made = _run(workspace, "create", *words)
     assert made.exit_code == 0, made.output
     found = verify_key(workspace.database, made.stdout.strip())
-    assert _rights(found) == ("north", ("ingest",), frozenset({"N1", "N2"}), "600/minute")
+    assert _rights(found) == ("north", ("lists",), frozenset({"N1", "N2"}), "600/minute")
+
+
+def test_the_command_refuses_a_key_with_outlets_that_sends_records(workspace: Workspace) -> None:
+    refused = _run(workspace, "create", "--name", "north", "--scope", "ingest", "--outlet", "N1").exception
+    assert isinstance(refused, SettingsError)
+    assert "`aftercast keys create --name gateway --scope ingest`" in refused.hint
+    assert list_keys(workspace.database) == []
 
 
 def test_the_list_shows_outlets_ends_and_successors_last(workspace: Workspace) -> None:
