@@ -34,7 +34,7 @@ from rich.table import Table
 
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.scoring import score_rows
+from aftercast.models.scoring.fleet import score_rows
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer

@@ -18,7 +18,7 @@ from aftercast.models.kinds.remaining_life.trajectories import (
     read_trajectories,
 )
 from aftercast.models.kinds.remaining_life.trajectories.statistics import Sums
-from aftercast.models.registry.saved_json import load_json, save_json
+from aftercast.models.saved_json import load_json, save_json
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 SETTINGS = ("altitude", "speed")

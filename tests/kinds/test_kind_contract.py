@@ -19,7 +19,7 @@ from aftercast.models.examples.entities import ENTITIES
 from aftercast.models.forecast import Forecast
 from aftercast.models.kind import OWN, BacktestRequest, Kind, Training, TrainingRequest
 from aftercast.models.kinds import hazard_kind, kind_names, kind_of
-from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.forecast_store import store_forecasts, stored_forecasts
 from aftercast.operations.clocks import parse_duration_us

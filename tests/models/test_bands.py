@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from aftercast.features.labels import Labels
-from aftercast.models.fit.probability_intervals import LEAST_ROWS, Band, fit_band
 from aftercast.models.fit.training import apart, with_bands
 from aftercast.models.hazard import HazardModel, HazardSettings, combine
+from aftercast.models.hazard.probability_intervals import LEAST_ROWS, Band, fit_band
 from aftercast.operations.clocks import DAY_US, NEVER
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.models.fit.calibration import OF_ONE, Calibrator, fit_calibrator
+from aftercast.models.hazard.calibration import OF_ONE, Calibrator, fit_calibrator
 
 
 @given(st.floats(0, 1), st.floats(0, 5), st.floats(-5, 5))

@@ -9,7 +9,7 @@ import pytest
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.scoring import judge
+from aftercast.models.scoring.fleet import judge
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
 from aftercast.models.words.answers import Score, answer
 from aftercast.operations.clocks import DAY_US, parse_time

@@ -16,10 +16,10 @@ from scipy.special import expit, logit
 from aftercast.cli.main import run as aftercast
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.judge.bootstrap import draw_weights
 from aftercast.models.judge.comparison import Comparison, Difference, compare, verdict
-from aftercast.models.judge.evaluation import Truth, evaluate, evaluate_intervals, evaluate_pooled
 from aftercast.models.judge.forecasts import ForecastFile, Forecasts, read_forecasts
+from aftercast.models.metrics.bootstrap import draw_weights
+from aftercast.models.metrics.evaluation import Truth, evaluate, evaluate_intervals, evaluate_pooled
 from aftercast.operations.clocks import DAY_US, NEVER
 from aftercast.operations.errors import InputError
 

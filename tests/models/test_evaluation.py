@@ -12,7 +12,7 @@ import pytest
 
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
-from aftercast.models.judge.evaluation import Truth, evaluate, failures_in
+from aftercast.models.metrics.evaluation import Truth, evaluate, failures_in
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 HORIZON_US = 2 * DAY_US

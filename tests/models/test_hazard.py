@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 
 from aftercast.features.labels import Labels
 from aftercast.models.hazard import HazardModel, HazardSettings, combine
+from aftercast.models.hazard.drivers import contributions, importance, strongest
 from aftercast.models.hazard.intervals import censor, interval_rows
-from aftercast.models.words.drivers import contributions, importance, strongest
 from aftercast.operations.clocks import DAY_US, NEVER
 from aftercast.operations.errors import ModelMismatchError
 

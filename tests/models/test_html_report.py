@@ -20,13 +20,13 @@ from aftercast.models.fit.training import train_model
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.judge.assessment import assess
 from aftercast.models.judge.comparison import compare
-from aftercast.models.judge.evaluation import Truth
 from aftercast.models.judge.forecasts import Forecasts, read_forecasts
 from aftercast.models.judge.html_report import look_up, number, page
-from aftercast.models.judge.metrics import METRICS, table_of
-from aftercast.models.judge.metrics.rows import Draw
-from aftercast.models.judge.metrics.table import RowMetric
 from aftercast.models.judge.report import BacktestReport
+from aftercast.models.metrics import METRICS, table_of
+from aftercast.models.metrics.evaluation import Truth
+from aftercast.models.metrics.rows import Draw
+from aftercast.models.metrics.table import RowMetric
 from aftercast.operations.clocks import DAY_US, NEVER, parse_time
 
 MODELS = ("相机-甲 <b>", "A/B~C")

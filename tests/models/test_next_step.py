@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.scoring.parts import ENOUGH_REPAIRS, PartUse, UsualParts, usual_parts
 from aftercast.models.words.answers import Score, answer, score_from_dict, score_to_dict, threshold_within
 from aftercast.models.words.next_step import next_step
-from aftercast.models.words.parts import ENOUGH_REPAIRS, PartUse, UsualParts, usual_parts
 from aftercast.operations.clocks import DAY_US
 
 UNTIL = pd.Timestamp("2025-08-22", tz="UTC")

@@ -21,7 +21,7 @@ from aftercast.data.workspace import Workspace, create_workspace, open_workspace
 from aftercast.features.labels import Labels
 from aftercast.models.hazard import HazardModel
 from aftercast.models.kind import Gate, Training
-from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.runs import log_training
 from aftercast.models.registry.versions import (
     KEY_TAG,

@@ -24,13 +24,13 @@ from aftercast.models.fit.base_rate_shift import (
     shift_of,
     window_starts,
 )
-from aftercast.models.fit.calibration import moved
-from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.fit.shift_windows import Watched, known_at
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.hazard.calibration import moved
+from aftercast.models.hazard.probability_intervals import Band
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.registry.versions import Loaded, load_champion
-from aftercast.models.scoring.scoring import judge, with_shift
+from aftercast.models.scoring.fleet import judge, with_shift
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.operations.clocks import DAY_US, NEVER, parse_time, timestamp_us

@@ -12,7 +12,7 @@ from aftercast.data.fleet import FeatureSettings, FleetSpec, Sensor
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.scoring import score_devices
+from aftercast.models.scoring.fleet import score_devices
 from aftercast.models.scoring.silence import sensor_columns, silent_sensors
 from aftercast.models.scoring.snapshot import take_snapshot
 from aftercast.models.words.answers import answer

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.models.judge.bootstrap import draw_weights
-from aftercast.models.judge.metrics import row_metrics
-from aftercast.models.judge.metrics.failures import Rows
 from aftercast.models.judge.slices import reliability, slice_names, slices
+from aftercast.models.metrics import row_metrics
+from aftercast.models.metrics.bootstrap import draw_weights
+from aftercast.models.metrics.failures import Rows
 from aftercast.operations.clocks import DAY_US
 
 

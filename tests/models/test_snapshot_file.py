@@ -12,8 +12,8 @@ import pytest
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.versions import load_champion
+from aftercast.models.scoring.fleet import judge, with_judgement
 from aftercast.models.scoring.impossible_readings import impossible_inputs
-from aftercast.models.scoring.scoring import judge, with_judgement
 from aftercast.models.scoring.snapshot import ALIGNED, Snapshot, snapshot_path, tuples
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError

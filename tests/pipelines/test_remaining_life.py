@@ -27,7 +27,7 @@ from aftercast.models.kinds.remaining_life.from_store import FailedUnits, asked_
 from aftercast.models.kinds.remaining_life.kind import LifeOptions
 from aftercast.models.kinds.remaining_life.running import running_units
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
-from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.runs import log_training
 from aftercast.models.registry.versions import (
     KEY_TAG,

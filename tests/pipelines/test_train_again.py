@@ -14,7 +14,7 @@ from aftercast.features import code_digest as sources
 from aftercast.features.code_digest import digest_of, sources_digest
 from aftercast.models.kind import Gate
 from aftercast.models.kinds import hazard_kind
-from aftercast.models.registry.metadata import spec_hash
+from aftercast.models.metadata import spec_hash
 from aftercast.models.registry.versions import champion_version, load_champion, newest_version
 from aftercast.models.registry.versions import promote as let_pass
 from aftercast.operations.audit import newest_entries

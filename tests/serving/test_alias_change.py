@@ -23,7 +23,7 @@ import pytest
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, champion_version, load_version, promote
-from aftercast.models.scoring.scoring import score_rows, with_shift
+from aftercast.models.scoring.fleet import score_rows, with_shift
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from aftercast.cli.main import app
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.scoring import check_features
+from aftercast.models.scoring.fleet import check_features
 from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.clocks import from_us, timestamp_us

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest import NEW, Source, get_source, ingest
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
-from aftercast.models.registry.metadata import spec_hash
+from aftercast.models.metadata import spec_hash
 from aftercast.operations.errors import InputError
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 

@@ -12,7 +12,7 @@ from filelock import FileLock
 from aftercast.data.workspace import Workspace
 from aftercast.models.kinds import event_kind
 from aftercast.models.registry.versions import champion_version, load_champion
-from aftercast.models.scoring.scoring import with_judgement
+from aftercast.models.scoring.fleet import with_judgement
 from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.models.scoring.what_if import rows_of_devices

@@ -10,7 +10,7 @@ from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
 from aftercast.models.kind import Progress, Training, TrainingRequest
 from aftercast.models.kinds import kind_of
-from aftercast.models.registry.metadata import Metadata, library_versions, spec_hash
+from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.runs import log_training
 from aftercast.models.registry.versions import needing_registry, promote, register
 from aftercast.operations.errors import NotEnoughDataError

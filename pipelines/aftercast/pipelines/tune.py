@@ -13,7 +13,7 @@ from aftercast.models.fit.settings_file import described_settings
 from aftercast.models.fit.tuning import FOLDS, TRIALS
 from aftercast.models.judge.plots import trials_plot
 from aftercast.models.kinds import kind_of
-from aftercast.models.registry.metadata import spec_hash
+from aftercast.models.metadata import spec_hash
 from aftercast.models.registry.runs import log_search
 from aftercast.models.registry.versions import needing_registry
 from aftercast.operations.clocks import format_duration

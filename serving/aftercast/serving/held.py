@@ -11,7 +11,7 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.registry.fallback import find_last_good, has_last_good
 from aftercast.models.registry.run_metrics import run_metrics
 from aftercast.models.registry.versions import Loaded, Version, champion_version, has_registry, load_champion
-from aftercast.models.scoring.scoring import check_features, with_judgement, with_shift
+from aftercast.models.scoring.fleet import check_features, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.clocks import parse_time

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.models.registry.versions import Loaded
+from aftercast.models.scoring.fleet import score_rows
 from aftercast.models.scoring.forecast_rows import Scored, Usual
-from aftercast.models.scoring.scoring import score_rows
 from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.models.words.answers import Score
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from aftercast.data.ingest import as_stored
 from aftercast.data.workspace import Workspace
+from aftercast.models.scoring.fleet import score_rows
 from aftercast.models.scoring.impossible_readings import sensors_before
-from aftercast.models.scoring.scoring import score_rows
 from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.models.words.answers import Answer, answer, not_judged
 from aftercast.operations.clocks import AHEAD, from_us

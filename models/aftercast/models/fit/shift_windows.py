@@ -12,8 +12,8 @@ from aftercast.features.labels import Outcome
 from aftercast.models.aliases import Floats
 from aftercast.models.examples.cases import Cases, Kind, usual_horizon
 from aftercast.models.fit.base_rate_shift import Shift, known_starts, shift_of
-from aftercast.models.fit.calibration import moved
 from aftercast.models.hazard import HazardModel
+from aftercast.models.hazard.calibration import moved
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.fit.calibration import log_odds
+from aftercast.models.hazard.calibration import log_odds
 
 POINTS: Final = 2_001
 FORECAST_WORTH: Final = 30.0  # the forecasts of the outcomes weigh as much as so many events seen

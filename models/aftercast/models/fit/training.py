@@ -29,13 +29,13 @@ from aftercast.models.examples.cases import (
 )
 from aftercast.models.examples.consent import refusals, without
 from aftercast.models.examples.splits import calibration_start, training_cutoffs
-from aftercast.models.fit.probability_intervals import fit_band
 from aftercast.models.fit.thresholds import best_f1_threshold, expected_f1_threshold
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.hazard.drivers import importance
 from aftercast.models.hazard.intervals import censor
+from aftercast.models.hazard.probability_intervals import fit_band
 from aftercast.models.hazard.risks import Risks
-from aftercast.models.judge.evaluation import Truth, evaluate, failures_in
-from aftercast.models.words.drivers import importance
+from aftercast.models.metrics.evaluation import Truth, evaluate, failures_in
 from aftercast.operations.clocks import timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 

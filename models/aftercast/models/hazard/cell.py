@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aftercast.models.aliases import Floats
-from aftercast.models.fit.calibration import Calibrator, moved
+from aftercast.models.hazard.calibration import Calibrator, moved
 from aftercast.models.hazard.schema import Matrix
-from aftercast.models.registry.saved_json import Booster
+from aftercast.models.saved_json import Booster
 
 
 @dataclass(frozen=True)

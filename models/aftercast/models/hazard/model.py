@@ -12,16 +12,16 @@ import pandas as pd
 
 from aftercast.features.labels import Labels
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.fit.calibration import OF_ONE, Calibrator, fit_calibrator, moved
-from aftercast.models.fit.probability_intervals import Band
 from aftercast.models.hazard.boosters import BinnedRows, fit_booster
+from aftercast.models.hazard.calibration import OF_ONE, Calibrator, fit_calibrator, moved
 from aftercast.models.hazard.cell import Cell
 from aftercast.models.hazard.intervals import IntervalRows, interval_rows
+from aftercast.models.hazard.probability_intervals import Band
 from aftercast.models.hazard.risks import Risks, combine
 from aftercast.models.hazard.schema import Matrix, Schema
 from aftercast.models.hazard.settings import HazardSettings
 from aftercast.models.hazard.threads import in_threads
-from aftercast.models.registry.saved_json import load_json, save_json
+from aftercast.models.saved_json import load_json, save_json
 from aftercast.operations.clocks import format_duration
 
 ROWS_WORTH_THREADS: Final = 5_000

@@ -10,10 +10,13 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.models.aliases import Floats, Progress
 from aftercast.models.fit.training import OWN
-from aftercast.models.judge.bootstrap import draw_weights
 from aftercast.models.judge.curves import curves
 from aftercast.models.judge.decisions import cost_curve, decision_curve
-from aftercast.models.judge.evaluation import (
+from aftercast.models.judge.forecasts import Forecasts
+from aftercast.models.judge.slices import reliability, slice_names, slices
+from aftercast.models.metrics import ranked_metrics, visit_rate_metrics
+from aftercast.models.metrics.bootstrap import draw_weights
+from aftercast.models.metrics.evaluation import (
     ALL,
     Truth,
     evaluate,
@@ -21,9 +24,6 @@ from aftercast.models.judge.evaluation import (
     evaluate_pooled,
     pooled_intervals,
 )
-from aftercast.models.judge.forecasts import Forecasts
-from aftercast.models.judge.metrics import ranked_metrics, visit_rate_metrics
-from aftercast.models.judge.slices import reliability, slice_names, slices
 
 
 def assess(

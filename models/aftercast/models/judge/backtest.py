@@ -30,9 +30,9 @@ from aftercast.models.fit.shift_windows import Watched, corrected, known_at, mom
 from aftercast.models.fit.training import OWN, Trained, train_model
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.judge.assessment import assess
-from aftercast.models.judge.evaluation import Truth
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.report import BacktestReport
+from aftercast.models.metrics.evaluation import Truth
 from aftercast.operations.clocks import cutoff_grid, format_duration, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
 

@@ -11,10 +11,8 @@ import pandas as pd
 from rich.console import RenderableType
 
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.bootstrap import DRAWS, Drawn, Interval, difference_interval, draw_weights
-from aftercast.models.judge.evaluation import ALL, failure_numbers
 from aftercast.models.judge.forecasts import NUMBERS, ForecastFile
-from aftercast.models.judge.metrics import (
+from aftercast.models.metrics import (
     FOUND,
     METRICS,
     alarm_draws,
@@ -25,8 +23,10 @@ from aftercast.models.judge.metrics import (
     row_metrics,
     title,
 )
-from aftercast.models.judge.metrics.failures import Rows
-from aftercast.models.judge.metrics.rows import Sorted
+from aftercast.models.metrics.bootstrap import DRAWS, Drawn, Interval, difference_interval, draw_weights
+from aftercast.models.metrics.evaluation import ALL, failure_numbers
+from aftercast.models.metrics.failures import Rows
+from aftercast.models.metrics.rows import Sorted
 from aftercast.models.words.text_table import text_table
 from aftercast.operations.clocks import format_duration, to_us
 from aftercast.operations.errors import InputError

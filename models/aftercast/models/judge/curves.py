@@ -9,7 +9,7 @@ from sklearn.metrics import precision_recall_curve
 
 from aftercast.models.aliases import Floats, Mask
 from aftercast.models.judge.binning import bin_starts, equal_size
-from aftercast.models.judge.metrics.failures import Rows, lead_times
+from aftercast.models.metrics.failures import Rows, lead_times
 
 POINTS: Final = 100
 BINS: Final = 10

@@ -8,8 +8,8 @@ import numpy as np
 
 from aftercast.data.fleet import Costs
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.judge.metrics.failures import Rows, lead_times
-from aftercast.models.judge.metrics.visit_rates import at_least, false_visits
+from aftercast.models.metrics.failures import Rows, lead_times
+from aftercast.models.metrics.visit_rates import at_least, false_visits
 
 POINTS: Final = 60
 ODDS: Final = tuple(float(each) for each in np.geomspace(1e-4, 9.0, 41))

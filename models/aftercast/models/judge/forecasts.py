@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aftercast.models.aliases import Floats
-from aftercast.models.judge.evaluation import Truth
+from aftercast.models.metrics.evaluation import Truth
 from aftercast.operations.clocks import NEVER, from_us
 from aftercast.operations.errors import InputError
 

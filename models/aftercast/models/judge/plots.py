@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve
 from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.training import OWN, Trained
 from aftercast.models.judge.curves import calibration
-from aftercast.models.judge.evaluation import ALL
+from aftercast.models.metrics.evaluation import ALL
 
 SIZE: Final = (6.4, 4.8)
 BINS: Final = 10

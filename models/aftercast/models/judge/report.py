@@ -15,7 +15,7 @@ from rich.table import Table
 
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.html_report import page
-from aftercast.models.judge.metrics import FOUND, shown_metrics
+from aftercast.models.metrics import FOUND, shown_metrics
 
 BUDGET: Final = "1%"
 

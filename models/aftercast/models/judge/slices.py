@@ -13,10 +13,10 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.evidence import evidence_class
 from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.judge.binning import bin_starts
-from aftercast.models.judge.bootstrap import interval, intervals, share
-from aftercast.models.judge.metrics import row_draws, row_metrics
-from aftercast.models.judge.metrics.failures import Rows
-from aftercast.models.judge.metrics.rows import Sorted
+from aftercast.models.metrics import row_draws, row_metrics
+from aftercast.models.metrics.bootstrap import interval, intervals, share
+from aftercast.models.metrics.failures import Rows
+from aftercast.models.metrics.rows import Sorted
 
 Names = npt.NDArray[np.str_]
 UNKNOWN: Final = "unknown"

@@ -27,13 +27,13 @@ from aftercast.models.interpolation import risk_within
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
 from aftercast.models.judge.forecasts import read_forecasts
-from aftercast.models.judge.metrics import table_of
 from aftercast.models.judge.plots import training_plots
 from aftercast.models.judge.report import BacktestReport
 from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
 from aftercast.models.leakage.gate import lint_store, too_good
+from aftercast.models.metrics import table_of
 from aftercast.models.registry.versions import Loaded
-from aftercast.models.scoring.scoring import judge, with_judgement, with_shift
+from aftercast.models.scoring.fleet import judge, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import take_snapshot
 from aftercast.models.words.answers import (
     Answer,

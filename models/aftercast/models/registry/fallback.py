@@ -17,7 +17,7 @@ from typing import Final
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.kinds import kind_of
-from aftercast.models.registry.metadata import Metadata
+from aftercast.models.metadata import Metadata
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aftercast.models.kind import Model
 from aftercast.models.kinds import kind_of
-from aftercast.models.registry.metadata import Metadata
+from aftercast.models.metadata import Metadata
 
 
 class PyfuncModel:

@@ -26,7 +26,7 @@ from mlflow.pyfunc import save_model
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Training
 from aftercast.models.kinds import kind_of
-from aftercast.models.registry.metadata import Metadata
+from aftercast.models.metadata import Metadata
 from aftercast.models.registry.versions import (
     KEY_TAG,
     LEAKAGE_TAG,

@@ -24,8 +24,8 @@ from sqlalchemy.engine import make_url
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Gate
 from aftercast.models.kinds import kind_of
+from aftercast.models.metadata import Metadata
 from aftercast.models.registry.contact import require_answer, told_by_address
-from aftercast.models.registry.metadata import Metadata
 from aftercast.models.registry.relocation import follow_move
 from aftercast.operations.errors import LookAheadError, NotFoundError, WorkspaceError
 

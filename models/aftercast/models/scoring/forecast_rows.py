@@ -14,11 +14,11 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.scope import Feature
+from aftercast.models.scoring.parts import PartUse
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.models.scoring.silence import silent_sensors
 from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.models.words.answers import Driver, Interval, Score
-from aftercast.models.words.parts import PartUse
 from aftercast.operations.clocks import NEVER
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.models.hazard import HazardModel, Risks
-from aftercast.models.words.drivers import strongest
+from aftercast.models.hazard.drivers import strongest
 
 Floats = npt.NDArray[np.float64]
 MOST_DRIVERS: Final = 20

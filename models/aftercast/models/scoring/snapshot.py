@@ -28,8 +28,8 @@ from aftercast.models.examples.entities import ENTITIES
 from aftercast.models.fit.base_rate_shift import Shift
 from aftercast.models.kinds import event_kind
 from aftercast.models.scoring.impossible_readings import impossible_inputs
+from aftercast.models.scoring.parts import UsualParts, usual_parts
 from aftercast.models.scoring.risk_arrays import Judged
-from aftercast.models.words.parts import UsualParts, usual_parts
 from aftercast.operations.clocks import from_us, timestamp_us, to_us
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import NotEnoughDataError

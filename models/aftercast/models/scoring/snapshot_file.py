@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from aftercast.features.scope import Feature
 from aftercast.models.fit.base_rate_shift import Shift
 from aftercast.models.hazard import Risks
+from aftercast.models.scoring.parts import UsualParts
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.models.scoring.snapshot import ALIGNED, Snapshot, tuples
-from aftercast.models.words.parts import UsualParts
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 

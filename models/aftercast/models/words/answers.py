@@ -16,8 +16,8 @@ import pandas as pd
 from aftercast.models.forecast import Forecast, Statement
 from aftercast.models.interpolation import risk_within, time_to
 from aftercast.models.kinds import hazard_kind
+from aftercast.models.scoring.parts import PartUse
 from aftercast.models.words.next_step import NextStep, next_step
-from aftercast.models.words.parts import PartUse
 from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration, parse_duration_us
 from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError

@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from aftercast.models.kinds import hazard_kind
-from aftercast.models.words.parts import PartUse
+from aftercast.models.scoring.parts import PartUse
 from aftercast.operations.database.forecasts import Kind
 
 Code = Literal["visit", "contact", "reconnect", "decide", "wait"]

@@ -13,11 +13,11 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Labels, load_outcome
 from aftercast.models.examples.cases import Cases, Progress, build_cases, first_moment
-from aftercast.models.fit.calibration import log_odds
 from aftercast.models.fit.shift_windows import moment_of
 from aftercast.models.hazard import HazardModel
+from aftercast.models.hazard.calibration import log_odds
+from aftercast.models.hazard.drivers import contributions
 from aftercast.models.scoring.snapshot import Snapshot
-from aftercast.models.words.drivers import contributions
 from aftercast.operations.clocks import DAY_US, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from aftercast.models.kinds.anomaly.view import AnomalyView
-from aftercast.models.registry.saved_json import load_json, save_json
+from aftercast.models.saved_json import load_json, save_json
 
 FORMAT: Final = 2
 

@@ -13,8 +13,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.bootstrap import TAILS, draw_weights, share
-from aftercast.models.judge.metrics import Metric
 from aftercast.models.kinds.remaining_life.baseline import BASELINES, Baseline
 from aftercast.models.kinds.remaining_life.calibration import stage_of
 from aftercast.models.kinds.remaining_life.folds import part, remaining, unit_folds
@@ -22,6 +20,8 @@ from aftercast.models.kinds.remaining_life.model import Training, row_weights
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost, covered
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
+from aftercast.models.metrics import Metric
+from aftercast.models.metrics.bootstrap import TAILS, draw_weights, share
 
 Measured: TypeAlias = dict[str, list[float]]
 METRICS: Final[dict[str, Metric]] = {

@@ -14,7 +14,7 @@ from aftercast.models.hazard.threads import in_threads
 from aftercast.models.kinds.remaining_life.folds import remaining
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Recipe, Trajectories, fit_recipe
-from aftercast.models.registry.saved_json import Booster
+from aftercast.models.saved_json import Booster
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from aftercast.models.kinds.remaining_life.members import Members, fit_members, 
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories, read_trajectories
 from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
-from aftercast.models.registry.saved_json import load_json, save_json
+from aftercast.models.saved_json import load_json, save_json
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
 UNITS_PER_FOLD: Final = 2

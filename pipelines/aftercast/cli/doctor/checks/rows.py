@@ -10,7 +10,7 @@ import pandas as pd
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding, about, guarded
 from aftercast.models.kinds import every_kind
-from aftercast.models.scoring.scoring import check_features
+from aftercast.models.scoring.fleet import check_features
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.database.forecasts import Kind

@@ -12,8 +12,7 @@ import numpy as np
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.bootstrap import Interval, intervals
-from aftercast.models.judge.metrics import (
+from aftercast.models.metrics import (
     alarm_draws,
     alarm_metrics,
     budget_draws,
@@ -22,9 +21,10 @@ from aftercast.models.judge.metrics import (
     row_draws,
     row_metrics,
 )
-from aftercast.models.judge.metrics.failures import Rows
-from aftercast.models.judge.metrics.rows import Sorted
-from aftercast.models.judge.metrics.visit_rates import at_least
+from aftercast.models.metrics.bootstrap import Interval, intervals
+from aftercast.models.metrics.failures import Rows
+from aftercast.models.metrics.rows import Sorted
+from aftercast.models.metrics.visit_rates import at_least
 from aftercast.operations.clocks import NEVER
 
 ALL: Final = "all"

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.fit.calibration import moved
+from aftercast.models.hazard.calibration import moved
 
 LEAST_ROWS: Final = 20
 

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.judge.binning import bin_starts, equal_size
-from aftercast.models.judge.bootstrap import by_device
+from aftercast.models.metrics.bootstrap import by_device
 
 ECE_BINS: Final = 15
 SMALLEST: Final = 1e-12

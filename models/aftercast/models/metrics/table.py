@@ -9,17 +9,9 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.bootstrap import Drawn, share
-from aftercast.models.judge.metrics.failures import Alarms, Rows
-from aftercast.models.judge.metrics.rows import (
-    Draw,
-    Sorted,
-    brier,
-    expected_calibration_error,
-    log_loss,
-    pr_auc,
-    roc_auc,
-)
+from aftercast.models.metrics.bootstrap import Drawn, share
+from aftercast.models.metrics.failures import Alarms, Rows
+from aftercast.models.metrics.rows import Draw, Sorted, brier, expected_calibration_error, log_loss, pr_auc, roc_auc
 from aftercast.operations.clocks import DAY_US
 
 Values = tuple[Ints, Floats | Mask]

@@ -1,7 +1,7 @@
 """Metrics of rows, of failures, under budgets and at rates of false visits. Undefined is None, never 0."""
 
-from aftercast.models.judge.metrics.budgets import BUDGETS, budget_draws, budget_metrics
-from aftercast.models.judge.metrics.table import (
+from aftercast.models.metrics.budgets import BUDGETS, budget_draws, budget_metrics
+from aftercast.models.metrics.table import (
     FOUND,
     METRICS,
     Metric,
@@ -14,7 +14,7 @@ from aftercast.models.judge.metrics.table import (
     table_of,
     title,
 )
-from aftercast.models.judge.metrics.visit_rates import visit_rate_metrics
+from aftercast.models.metrics.visit_rates import visit_rate_metrics
 
 __all__ = [
     "BUDGETS",

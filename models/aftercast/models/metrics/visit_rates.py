@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.judge.metrics.failures import Alarms, Rows
-from aftercast.models.judge.metrics.table import alarm_metrics
+from aftercast.models.metrics.failures import Alarms, Rows
+from aftercast.models.metrics.table import alarm_metrics
 
 RATES: Final = {"0.1": 0.1, "0.5": 0.5, "1": 1.0}
 """False visits per device-month of 30 days."""

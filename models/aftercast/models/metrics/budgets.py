@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.bootstrap import Drawn, by_device
-from aftercast.models.judge.metrics.failures import Alarms, Rows
-from aftercast.models.judge.metrics.rows import run_starts
-from aftercast.models.judge.metrics.table import FOUND, RatioMetric, ratio_metrics
+from aftercast.models.metrics.bootstrap import Drawn, by_device
+from aftercast.models.metrics.failures import Alarms, Rows
+from aftercast.models.metrics.rows import run_starts
+from aftercast.models.metrics.table import FOUND, RatioMetric, ratio_metrics
 
 BUDGETS: Final = {"0.1%": 0.001, "1%": 0.01, "5%": 0.05}
 
