@@ -25,10 +25,10 @@ from aftercast.data.workspace import Workspace
 from aftercast.features.examples import customer_examples
 from aftercast.features.labels import load_outcome
 from aftercast.models.examples.cases import build_cases
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.kinds import hazard_kind, kind_of
 from aftercast.models.registry.versions import client, load_champion, promote_by_hand
 from aftercast.models.scoring.forecast_store import stored_forecasts
-from aftercast.models.words.answers import Score
 from aftercast.operations.clocks import DAY_US, NEVER, timestamp_us
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
@@ -96,8 +96,8 @@ def complaining(made: Complaining, complaint: str) -> Complaining:
     return made
 
 
-def scores(workspace: Workspace) -> list[Score]:
-    return cast("list[Score]", stored_forecasts(workspace.database, "complaint")[1])
+def scores(workspace: Workspace) -> list[HazardForecast]:
+    return cast("list[HazardForecast]", stored_forecasts(workspace.database, "complaint")[1])
 
 
 def test_it_is_listed_among_the_kinds_with_what_it_forecasts(printed: Printed) -> None:

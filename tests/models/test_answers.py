@@ -11,24 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftercast.models.hazard.forecast import Driver, HazardForecast, forecast_from_dict, forecast_to_dict
 from aftercast.models.interpolation import risk_within, time_to
-from aftercast.models.words.answers import (
-    Driver,
-    Score,
-    answer,
-    not_judged,
-    percent,
-    score_from_dict,
-    score_to_dict,
-    words,
-)
+from aftercast.models.words.answers import answer, not_judged, percent, words
 from aftercast.operations.clocks import DAY_US, HOUR_US
 from aftercast.operations.errors import ModelMismatchError
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
 
 
-def score(**changes: Any) -> Score:
+def score(**changes: Any) -> HazardForecast:
     values: dict[str, Any] = {
         "kind": "failure",
         "entity_id": "D1",
@@ -42,7 +34,7 @@ def score(**changes: Any) -> Score:
         "data_as_of": CUTOFF - pd.Timedelta(hours=1),
         "any_interval": (None, (0.09, 0.17)),
     }
-    return Score(**{**values, **changes})
+    return HazardForecast(**{**values, **changes})
 
 
 def test_the_sentence_names_the_likeliest_component_and_the_probability_is_of_any() -> None:
@@ -133,8 +125,8 @@ def test_a_stored_score_comes_back_equal_to_the_last_digit() -> None:
         device_model="M",
         customer_id="C",
     )
-    content = json.loads(json.dumps(score_to_dict(stored)))
-    back = score_from_dict(
+    content = json.loads(json.dumps(forecast_to_dict(stored)))
+    back = forecast_from_dict(
         content,
         kind="failure",
         entity_id="D1",

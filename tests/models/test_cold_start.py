@@ -8,10 +8,11 @@ import pytest
 
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import load_champion
 from aftercast.models.scoring.fleet import judge
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
-from aftercast.models.words.answers import Score, answer
+from aftercast.models.words.answers import answer
 from aftercast.operations.clocks import DAY_US, parse_time
 
 NOW = parse_time("2025-05-20")
@@ -36,7 +37,7 @@ def snapshot(own_fleet: Workspace) -> Snapshot:
     return take_snapshot(own_fleet.store, own_fleet.fleet, "failure", NOW)
 
 
-def scores_of(workspace: Workspace, snapshot: Snapshot) -> dict[str, Score]:
+def scores_of(workspace: Workspace, snapshot: Snapshot) -> dict[str, HazardForecast]:
     return {score.entity_id: score for score in judge(load_champion(workspace, "failure"), snapshot, workspace.fleet)}
 
 

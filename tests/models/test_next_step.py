@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.parts import ENOUGH_REPAIRS, PartUse, UsualParts, usual_parts
-from aftercast.models.words.answers import Score, answer, score_from_dict, score_to_dict, threshold_within
+from aftercast.models.hazard.forecast import HazardForecast, PartUse, forecast_from_dict, forecast_to_dict
+from aftercast.models.scoring.parts import ENOUGH_REPAIRS, UsualParts, usual_parts
+from aftercast.models.words.answers import answer, threshold_within
 from aftercast.models.words.next_step import next_step
 from aftercast.operations.clocks import DAY_US
 
@@ -54,8 +55,8 @@ def test_a_threshold_between_horizons_moves_as_a_risk_does() -> None:
     assert math.isnan(threshold_within([10, 20], [], 15))
 
 
-def _score() -> Score:
-    return Score(
+def _score() -> HazardForecast:
+    return HazardForecast(
         kind="failure",
         entity_id="D",
         cutoff=NOW,
@@ -84,8 +85,8 @@ def test_an_answer_says_by_when_what_to_do_and_what_to_bring() -> None:
 
 def test_a_stored_score_comes_back_with_thresholds_and_parts() -> None:
     score = _score()
-    back = score_from_dict(
-        score_to_dict(score),
+    back = forecast_from_dict(
+        forecast_to_dict(score),
         kind="failure",
         entity_id="D",
         cutoff=NOW,

@@ -12,9 +12,9 @@ from openpyxl import load_workbook
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.hazard.forecast import Driver, HazardForecast, forecast_to_dict
 from aftercast.models.lists.list_files import COLUMNS, to_csv, to_xlsx
 from aftercast.models.lists.risk_list import find_list, make_list
-from aftercast.models.words.answers import Driver, Score, score_to_dict
 from aftercast.operations.clocks import DAY_US
 from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_scores, write_scores
 from aftercast.operations.database.risk_lists import list_lists
@@ -34,11 +34,11 @@ def workspace(tmp_path: Path) -> Workspace:
 def store(workspace: Workspace, risks: dict[str, float], cutoff: pd.Timestamp = CUTOFF, model: str = "1") -> bool:
     scores = [one(name, risk, cutoff, model) for name, risk in sorted(risks.items())]
     found = ScoreSet("failure", cutoff, model, 1, ("7d",), ("pump",))
-    return write_scores(workspace.database, found, [(s.entity_id, s.any_risk, score_to_dict(s)) for s in scores])
+    return write_scores(workspace.database, found, [(s.entity_id, s.any_risk, forecast_to_dict(s)) for s in scores])
 
 
-def one(name: str, risk: float, cutoff: pd.Timestamp, model: str) -> Score:
-    return Score(
+def one(name: str, risk: float, cutoff: pd.Timestamp, model: str) -> HazardForecast:
+    return HazardForecast(
         kind="failure",
         entity_id=name,
         cutoff=cutoff,

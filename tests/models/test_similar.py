@@ -12,8 +12,8 @@ from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.examples.cases import build_cases
 from aftercast.models.hazard.drivers import contributions
+from aftercast.models.hazard.forecast import PartUse
 from aftercast.models.registry.versions import Loaded, load_champion
-from aftercast.models.scoring.parts import PartUse
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
 from aftercast.models.words.past_repairs import PastRepair, parts_of, repairs_after
 from aftercast.models.words.similar_cases import SimilarCase, _nearest_of_each, similar_cases

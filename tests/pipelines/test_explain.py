@@ -10,12 +10,13 @@ import pytest
 
 from aftercast.cli.main import run as aftercast
 from aftercast.data.workspace import Workspace
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import load_champion, promote, register
 from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.models.words.answers import Score, answer
+from aftercast.models.words.answers import answer
 from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.database.inbox import InboxBatch, put_batch
@@ -25,17 +26,17 @@ from aftercast.serving.model_holder import Champions
 
 
 @pytest.fixture(scope="module")
-def riskiest(fleet_workspace: Workspace) -> Score:
-    scores = cast("list[Score]", stored_forecasts(fleet_workspace.database, "failure")[1])
+def riskiest(fleet_workspace: Workspace) -> HazardForecast:
+    scores = cast("list[HazardForecast]", stored_forecasts(fleet_workspace.database, "failure")[1])
     return max(scores, key=lambda score: score.any_risk[-1])
 
 
 @pytest.fixture(scope="module")
-def found(fleet_workspace: Workspace, riskiest: Score) -> HazardExplanation:
+def found(fleet_workspace: Workspace, riskiest: HazardForecast) -> HazardExplanation:
     return explain(fleet_workspace, "failure", riskiest.entity_id)
 
 
-def test_it_says_what_the_stored_forecasts_say(found: HazardExplanation, riskiest: Score) -> None:
+def test_it_says_what_the_stored_forecasts_say(found: HazardExplanation, riskiest: HazardForecast) -> None:
     said = answer(riskiest, "7d")
     assert found.answer == said
     ranked = sorted(said.components.values(), reverse=True)
@@ -44,7 +45,7 @@ def test_it_says_what_the_stored_forecasts_say(found: HazardExplanation, riskies
 
 
 def test_another_cutoff_and_horizon_are_explained_from_what_was_known_then(
-    fleet_workspace: Workspace, riskiest: Score
+    fleet_workspace: Workspace, riskiest: HazardForecast
 ) -> None:
     moment = riskiest.cutoff - pd.Timedelta(days=10)
     earlier = explain(

@@ -11,12 +11,12 @@ import pytest
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import CHAMPION, client, model_name, newest_version, promote
 from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.models.words.answers import Score
 from aftercast.operations.database.forecasts import ScoreSet, newest_scores, write_scores
 from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.score import MOST_MISSED, missed, run_score
@@ -85,7 +85,7 @@ def latest(workspace: Workspace) -> pd.Timestamp:
 
 def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_workspace: Workspace) -> None:
     found, stored = stored_forecasts(fleet_workspace.database, "failure")
-    scores = cast("list[Score]", stored)
+    scores = cast("list[HazardForecast]", stored)
     snapshot = load_snapshot(snapshot_path(fleet_workspace.folder, "failure"))
     assert [score.entity_id for score in scores] == list(snapshot.ids)
     assert found.size == len(scores) > 0
@@ -101,7 +101,7 @@ def test_every_device_at_risk_has_one_score_with_finite_probabilities(fleet_work
 
 
 def test_drivers_are_told_with_value_unit_and_what_is_usual(fleet_workspace: Workspace) -> None:
-    scores = cast("list[Score]", stored_forecasts(fleet_workspace.database, "failure")[1])
+    scores = cast("list[HazardForecast]", stored_forecasts(fleet_workspace.database, "failure")[1])
     drivers = [driver for score in scores for driver in score.drivers]
     assert any("usual for model" in driver.text and driver.unit in driver.text for driver in drivers if driver.unit)
     assert all(len(score.drivers) <= 5 for score in scores)

@@ -8,13 +8,14 @@ import httpx
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.scoring.forecast_store import stored_forecasts
-from aftercast.models.words.answers import Score, answer
+from aftercast.models.words.answers import answer
 
 
 def test_every_customer_has_the_probability_of_the_batch(client: httpx.Client, fleet_workspace: Workspace) -> None:
     scored, found = stored_forecasts(fleet_workspace.database, "churn", None)
-    scores = cast("list[Score]", found)
+    scores = cast("list[HazardForecast]", found)
     body = {"customers": [{"customer_id": score.entity_id} for score in scores], "horizon": "30d"}
     answered = client.post("/v1/churn-risk", json=body).json()
     expected = {score.entity_id: answer(score, "30d").probability for score in scores}

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.models.words.answers import Answer, Driver, not_judged
+from aftercast.models.hazard.forecast import Driver
+from aftercast.models.words.answers import Answer, not_judged
 from aftercast.serving.absent import Unanswered
 from aftercast.serving.serialization import fragment, whole_answer
 

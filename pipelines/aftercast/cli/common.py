@@ -96,7 +96,7 @@ def print_json(content: Any) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
     """Print a table; columns whose index is in right are aligned there."""
-    from aftercast.models.words.text_table import text_table
+    from aftercast.models.text_table import text_table
 
     print_parts([text_table(title, columns, rows, right=right)])
 

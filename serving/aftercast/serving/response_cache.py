@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from aftercast.data.fleet import FleetSpec
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.fleet import score_rows
 from aftercast.models.scoring.forecast_rows import Scored, Usual
 from aftercast.models.scoring.snapshot import Snapshot
-from aftercast.models.words.answers import Score
 
 KEPT_BYTES: Final = 64_000_000
 Key = tuple[str, str, int]
@@ -97,7 +97,7 @@ class Rows:
     def _scored(self) -> Scored:
         return score_rows(self.loaded, self.snapshot, self._spec, usual=self.usual)
 
-    def scores(self, ids: Collection[str], top: int) -> dict[str, Score]:
+    def scores(self, ids: Collection[str], top: int) -> dict[str, HazardForecast]:
         """Scores of those ids that have a row, with at most so many drivers."""
         asked = [each for each in dict.fromkeys(ids) if each in self.position]
         if not asked:

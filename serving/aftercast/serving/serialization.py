@@ -11,8 +11,8 @@ import orjson
 import pandas as pd
 
 from aftercast.data.ingest import Refused
+from aftercast.models.hazard.forecast import Driver as DriverSaid
 from aftercast.models.registry.versions import Loaded
-from aftercast.models.words import answers
 from aftercast.models.words.answers import Answer
 from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.absent import Unanswered
@@ -111,7 +111,7 @@ def finite_values(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: finite(value) for name, value in values.items()}
 
 
-def _driver(said: answers.Driver) -> dict[str, Any]:
+def _driver(said: DriverSaid) -> dict[str, Any]:
     return {
         "feature": said.feature,
         "value": said.value if isinstance(said.value, str) else finite(said.value),

@@ -27,7 +27,7 @@ from aftercast.models.metrics.bootstrap import DRAWS, Drawn, Interval, differenc
 from aftercast.models.metrics.evaluation import ALL, failure_numbers
 from aftercast.models.metrics.failures import Rows
 from aftercast.models.metrics.rows import Sorted
-from aftercast.models.words.text_table import text_table
+from aftercast.models.text_table import text_table
 from aftercast.operations.clocks import format_duration, to_us
 from aftercast.operations.errors import InputError
 

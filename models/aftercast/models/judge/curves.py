@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve
 
 from aftercast.models.aliases import Floats, Mask
-from aftercast.models.judge.binning import bin_starts, equal_size
+from aftercast.models.metrics.binning import bin_starts, equal_size
 from aftercast.models.metrics.failures import Rows, lead_times
 
 POINTS: Final = 100

@@ -12,8 +12,8 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.evidence import evidence_class
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.binning import bin_starts
 from aftercast.models.metrics import row_draws, row_metrics
+from aftercast.models.metrics.binning import bin_starts
 from aftercast.models.metrics.bootstrap import interval, intervals, share
 from aftercast.models.metrics.failures import Rows
 from aftercast.models.metrics.rows import Sorted

@@ -23,6 +23,7 @@ from aftercast.models.fit.training import OWN as OWN_FORECASTS
 from aftercast.models.fit.training import Trained, train_from_store
 from aftercast.models.fit.tuning import Found, search
 from aftercast.models.hazard import HazardModel, HazardSettings
+from aftercast.models.hazard.forecast import HazardForecast, forecast_from_dict, forecast_to_dict
 from aftercast.models.interpolation import risk_within
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
@@ -35,17 +36,10 @@ from aftercast.models.metrics import table_of
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.fleet import judge, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import take_snapshot
-from aftercast.models.words.answers import (
-    Answer,
-    Score,
-    answer,
-    check_horizon,
-    score_from_dict,
-    score_to_dict,
-)
+from aftercast.models.text_table import text_table
+from aftercast.models.words.answers import Answer, answer, check_horizon
 from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.models.words.hazard_words import HazardWords
-from aftercast.models.words.text_table import text_table
 from aftercast.operations.clocks import format_duration, parse_duration_us, parse_time
 from aftercast.operations.database.forecasts import ScoreSet
 from aftercast.operations.errors import SettingsError
@@ -176,17 +170,17 @@ class HazardKind(EventKind, Kind):
         snapshot = with_judgement(with_shift(taken, loaded, store, spec), loaded)
         return Scoring(judge(loaded, snapshot, spec), snapshot, snapshot.shifts[loaded.version].sentence)
 
-    def spans(self, forecast: Score) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def spans(self, forecast: HazardForecast) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Horizons and components of the model."""
         return tuple(format_duration(end) for end in forecast.horizons_us), tuple(forecast.risks)
 
-    def stored(self, forecast: Score) -> dict[str, Any]:
+    def stored(self, forecast: HazardForecast) -> dict[str, Any]:
         """Probabilities by horizon with reasons and inputs."""
-        return score_to_dict(forecast)
+        return forecast_to_dict(forecast)
 
-    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Score:
+    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> HazardForecast:
         """Forecast of stored content."""
-        return score_from_dict(content, **found.head(entity_id), horizons=found.horizons)
+        return forecast_from_dict(content, **found.head(entity_id), horizons=found.horizons)
 
     def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
         """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""
@@ -195,7 +189,7 @@ class HazardKind(EventKind, Kind):
         check_horizon(within, ends)
         return lambda ranks: risk_within(ends, ranks, within)
 
-    def answer(self, forecast: Score, horizon: str | None = None) -> Answer:
+    def answer(self, forecast: HazardForecast, horizon: str | None = None) -> Answer:
         """Probability within a horizon, with the most likely component and the next step."""
         return answer(forecast, horizon or self.usual(forecast.horizons_us))
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.judge.binning import bin_starts, equal_size
+from aftercast.models.metrics.binning import bin_starts, equal_size
 from aftercast.models.metrics.bootstrap import by_device
 
 ECE_BINS: Final = 15

@@ -18,11 +18,11 @@ from aftercast.features.labels import load_outcome
 from aftercast.models.examples.cases import build_cases, usual_horizon
 from aftercast.models.fit.base_rate_shift import Shift, known_starts, no_shift, shift_in
 from aftercast.models.hazard import HazardModel
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.forecast_rows import Scored, Usual
 from aftercast.models.scoring.risk_arrays import MOST_DRIVERS, judge_rows
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
-from aftercast.models.words.answers import Score
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
@@ -37,7 +37,7 @@ def score_devices(
     *,
     version: int | None = None,
     device_ids: Collection[str] | None = None,
-) -> list[Score]:
+) -> list[HazardForecast]:
     """Scores of the devices (customers, for a churn model) at risk at a cutoff, ordered by id.
 
     Features are computed for the whole fleet even where a few ids are asked for: what is usual for a model is read
@@ -83,7 +83,7 @@ def judge(
     ids: Collection[str] | None = None,
     usual: Usual | None = None,
     top: int = TOP_DRIVERS,
-) -> list[Score]:
+) -> list[HazardForecast]:
     """Scores of the rows of a snapshot (of these ids), ordered by id.
 
     Parameters

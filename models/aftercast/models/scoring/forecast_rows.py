@@ -14,11 +14,10 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.scope import Feature
-from aftercast.models.scoring.parts import PartUse
+from aftercast.models.hazard.forecast import Driver, HazardForecast, Interval, PartUse
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.models.scoring.silence import silent_sensors
 from aftercast.models.scoring.snapshot import Snapshot
-from aftercast.models.words.answers import Driver, Interval, Score
 from aftercast.operations.clocks import NEVER
 
 
@@ -88,11 +87,11 @@ class Scored:
         """Row of each device or customer id."""
         return {str(entity_id): i for i, entity_id in enumerate(self.snapshot.ids)}
 
-    def score(self, i: int, top: int) -> Score:
-        """Score of a row, with at most so many drivers."""
+    def score(self, i: int, top: int) -> HazardForecast:
+        """HazardForecast of a row, with at most so many drivers."""
         rows, risks, newest = self.snapshot, self.judged.risks, int(self.snapshot.data_as_of[i])
         device_model = str(rows.device_model[i])
-        return Score(
+        return HazardForecast(
             kind=rows.kind,
             entity_id=str(rows.ids[i]),
             cutoff=self._cutoff(int(rows.cutoff_us[i])),

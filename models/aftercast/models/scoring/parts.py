@@ -9,22 +9,13 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.store import Store
+from aftercast.models.hazard.forecast import PartUse
 
 ALL_MODELS: Final = ""
 ENOUGH_REPAIRS: Final = 5
 """So many repairs of a device model speak for themselves; with fewer, those of all models do."""
 MOST_PARTS: Final = 5
 _MENDING: Final = ("corrective", "proactive")
-
-
-@dataclass(frozen=True)
-class PartUse:
-    """A part that repairs used: on how many of them, and how many at a time in the middle."""
-
-    sku: str
-    repairs: int
-    of: int
-    quantity: float
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.hazard.forecast import PartUse
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded, load_champion
 from aftercast.models.scoring.fleet import judge, shifted, with_shift
-from aftercast.models.scoring.parts import PartUse
 from aftercast.models.scoring.snapshot import Snapshot, gone_since, snapshot_path, take_snapshot, why_not
 from aftercast.models.scoring.snapshot_file import load_snapshot
+from aftercast.models.text_table import text_table
 from aftercast.models.words.answers import Answer, answer, percent
 from aftercast.models.words.past_repairs import PastRepair, parts_of, repairs_after
 from aftercast.models.words.precursors import Sign, signs_of
 from aftercast.models.words.similar_cases import SimilarCase, similar_cases
-from aftercast.models.words.text_table import text_table
 from aftercast.operations.clocks import parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotFoundError
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
+from aftercast.models.hazard.forecast import PartUse
 from aftercast.models.kinds import hazard_kind
-from aftercast.models.scoring.parts import PartUse
 from aftercast.operations.database.forecasts import Kind
 
 Code = Literal["visit", "contact", "reconnect", "decide", "wait"]

@@ -9,7 +9,8 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.store import Store
-from aftercast.models.scoring.parts import PartUse, count_parts
+from aftercast.models.hazard.forecast import PartUse
+from aftercast.models.scoring.parts import count_parts
 from aftercast.models.words.similar_cases import SimilarCase
 from aftercast.operations.clocks import DAY_US
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aftercast.models.forecast import Statement
-from aftercast.models.words.text_table import text_table
+from aftercast.models.text_table import text_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.models.kinds.anomaly.episodes import AlarmRate
-from aftercast.models.words.text_table import page, text_table
+from aftercast.models.text_table import page, text_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

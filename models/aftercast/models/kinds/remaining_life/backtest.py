@@ -17,7 +17,7 @@ from aftercast.models.kinds.remaining_life.assessment import Judged
 from aftercast.models.kinds.remaining_life.evaluation import OURS, Sample, rmse_difference
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.tables import number, shown_intervals, shown_points, shown_source
-from aftercast.models.words.text_table import page, text_table
+from aftercast.models.text_table import page, text_table
 from aftercast.operations.errors import InputError
 
 if TYPE_CHECKING:

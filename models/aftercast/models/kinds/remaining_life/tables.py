@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from aftercast.models.words.text_table import text_table
+from aftercast.models.text_table import text_table
 
 HEADINGS = ("RMSE, capped", "RMSE, uncapped", "MAE, capped", "cost score")
 METRICS = ("rmse", "rmse_uncapped", "mae", "score")
