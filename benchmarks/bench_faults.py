@@ -34,7 +34,7 @@ from rich.table import Table
 
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.fleet import score_rows
+from aftercast.models.scoring.fleet import forecast_rows_of
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer
@@ -205,7 +205,7 @@ def _sent(http: httpx.Client, path: str, body: dict[str, Any], headers: dict[str
 def differences(workspace: Workspace, address: str, key: str) -> int:
     """How many devices the service answers otherwise than the champion and the rows on disk say, once it is calm."""
     rows = load_snapshot(snapshot_path(workspace.folder, "failure"))
-    scored = score_rows(load_champion(workspace, "failure"), rows, workspace.fleet)
+    scored = forecast_rows_of(load_champion(workspace, "failure"), rows, workspace.fleet)
     right = {each: answer(scored.score(place, 0), HORIZON).probability for each, place in scored.position.items()}
     body = {"devices": [{"device_id": each} for each in right], "horizon": HORIZON, "drivers": 0}
     deadline = time.monotonic() + CALM_S

@@ -117,7 +117,7 @@ def test_the_same_commands_again_change_nothing(fleet: Path) -> None:
     assert json.loads(worked("train", "failure", "--json", "-w", fleet))["repeated"] is True
     assert all(run["repeated"] for run in json.loads(worked("score", "--json", "-w", fleet))["runs"])
     after = json.loads(worked("status", "--json", "-w", fleet))
-    unchanged = ("version", "tables", "models", "scores")
+    unchanged = ("version", "tables", "models", "forecasts")
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
 
 

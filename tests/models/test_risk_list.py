@@ -16,7 +16,7 @@ from aftercast.models.hazard.forecast import Driver, HazardForecast, forecast_to
 from aftercast.models.lists.list_files import COLUMNS, to_csv, to_xlsx
 from aftercast.models.lists.risk_list import find_list, make_list
 from aftercast.operations.clocks import DAY_US
-from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_scores, write_scores
+from aftercast.operations.database.forecasts import ForecastSet, newest_set, read_set, write_set
 from aftercast.operations.database.risk_lists import list_lists
 from aftercast.operations.errors import NotFoundError, SettingsError
 
@@ -33,8 +33,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def store(workspace: Workspace, risks: dict[str, float], cutoff: pd.Timestamp = CUTOFF, model: str = "1") -> bool:
     scores = [one(name, risk, cutoff, model) for name, risk in sorted(risks.items())]
-    found = ScoreSet("failure", cutoff, model, 1, ("7d",), ("pump",))
-    return write_scores(workspace.database, found, [(s.entity_id, s.any_risk, forecast_to_dict(s)) for s in scores])
+    found = ForecastSet("failure", cutoff, model, 1, ("7d",), ("pump",))
+    return write_set(workspace.database, found, [(s.entity_id, s.any_risk, forecast_to_dict(s)) for s in scores])
 
 
 def one(name: str, risk: float, cutoff: pd.Timestamp, model: str) -> HazardForecast:
@@ -102,10 +102,10 @@ def test_an_unscored_cutoff_and_an_empty_list_are_refused(workspace: Workspace) 
 
 def test_scores_are_stored_once_for_each_cutoff_model_and_data(workspace: Workspace) -> None:
     assert store(workspace, {"D1": 0.99}) is False
-    found = newest_scores(workspace.database, "failure")
+    found = newest_set(workspace.database, "failure")
     assert found is not None
     assert found.size == len(RISKS)
-    assert dict(read_scores(workspace.database, found.set_id))["D1"]["any"] == [0.5]
+    assert dict(read_set(workspace.database, found.set_id))["D1"]["any"] == [0.5]
 
 
 def test_no_cell_of_the_files_is_a_formula(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, UniqueC
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from aftercast.operations.database.engine import open_database
-from aftercast.operations.database.forecasts import ScoreSet, newest_scores, write_scores
+from aftercast.operations.database.forecasts import ForecastSet, newest_set, write_set
 from aftercast.operations.database.risk_lists import has_room, list_lists, read_list, write_list
 from aftercast.operations.database.tables import JSON_OR_NULL, UtcTime, insert_once
 
@@ -78,15 +78,15 @@ def test_no_other_broken_rule_passes_for_a_row_that_was_there(engine: Engine, wr
         insert_once(connection, OWN, id=2, **wrong)
 
 
-def scores_at(cutoff: pd.Timestamp) -> ScoreSet:
-    return ScoreSet("failure", cutoff, "1", 1, ("7d",), ("pump",))
+def scores_at(cutoff: pd.Timestamp) -> ForecastSet:
+    return ForecastSet("failure", cutoff, "1", 1, ("7d",), ("pump",))
 
 
 def test_a_cutoff_in_another_zone_is_the_same_set_of_forecasts(engine: Engine) -> None:
     assert scores_at(NOON).set_id == scores_at(IN_CAIRO).set_id
-    assert write_scores(engine, scores_at(NOON), [("D1", [0.5], {"any": 0.5})])
-    assert not write_scores(engine, scores_at(IN_CAIRO), [("D1", [0.5], {"any": 0.5})])
-    found = newest_scores(engine, "failure", IN_CAIRO)
+    assert write_set(engine, scores_at(NOON), [("D1", [0.5], {"any": 0.5})])
+    assert not write_set(engine, scores_at(IN_CAIRO), [("D1", [0.5], {"any": 0.5})])
+    found = newest_set(engine, "failure", IN_CAIRO)
     assert found is not None
     assert (found.cutoff, found.horizons, found.components, found.size) == (NOON, ("7d",), ("pump",), 1)
 

@@ -17,7 +17,7 @@ from aftercast.models.registry.versions import CHAMPION, client, model_name, new
 from aftercast.models.scoring.forecast_store import stored_forecasts
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.database.forecasts import ScoreSet, newest_scores, write_scores
+from aftercast.operations.database.forecasts import ForecastSet, newest_set, write_set
 from aftercast.operations.errors import InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.score import MOST_MISSED, missed, run_score
 
@@ -31,7 +31,7 @@ def empty(tmp_path: Path) -> Workspace:
 
 
 def scored(workspace: Workspace, cutoff: pd.Timestamp) -> None:
-    write_scores(workspace.database, ScoreSet("failure", cutoff, "1", 1, ("7d",), ("pump",)), [])
+    write_set(workspace.database, ForecastSet("failure", cutoff, "1", 1, ("7d",), ("pump",)), [])
 
 
 def test_where_nothing_was_scored_only_the_latest_cutoff_of_the_grid_is_due(empty: Workspace) -> None:
@@ -78,7 +78,7 @@ def test_an_empty_store_says_to_import(empty: Workspace) -> None:
 
 
 def latest(workspace: Workspace) -> pd.Timestamp:
-    found = newest_scores(workspace.database, "failure")
+    found = newest_set(workspace.database, "failure")
     assert found is not None
     return found.cutoff
 

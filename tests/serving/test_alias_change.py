@@ -23,7 +23,7 @@ import pytest
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Gate
 from aftercast.models.registry.versions import Version, champion_version, load_version, promote
-from aftercast.models.scoring.fleet import score_rows, with_shift
+from aftercast.models.scoring.fleet import forecast_rows_of, with_shift
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.models.words.answers import answer
@@ -49,7 +49,7 @@ def _expected(workspace: Workspace, version: Version) -> dict[str, float]:
     rows = with_shift(
         load_snapshot(snapshot_path(workspace.folder, "failure")), loaded, workspace.store, workspace.fleet
     )
-    scored = score_rows(loaded, rows, workspace.fleet)
+    scored = forecast_rows_of(loaded, rows, workspace.fleet)
     found = {}
     for device_id, place in scored.position.items():
         probability = answer(scored.score(place, 0), HORIZON).probability

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aftercast.models.registry.versions import Loaded
     from aftercast.models.scoring.snapshot import Snapshot
-    from aftercast.operations.database.forecasts import ScoreSet
+    from aftercast.operations.database.forecasts import ForecastSet
 
 Shape: TypeAlias = Literal["hazard", "distribution", "classes", "alarms"]
 """What a forecast is: probabilities by horizon and component, a quantity with an interval, a probability of each class,
@@ -281,10 +281,10 @@ class Kind(ABC):
         """JSON content of a forecast; floats keep every digit."""
 
     @abstractmethod
-    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
+    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
         """Forecast that :meth:`stored` wrote, equal to the last digit."""
 
-    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+    def urgency(self, found: ForecastSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
         """How lists order a set, the largest first: a function of the ``ranks`` of a forecast; the first by default."""
         del found, horizon
         return lambda ranks: ranks[0]

@@ -15,7 +15,7 @@ from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
 from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
 from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
-from aftercast.operations.database.forecasts import Kind, newest_scores
+from aftercast.operations.database.forecasts import Kind, newest_set
 from aftercast.operations.errors import AftercastError, InputError, NotEnoughDataError, NotFoundError
 from aftercast.pipelines.online import keep_online
 from aftercast.pipelines.runs import run_key, run_once
@@ -126,7 +126,7 @@ def missed(workspace: Workspace, kind: Kind, until: pd.Timestamp) -> tuple[list[
     every = parse_duration_us(workspace.fleet.training.cutoff_every)
     newest = timestamp_us(until) // every * every
     latest = from_us(_one(newest))[0]
-    last = newest_scores(workspace.database, kind)
+    last = newest_set(workspace.database, kind)
     if last is None or timestamp_us(last.cutoff) + every >= newest:
         return [latest], []
     first = timestamp_us(last.cutoff) // every * every + every

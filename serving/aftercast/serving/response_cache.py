@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from aftercast.data.fleet import FleetSpec
 from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import Loaded
-from aftercast.models.scoring.fleet import score_rows
-from aftercast.models.scoring.forecast_rows import Scored, Usual
+from aftercast.models.scoring.fleet import forecast_rows_of
+from aftercast.models.scoring.forecast_rows import ForecastRows, Usual
 from aftercast.models.scoring.snapshot import Snapshot
 
 KEPT_BYTES: Final = 64_000_000
@@ -94,8 +94,8 @@ class Rows:
         return Usual.of(self.snapshot)
 
     @cached_property
-    def _scored(self) -> Scored:
-        return score_rows(self.loaded, self.snapshot, self._spec, usual=self.usual)
+    def _scored(self) -> ForecastRows:
+        return forecast_rows_of(self.loaded, self.snapshot, self._spec, usual=self.usual)
 
     def scores(self, ids: Collection[str], top: int) -> dict[str, HazardForecast]:
         """Scores of those ids that have a row, with at most so many drivers."""
@@ -104,5 +104,5 @@ class Rows:
             return {}
         if self.judged:
             return {each: self._scored.score(self.position[each], top) for each in asked}
-        few = score_rows(self.loaded, self.snapshot.of(asked), self._spec, usual=self.usual, top=top)
+        few = forecast_rows_of(self.loaded, self.snapshot.of(asked), self._spec, usual=self.usual, top=top)
         return {each: few.score(few.position[each], top) for each in asked}

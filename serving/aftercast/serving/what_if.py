@@ -8,7 +8,7 @@ import pandas as pd
 
 from aftercast.data.ingest import as_stored
 from aftercast.data.workspace import Workspace
-from aftercast.models.scoring.fleet import score_rows
+from aftercast.models.scoring.fleet import forecast_rows_of
 from aftercast.models.scoring.impossible_readings import sensors_before
 from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.models.words.answers import Answer, answer, not_judged
@@ -113,7 +113,7 @@ def _answer(
         reason = f"the device was not in the field at {cutoff:%Y-%m-%d %H:%M} UTC"
         return not_judged(question.kind, device_id, cutoff, horizon, reason)
     with step("model"):
-        scored = score_rows(rows.loaded, row, spec, usual=rows.usual, top=question.drivers)
+        scored = forecast_rows_of(rows.loaded, row, spec, usual=rows.usual, top=question.drivers)
         return answer(scored.score(0, question.drivers), horizon)
 
 

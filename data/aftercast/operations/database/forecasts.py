@@ -22,8 +22,8 @@ Kind = str
 ROWS_AT_ONCE: Final = 2000
 IDS_AT_ONCE: Final = 500
 
-SCORE_SETS: Final = Table(
-    "score_sets",
+FORECAST_SETS: Final = Table(
+    "forecast_sets",
     METADATA,
     Column("set_id", String, primary_key=True),
     Column("kind", String, nullable=False),
@@ -35,19 +35,19 @@ SCORE_SETS: Final = Table(
     Column("size", Integer, nullable=False),
     Column("scored_at", UtcTime, nullable=False),
 )
-SCORES: Final = Table(
-    "scores",
+FORECASTS: Final = Table(
+    "forecasts",
     METADATA,
-    Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
+    Column("set_id", String, ForeignKey("forecast_sets.set_id"), primary_key=True),
     Column("entity_id", String, primary_key=True),
     Column("ranks", JSON, nullable=False),
     Column("content", JSON, nullable=False),
 )
-Index("score_sets_newest", SCORE_SETS.c.kind, SCORE_SETS.c.cutoff, SCORE_SETS.c.scored_at)
+Index("forecast_sets_newest", FORECAST_SETS.c.kind, FORECAST_SETS.c.cutoff, FORECAST_SETS.c.scored_at)
 
 
 @dataclass(frozen=True)
-class ScoreSet:
+class ForecastSet:
     """What one scoring said of a whole fleet at one cutoff.
 
     Attributes
@@ -88,7 +88,7 @@ class ScoreSet:
         }
 
 
-def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Sequence[float], dict[str, Any]]]) -> bool:
+def write_set(engine: Engine, scores: ForecastSet, rows: Sequence[tuple[str, Sequence[float], dict[str, Any]]]) -> bool:
     """Store a set and its rows: (entity id, what it is ordered by, content).
 
     Returns
@@ -109,37 +109,41 @@ def write_scores(engine: Engine, scores: ScoreSet, rows: Sequence[tuple[str, Seq
     }
     set_id = scores.set_id
     with engine.begin() as connection:
-        if not insert_once(connection, SCORE_SETS, **head):
+        if not insert_once(connection, FORECAST_SETS, **head):
             return False
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = [
                 {"set_id": set_id, "entity_id": entity_id, "ranks": list(ranks), "content": content}
                 for entity_id, ranks, content in rows[first : first + ROWS_AT_ONCE]
             ]
-            connection.execute(insert(SCORES), part)
+            connection.execute(insert(FORECASTS), part)
     return True
 
 
-def newest_scores(
+def newest_set(
     engine: Engine, kind: Kind, cutoff: pd.Timestamp | None = None, model_version: str | None = None
-) -> ScoreSet | None:
+) -> ForecastSet | None:
     """Return the set of the latest cutoff (or of this one) that was scored last; None where there is none."""
-    statement = select(SCORE_SETS).where(SCORE_SETS.c.kind == kind)
+    statement = select(FORECAST_SETS).where(FORECAST_SETS.c.kind == kind)
     if cutoff is not None:
-        statement = statement.where(SCORE_SETS.c.cutoff == cutoff)
+        statement = statement.where(FORECAST_SETS.c.cutoff == cutoff)
     if model_version is not None:
-        statement = statement.where(SCORE_SETS.c.model_version == model_version)
-    newest = statement.order_by(SCORE_SETS.c.cutoff.desc(), SCORE_SETS.c.scored_at.desc()).limit(1)
+        statement = statement.where(FORECAST_SETS.c.model_version == model_version)
+    newest = statement.order_by(FORECAST_SETS.c.cutoff.desc(), FORECAST_SETS.c.scored_at.desc()).limit(1)
     with engine.connect() as connection:
         row = connection.execute(newest).one_or_none()
-    return None if row is None else _score_set(row)
+    return None if row is None else _forecast_set(row)
 
 
-def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_set(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a set (of these ids): entity id and what was written of it, ordered by id within each 500 ids."""
-    whole = select(SCORES.c.entity_id, SCORES.c.content).where(SCORES.c.set_id == set_id).order_by(SCORES.c.entity_id)
+    whole = (
+        select(FORECASTS.c.entity_id, FORECASTS.c.content)
+        .where(FORECASTS.c.set_id == set_id)
+        .order_by(FORECASTS.c.entity_id)
+    )
     parts = [ids[first : first + IDS_AT_ONCE] for first in range(0, len(ids), IDS_AT_ONCE)] if ids is not None else []
-    statements = [whole] if ids is None else [whole.where(SCORES.c.entity_id.in_(part)) for part in parts]
+    statements = [whole] if ids is None else [whole.where(FORECASTS.c.entity_id.in_(part)) for part in parts]
     with engine.connect() as connection:
         for statement in statements:
             for row in connection.execute(statement):
@@ -148,13 +152,13 @@ def read_scores(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -
 
 def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Entity id and what a list orders it by, for each row of a set: a risk at each horizon, or an urgency."""
-    statement = select(SCORES.c.entity_id, SCORES.c.ranks).where(SCORES.c.set_id == set_id)
+    statement = select(FORECASTS.c.entity_id, FORECASTS.c.ranks).where(FORECASTS.c.set_id == set_id)
     with engine.connect() as connection:
         for row in connection.execute(statement):
             yield row.entity_id, tuple(row.ranks)
 
 
-def _score_set(row: Row[Any]) -> ScoreSet:
+def _forecast_set(row: Row[Any]) -> ForecastSet:
     columns = row._mapping
     tuples = {name: tuple(columns[name]) for name in ("horizons", "components")}
-    return ScoreSet(**{name: value for name, value in columns.items() if name != "set_id"} | tuples)
+    return ForecastSet(**{name: value for name, value in columns.items() if name != "set_id"} | tuples)

@@ -41,7 +41,7 @@ from aftercast.models.words.answers import Answer, answer, check_horizon
 from aftercast.models.words.explanation import HazardExplanation, explain
 from aftercast.models.words.hazard_words import HazardWords
 from aftercast.operations.clocks import format_duration, parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.database.forecasts import ForecastSet
 from aftercast.operations.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -178,11 +178,11 @@ class HazardKind(EventKind, Kind):
         """Probabilities by horizon with reasons and inputs."""
         return forecast_to_dict(forecast)
 
-    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> HazardForecast:
+    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> HazardForecast:
         """Forecast of stored content."""
         return forecast_from_dict(content, **found.head(entity_id), horizons=found.horizons)
 
-    def urgency(self, found: ScoreSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
+    def urgency(self, found: ForecastSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
         """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""
         within = parse_duration_us(horizon or self.usual_horizon)
         ends = [parse_duration_us(each) for each in found.horizons]

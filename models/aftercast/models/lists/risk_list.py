@@ -16,7 +16,7 @@ from aftercast.models.lists.outlets import in_outlets
 from aftercast.models.scoring.forecast_store import most_urgent, stored_set
 from aftercast.models.words.answers import Answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import Kind, ScoreSet, read_ranks
+from aftercast.operations.database.forecasts import ForecastSet, Kind, read_ranks
 from aftercast.operations.database.risk_lists import has_room, read_list, write_list
 from aftercast.operations.errors import SettingsError, TooManyListsError
 
@@ -171,7 +171,7 @@ def _check_room(workspace: Workspace, made: RiskList, most_rows: int | None) -> 
     )
 
 
-def _of_outlets(workspace: Workspace, found: ScoreSet, outlets: Collection[str]) -> set[str]:
+def _of_outlets(workspace: Workspace, found: ForecastSet, outlets: Collection[str]) -> set[str]:
     ids = [each for each, _ in read_ranks(workspace.database, found.set_id)]
     return in_outlets(workspace.store, found.kind, ids, outlets)
 

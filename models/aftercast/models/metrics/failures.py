@@ -14,7 +14,7 @@ from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 @dataclass(frozen=True)
 class Rows:
-    """Scored rows and what became of them.
+    """ForecastRows rows and what became of them.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from aftercast.models.fit.base_rate_shift import Shift, known_starts, no_shift, 
 from aftercast.models.hazard import HazardModel
 from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import Loaded
-from aftercast.models.scoring.forecast_rows import Scored, Usual
+from aftercast.models.scoring.forecast_rows import ForecastRows, Usual
 from aftercast.models.scoring.risk_arrays import MOST_DRIVERS, judge_rows
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
 from aftercast.operations.clocks import parse_time
@@ -100,13 +100,13 @@ def judge(
     """
     usual = Usual.of(snapshot) if usual is None else usual
     rows = snapshot if ids is None else snapshot.of(ids)
-    scored = score_rows(loaded, rows, spec, usual=usual, top=top)
+    scored = forecast_rows_of(loaded, rows, spec, usual=usual, top=top)
     return [scored.score(i, top) for i in range(len(rows.ids))]
 
 
-def score_rows(
+def forecast_rows_of(
     loaded: Loaded, rows: Snapshot, spec: FleetSpec, *, usual: Usual | None = None, top: int = MOST_DRIVERS
-) -> Scored:
+) -> ForecastRows:
     """Rows with the judgement of a model: the one kept with them, or a new one where they have none.
 
     Raises
@@ -118,7 +118,7 @@ def score_rows(
     kept = rows.judged.get(loaded.run_id)
     judged = judge_rows(shifted(loaded, rows), rows.features, top) if kept is None else kept
     names = loaded.model.schema.names
-    return Scored(rows, judged, loaded.version, names, Usual.of(rows) if usual is None else usual, spec)
+    return ForecastRows(rows, judged, loaded.version, names, Usual.of(rows) if usual is None else usual, spec)
 
 
 def with_judgement(snapshot: Snapshot, loaded: Loaded) -> Snapshot:

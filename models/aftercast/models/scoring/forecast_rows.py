@@ -62,7 +62,7 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ForecastRows:
     """Rows and their judgement.
 
     Attributes

@@ -13,7 +13,7 @@ from aftercast.models.forecast import Forecast
 from aftercast.models.kind import Progress, Scoring
 from aftercast.models.kinds import kind_of
 from aftercast.models.registry.versions import Loaded
-from aftercast.operations.database.forecasts import ScoreSet, newest_scores, read_ranks, read_scores, write_scores
+from aftercast.operations.database.forecasts import ForecastSet, newest_set, read_ranks, read_set, write_set
 from aftercast.operations.errors import LookAheadError, NotFoundError
 
 
@@ -40,12 +40,12 @@ def make_forecasts(
     return kind.score(loaded, workspace.store, workspace.fleet, cutoff, version=version, progress=progress)
 
 
-def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[ScoreSet, bool]:
+def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[ForecastSet, bool]:
     """Store the forecasts of a whole fleet at one cutoff once, at least one; False when they were stored already."""
     first = forecasts[0]
     kind = kind_of(first.kind)
     horizons, components = kind.spans(first)
-    found = ScoreSet(
+    found = ForecastSet(
         kind=first.kind,
         cutoff=first.cutoff,
         model_version=first.model_version,
@@ -54,12 +54,12 @@ def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[Sc
         components=components,
     )
     rows = [(each.entity_id, each.ranks, kind.stored(each)) for each in forecasts]
-    return found, write_scores(database, found, rows)
+    return found, write_set(database, found, rows)
 
 
 def stored_forecasts(
     database: Engine, kind: str, cutoff: pd.Timestamp | None = None
-) -> tuple[ScoreSet, list[Forecast]]:
+) -> tuple[ForecastSet, list[Forecast]]:
     """Forecasts last stored for a cutoff, None for the latest cutoff; ordered by id.
 
     Raises
@@ -72,7 +72,7 @@ def stored_forecasts(
 
 
 def most_urgent(
-    database: Engine, found: ScoreSet, horizon: str | None, *, top: int | None, among: Collection[str] | None
+    database: Engine, found: ForecastSet, horizon: str | None, *, top: int | None, among: Collection[str] | None
 ) -> tuple[list[Forecast], int]:
     """Forecasts of a set, the most urgent first, and the number of forecasts to choose from.
 
@@ -104,15 +104,15 @@ def most_urgent(
     return [forecasts[each] for each in ids], len(order)
 
 
-def forecasts_of(database: Engine, kind: str, ids: Sequence[str]) -> tuple[ScoreSet, list[Forecast]]:
+def forecasts_of(database: Engine, kind: str, ids: Sequence[str]) -> tuple[ForecastSet, list[Forecast]]:
     """Forecasts last stored of some ids; raises NotFoundError where nothing was scored."""
     found = stored_set(database, kind)
     return found, list(_read(database, found, list(dict.fromkeys(ids))))
 
 
-def stored_set(database: Engine, kind: str, cutoff: pd.Timestamp | None = None) -> ScoreSet:
+def stored_set(database: Engine, kind: str, cutoff: pd.Timestamp | None = None) -> ForecastSet:
     """Set last stored for a cutoff, None for the latest; raises NotFoundError where nothing was scored then."""
-    found = newest_scores(database, kind, cutoff)
+    found = newest_set(database, kind, cutoff)
     if found is None:
         at = "" if cutoff is None else f" at {cutoff:%Y-%m-%dT%H:%M} UTC"
         raise NotFoundError(
@@ -145,7 +145,7 @@ def forecast_of(
     return found
 
 
-def _read(database: Engine, found: ScoreSet, ids: Sequence[str] | None) -> Iterator[Forecast]:
+def _read(database: Engine, found: ForecastSet, ids: Sequence[str] | None) -> Iterator[Forecast]:
     kind = kind_of(found.kind)
-    for entity_id, content in read_scores(database, found.set_id, ids):
+    for entity_id, content in read_set(database, found.set_id, ids):
         yield kind.restored(found, entity_id, content)

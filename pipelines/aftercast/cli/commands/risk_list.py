@@ -15,7 +15,7 @@ PANEL = "Plan"
 def risk_list(
     *,
     kind: KindOption = "failure",
-    cutoff: Annotated[str | None, typer.Option(help="Scored cutoff. [default: the latest]")] = None,
+    cutoff: Annotated[str | None, typer.Option(help="ForecastRows cutoff. [default: the latest]")] = None,
     horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
     form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Format.")] = "table",

@@ -96,9 +96,9 @@ def _model(place: Workspace, kind: Kind) -> dict[str, str] | None:
 
 
 def _forecasts(place: Workspace, kind: Kind) -> dict[str, Any] | None:
-    from aftercast.operations.database.forecasts import newest_scores
+    from aftercast.operations.database.forecasts import newest_set
 
-    found = newest_scores(place.database, kind)
+    found = newest_set(place.database, kind)
     return None if found is None else {"cutoff": _text(found.cutoff), "size": found.size}
 
 

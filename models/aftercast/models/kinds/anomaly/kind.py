@@ -37,7 +37,7 @@ from aftercast.operations.clocks import (
     timestamp_us,
 )
 from aftercast.operations.configuration import StrictModel, validate
-from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.database.forecasts import ForecastSet
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class AnomalyKind(Kind):
         """Everything but what the set says."""
         return stored_content(forecast)
 
-    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> AlarmForecast:
+    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> AlarmForecast:
         """Forecast of stored content."""
         return restored_forecast(AlarmForecast, found.head(entity_id), content)
 

@@ -34,7 +34,7 @@ from aftercast.models.scoring.snapshot import standing_facts
 from aftercast.models.words.plain_explanation import PlainExplanation
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.configuration import StrictModel, validate
-from aftercast.operations.database.forecasts import ScoreSet
+from aftercast.operations.database.forecasts import ForecastSet
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class RemainingLifeKind(Kind):
         """Everything but what the set says."""
         return stored_content(forecast)
 
-    def restored(self, found: ScoreSet, entity_id: str, content: Mapping[str, Any]) -> DistributionForecast:
+    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> DistributionForecast:
         """Forecast of stored content."""
         return restored_forecast(DistributionForecast, found.head(entity_id), content)
 

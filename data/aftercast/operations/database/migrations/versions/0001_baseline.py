@@ -52,7 +52,7 @@ def _make_history() -> None:
 
 def _make_forecasts() -> None:
     op.create_table(
-        "score_sets",
+        "forecast_sets",
         Column("set_id", String, primary_key=True),
         Column("kind", String, nullable=False),
         Column("cutoff", UTC_TIME, nullable=False),
@@ -63,10 +63,10 @@ def _make_forecasts() -> None:
         Column("size", Integer, nullable=False),
         Column("scored_at", UTC_TIME, nullable=False),
     )
-    op.create_index("score_sets_newest", "score_sets", ["kind", "cutoff", "scored_at"])
+    op.create_index("forecast_sets_newest", "forecast_sets", ["kind", "cutoff", "scored_at"])
     op.create_table(
-        "scores",
-        Column("set_id", String, ForeignKey("score_sets.set_id"), primary_key=True),
+        "forecasts",
+        Column("set_id", String, ForeignKey("forecast_sets.set_id"), primary_key=True),
         Column("entity_id", String, primary_key=True),
         Column("ranks", JSON, nullable=False),
         Column("content", JSON, nullable=False),
