@@ -211,4 +211,4 @@ def test_labels_read_only_the_tables_of_their_kind(spec: FleetSpec, frame: Any, 
     shelf = Shelf(frames)
     asked = Examples.of(["c"], [timestamp_us(at(0))], "customer_id")
     assert churn_labels(load_outcome(shelf, spec), asked, observed_until=at(24)).valid.tolist() == [True]
-    assert shelf.read_tables == {"customers", "purchases"}
+    assert shelf.read_tables == {"contacts", "customers", "purchases"}

@@ -170,7 +170,7 @@ def test_two_swapped_lines_are_found_at_the_first_of_them(original: Original, on
     assert found.whole == (one == other)
     if one != other:
         assert first(found) == ("broken", other, original.place(one))
-        assert found.misfits in {3, 4}
+        assert found.misfits in {2, 3, 4}  # two where the swapped lines are the last
 
 
 @settings(max_examples=60, deadline=None)

@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
     workspace = create_workspace(tmp_path / "fleet", FleetSpec(name="pumps", sensors=(Sensor(name="heat", unit="K"),)))
     with AuditLog(workspace.path("audit"), segment_bytes=10_000) as log:
         log.append("key.created", {"key_id": "1a2b", "name": "ticketing"})
-        log.append("prediction", {"request_id": "r1", "kind": "failure", "records": RECORDS})
-        log.append("prediction", {"request_id": "r2", "kind": "churn", "records": [{"id": "C1", "probability": 0.1}]})
+        log.append("prediction", {"request_id": "r1", "kind": "failure", "answers": RECORDS})
+        log.append("prediction", {"request_id": "r2", "kind": "churn", "answers": [{"id": "C1", "probability": 0.1}]})
         anchor_log(log, workspace.database)
     workspace.database.dispose()
     return workspace.folder
@@ -118,7 +118,7 @@ def test_the_newest_entries_are_listed_first(folder: Path) -> None:
 
 def test_an_export_is_json_lines_of_one_device(folder: Path) -> None:
     (line,) = call(folder, "export", "--device", "D1").stdout.splitlines()
-    assert json.loads(line)["content"]["records"] == RECORDS[:1]
+    assert json.loads(line)["content"]["answers"] == RECORDS[:1]
 
 
 def test_an_export_goes_to_a_file(folder: Path, tmp_path: Path) -> None:

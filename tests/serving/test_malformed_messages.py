@@ -95,7 +95,7 @@ def test_a_body_in_pieces_is_read_as_one(bare_client: httpx.Client, key: bytes) 
         _message(key, POST, CHUNKED, length=b"", body=_chunks(*(BODY[i : i + 7] for i in range(0, len(BODY), 7)))),
     )
     assert (whole[0], pieces[0]) == (503, 503)  # the service has no model: the body was read, and refused by nothing
-    assert b"problem:no-model" in pieces[1]
+    assert b"/problems/no-model" in pieces[1]
 
 
 def test_a_body_longer_than_announced_is_read_as_announced(bare_client: httpx.Client, key: bytes) -> None:
@@ -106,7 +106,7 @@ def test_a_body_longer_than_announced_is_read_as_announced(bare_client: httpx.Cl
 
 def test_a_length_above_the_limit_is_refused_before_the_body(bare_client: httpx.Client, key: bytes) -> None:
     status, came = _answered(bare_client, _message(key, length=b"9" * 18))
-    assert (status, b"problem:body-too-large" in came) == (413, True)
+    assert (status, b"/problems/body-too-large" in came) == (413, True)
 
 
 @pytest.mark.parametrize("body", [b"", BODY[:10]])

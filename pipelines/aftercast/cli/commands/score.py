@@ -46,7 +46,8 @@ def score(
     else:
         _show(result)
     for failed in result["failed"]:
-        note(f"{failed['kind']} was not scored. {failed['message']} {failed['hint']}")
+        note(f"Error: {failed['kind']} was not scored. {failed['message']}")
+        note(f"Hint: {failed['hint']}")
     if result["failed"]:
         raise typer.Exit(SOME_FAILED)
 

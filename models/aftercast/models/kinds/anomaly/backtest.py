@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Ints
 from aftercast.models.kinds.anomaly.episodes import AlarmRate
 from aftercast.models.text_table import page, text_table
+from aftercast.operations.clocks import to_us
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -118,21 +119,23 @@ def announced_failures(
         device_id, event_time (UTC).
     """
     unusual = scored[scored["state"] == "unusual"]
-    by_device = {str(name): rows["cutoff"].to_numpy() for name, rows in unusual.groupby("device_id")}
-    first, last = scored["cutoff"].min(), scored["cutoff"].max() + pd.Timedelta(every_us, unit="us")
-    seen = failures[(failures["event_time"] > first) & (failures["event_time"] <= last)]
-    seen = seen[seen["device_id"].isin(scored["device_id"].unique())].drop_duplicates(["device_id", "event_time"])
-    span = np.timedelta64(horizon_us, "us")
-    told = sum(
-        _within(by_device.get(str(row.device_id)), row.event_time.to_datetime64(), span)
-        for row in seen.itertuples(index=False)
+    by_device = {str(name): to_us(rows["cutoff"]) for name, rows in unusual.groupby("device_id")}
+    cutoffs = to_us(scored["cutoff"])
+    moments, devices = to_us(failures["event_time"]), failures["device_id"].astype(str).to_numpy()
+    there = set(scored["device_id"].astype(str))
+    seen = sorted(
+        {
+            (name, int(moment))
+            for name, moment in zip(devices, moments, strict=True)
+            if cutoffs.min() < moment <= cutoffs.max() + every_us and name in there
+        }
     )
-    ends = (scored["cutoff"] + pd.Timedelta(every_us, unit="us")).to_numpy()
-    names = scored["device_id"].astype(str)
-    covered = [_within(by_device.get(name), end, span) for name, end in zip(names, ends, strict=True)]
-    return len(seen), int(told), float(np.mean(covered)) if covered else 0.0
+    told = sum(_within(by_device.get(name), moment, horizon_us) for name, moment in seen)
+    rows = zip(scored["device_id"].astype(str), cutoffs + every_us, strict=True)
+    covered = [_within(by_device.get(name), int(end), horizon_us) for name, end in rows]
+    return len(seen), told, float(np.mean(covered)) if covered else 0.0
 
 
-def _within(cutoffs: npt.NDArray[Any] | None, moment: np.datetime64, span: np.timedelta64) -> bool:
+def _within(cutoffs_us: Ints | None, moment_us: int, span_us: int) -> bool:
     """Whether one of the cutoffs lies in [moment - span, moment)."""
-    return cutoffs is not None and bool(((cutoffs < moment) & (cutoffs >= moment - span)).any())
+    return cutoffs_us is not None and bool(((cutoffs_us < moment_us) & (cutoffs_us >= moment_us - span_us)).any())
