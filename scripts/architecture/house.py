@@ -94,7 +94,7 @@ def _layers() -> list[str]:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")  # the first is of the packages
     return [name.strip().removeprefix("aftercast.") for layer in layers for name in layer.split("|")]
 
 
