@@ -51,8 +51,9 @@ def kept_fleet() -> Path:
 
 
 def digest_of_makers() -> str:
-    """SHA-256 over all that decides what the fleet becomes: the packages, the locked libraries and this file."""
-    sources = [(path, root) for root in map(Path, aftercast.__path__) for path in root.rglob("*")]
+    """SHA-256 over all that decides what the fleet becomes: packages that make it, locked libraries and this file."""
+    makers = [(path, root) for root in map(Path, aftercast.__path__) for path in root.rglob("*")]
+    sources = [each for each in makers if each[0].relative_to(each[1]).parts[0] not in {"serving", "cli"}]
     named = {str(path.relative_to(root)): path for path, root in sources if "__pycache__" not in path.parts}
     named |= {str(path.relative_to(ROOT)): path for path in (Path(__file__), ROOT / "requirements.lock")}
     digest = hashlib.sha256()

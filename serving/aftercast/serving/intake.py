@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest import UNREADABLE, Refused, as_stored, check_records
+from aftercast.data.ingest import UNREADABLE, Refused, as_stored, check_records, typed_columns
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
@@ -110,10 +110,11 @@ def _checked(
     known, strange = _without_strange_columns(workspace, table, _with_stored_ids(table, records))
     dated = [_dated(row, received_at) for row in known]
     checked = check_records(table, dated, workspace.fleet, _known(workspace, table, known))
-    known_at = zip(checked.row.tolist(), checked.frame["available_at"], strict=True) if len(checked.frame) > 0 else ()
-    early = {place for place, moment in known_at if moment > received_at + AHEAD}
+    known_at = typed_columns(table, ["available_at"], dated)["available_at"]
+    early = {i for i, moment in enumerate(known_at) if moment > received_at + AHEAD}
     too_early = [Refused(table, i, NOT_YET, "available_at", cell_only=False) for i in early]
-    wrong = sorted([*checked.refused, *too_early, *strange], key=lambda each: each.row)
+    others = [each for each in checked.refused if each.row not in early]
+    wrong = sorted([*others, *too_early, *strange], key=lambda each: each.row)
     taken = tuple(row for i, row in enumerate(dated) if i not in early)
     _check_any(taken, wrong)
     return InboxBatch(
