@@ -218,7 +218,7 @@ def _no_prefect(workspace: Workspace) -> None:
     ("check", "harm", "found", "mend"),
     [
         ("settings", _unknown_setting, "'serving2', did you mean 'serving'", "Correct"),
-        ("fleet", _spoiled_fleet, "fleet.toml", "Mend the line"),
+        ("fleet", _spoiled_fleet, "fleet.toml", "Correct the line"),
         ("folder", _open_to_all, "Everyone", "chmod"),
         ("database", _no_revision, "0001", "aftercast database upgrade"),
         ("database", _no_database, "cannot be reached", "database.address"),
