@@ -107,7 +107,7 @@ def test_a_damaged_database_file_is_told(own_fleet: Workspace) -> None:
     own_fleet.database.dispose()
     with changing(file) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'scores'").fetchone()
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'forecasts'").fetchone()
         (size,) = database.execute("PRAGMA page_size").fetchone()
     with file.open("r+b") as damaged:
         damaged.seek((page - 1) * size)
@@ -140,10 +140,10 @@ def test_a_champion_whose_files_were_moved_is_told_and_the_other_kind_is_still_l
     with changing(own_fleet.path("mlflow.db")) as registry:
         (run,) = registry.execute("SELECT run_id FROM model_versions WHERE name = 'aftercast-failure'").fetchone()
         registry.execute("UPDATE runs SET artifact_uri = '/nowhere/at/all' WHERE run_uuid = ?", (run,))
-    failure, churn = said(own_fleet, "champion")
+    churn, failure = said(own_fleet, "champion")
     assert failure.level == "problem"
     assert "The failure champion cannot be loaded" in failure.found
-    assert "`aftercast train failure`" in failure.mend
+    assert "`aftercast train failure" in failure.mend
     assert (churn.level, "churn" in churn.found) == ("ok", True)
 
 
