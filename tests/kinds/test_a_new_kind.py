@@ -199,7 +199,7 @@ def test_it_is_tested_on_later_time_and_two_tests_are_compared(
     told = json.loads(report.read_text(encoding="utf-8"))
     assert (told["kind"], told["horizon"]) == ("complaint", "30d")
     assert set(pq.read_table(kept).to_pandas()["component"]) == {"complaint", "all"}
-    compared = printed(own_fleet, "compare", "complaint", f"{kept}:base_rate", str(kept), "--draws", "20", "--json")
+    compared = printed(None, "compare", "complaint", f"{kept}:base_rate", str(kept), "--draws", "20", "--json")
     assert set(json.loads(compared)["verdicts"]) >= {"all"}
     refused = printed(own_fleet, "backtest", "complaint", "--train-until", middle, code=2)
     assert "needs --test-from, --test-until" in refused
@@ -212,7 +212,7 @@ def test_status_and_doctor_know_it(complaining: Complaining, printed: Printed) -
     assert told["forecasts"]["complaint"]["size"] == len(scores(workspace))
     shown = printed(workspace, "status")
     assert f"Champion for complaint: version {version}" in shown
-    deployment = Deployment(workspace.folder)
+    deployment = Deployment(workspace.folder, now=workspace.store.observed_until())
     try:
         champions = [each.found for each in champion.check(deployment)]
         online = [(each.level, each.found) for each in rows.check(deployment) if "complaint" in each.found]

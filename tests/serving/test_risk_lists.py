@@ -160,4 +160,6 @@ def test_the_lists_of_a_cutoff_are_limited_and_those_made_before_are_still_read(
 
 def _rows(workspace: Workspace, cutoff: str) -> int:
     """Rows of the lists of a cutoff; each list counts one more."""
-    return sum(each["rows"] + 1 for each in list_lists(workspace.database, 10_000) if each["cutoff"] == cutoff)
+    return sum(
+        each["rows"] + 1 for each in list_lists(workspace.database, 10_000) if each["cutoff"] == pd.Timestamp(cutoff)
+    )
