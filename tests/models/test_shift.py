@@ -124,7 +124,7 @@ def test_the_sentence_says_what_came_what_was_forecast_and_what_is_done() -> Non
 def older(fleet_workspace: Workspace) -> Loaded:
     """The champion, had it been trained until April."""
     loaded = load_champion(fleet_workspace, "failure")
-    return replace(loaded, metadata=replace(loaded.metadata, until=TRAINED.isoformat()))
+    return replace(loaded, metadata=loaded.metadata.model_copy(update={"until": TRAINED.isoformat()}))
 
 
 def snapshot_of(workspace: Workspace, loaded: Loaded) -> Snapshot:
@@ -170,7 +170,7 @@ def test_scores_are_those_of_the_moved_model_and_a_file_of_the_snapshot_keeps_th
 
 
 def test_a_champion_trained_until_the_cutoff_is_not_corrected(fleet_workspace: Workspace, older: Loaded) -> None:
-    fresh = replace(older, metadata=replace(older.metadata, until=NOW.isoformat()))
+    fresh = replace(older, metadata=older.metadata.model_copy(update={"until": NOW.isoformat()}))
     assert snapshot_of(fleet_workspace, fresh).shifts[older.version].windows == 0
 
 

@@ -14,10 +14,9 @@ import pytest
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.models.kind import Gate
-from aftercast.models.registry.versions import CHAMPION, client, load_champion, model_name, promote, register
+from aftercast.models.registry.versions import load_champion, promote, register
 from aftercast.models.scoring.snapshot import snapshot_path, take_snapshot
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
-from aftercast.serving.model_holder import Champions
 
 DAY = pd.Timedelta(days=1)
 PATIENCE_S = 30.0
@@ -85,7 +84,7 @@ def test_a_device_imported_after_the_scoring_is_known_but_not_scored(
     ingest(own_fleet.store, [Batch("devices", row, "test", 1)], own_fleet.fleet, origin="test")
     after = _ask(asking, "newcomer")["results"][0]
     assert (before["error"]["code"], after["error"]["code"]) == ("unknown_device", "not_scored")
-    assert "aftercast score" in after["error"]["hint"]
+    assert after["error"]["hint"] == "Ask again after the next scoring."
 
 
 def test_rows_that_cannot_be_read_leave_the_old_ones_answering(
@@ -99,26 +98,3 @@ def test_rows_that_cannot_be_read_leave_the_old_ones_answering(
         time.sleep(0.05)
     assert "The failure model stays as it is" in caplog.text
     assert _ask(asking, device_id) == before
-
-
-def test_garbage_is_looked_through_only_when_other_models_are_held(
-    own_fleet: Workspace, bare_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A look through everything stops all answers for its length; a refresh or new rows come every few seconds."""
-    looked: list[int] = []
-    monkeypatch.setattr("gc.freeze", lambda: looked.append(1))
-    for workspace, expected in ((bare_workspace, 0), (own_fleet, 1)):
-        champions = Champions(workspace)
-        looked.clear()
-        for _ in range(4):
-            champions.refresh()
-        assert len(looked) == expected
-    path = snapshot_path(own_fleet.folder, "failure")
-    before = champions.held("failure").rows
-    save_snapshot(load_snapshot(path), path)
-    champions.refresh()
-    assert champions.held("failure").rows is not before
-    assert len(looked) == 1
-    client(own_fleet).delete_registered_model_alias(model_name("failure"), CHAMPION)
-    champions.refresh()
-    assert len(looked) == 2

@@ -104,11 +104,14 @@ def _experiment(workspace: Workspace, mlflow: MlflowClient, name: str) -> str:
 
 
 def _end_dead_runs(mlflow: MlflowClient, experiment: str, key: str) -> str | None:
-    """Mark unfinished runs of a key KILLED, and return the id of a finished one where there is one.
+    """Mark unfinished runs of a key KILLED, and return the id of the newest finished one where there is one.
 
     The caller holds the lock of the key: an unfinished run has nobody working on it.
     """
-    runs = mlflow.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", run_view_type=ViewType.ACTIVE_ONLY)
+    oldest_first = ["attributes.start_time ASC"]
+    runs = mlflow.search_runs(
+        [experiment], f"tags.`{KEY_TAG}` = '{key}'", run_view_type=ViewType.ACTIVE_ONLY, order_by=oldest_first
+    )
     finished = None
     for run in runs:
         if run.info.status == "FINISHED":
