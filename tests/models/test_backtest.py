@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.examples.cases import Kind
 from aftercast.models.examples.holdouts import drawn, parse_hold_out
 from aftercast.models.fit.training import train_model
-from aftercast.models.judge import backtest as module
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.report import BacktestReport
 from aftercast.operations.clocks import parse_time, timestamp_us
@@ -285,7 +285,7 @@ def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
         seen.append(set(examples.ids.tolist()))
         return train_model(kind, features, examples, *rest, **named)
 
-    monkeypatch.setattr(module, "train_model", watched)
+    monkeypatch.setattr(import_module("aftercast.models.judge.backtest"), "train_model", watched)
     return seen
 
 

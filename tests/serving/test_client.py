@@ -60,7 +60,7 @@ def test_every_question_has_its_call(asking: Client, device_id: str, fleet_works
     assert asking.device(device_id).device_id == device_id
     made = asking.make_risk_list(top=3)
     assert asking.risk_list(made.list_id, limit=2, cursor="1").rows == made.rows[1:]
-    assert asking.model().models[0].model.name == "failure"
+    assert [found.model.name for found in asking.model().models] == ["churn", "failure"]
     assert asking.readiness().status == "ready"
     customers = load_snapshot(snapshot_path(fleet_workspace.folder, "churn")).ids
     assert asking.churn_risk([str(customers[0])]).results[0].status == "answered"

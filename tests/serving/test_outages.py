@@ -245,7 +245,7 @@ def test_while_the_database_is_away_ids_are_answered_and_the_rest_is_told_to_com
     assert "aftercast_database_up 0.0" in figures.text.splitlines()
     assert "aftercast_devices_silent" in figures.text
     assert (back.status_code, back.json()["database"]) == (200, "reachable")
-    assert after.status_code == 200
+    assert after.status_code == 201
 
 
 @pytest.mark.service
@@ -269,7 +269,7 @@ def test_an_error_of_one_statement_leaves_the_next_key_checked(on_postgres: Post
     (_, first), (_, second) = create_key(database, "first"), create_key(database, "second")
     callers = Callers(lambda: database, clock=lambda: 1000.0)
     _rename(database, "api_keys", "elsewhere")
-    with pytest.raises(ProblemError, match="cannot be reached"):
+    with pytest.raises(ProblemError, match="is unavailable"):
         callers.find(first)
     _rename(database, "elsewhere", "api_keys")
     assert callers.find(second) is not None

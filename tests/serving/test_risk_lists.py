@@ -113,7 +113,7 @@ def test_the_workbook_has_the_rows_of_the_json(client: httpx.Client) -> None:
         ({"horizon": "99999d"}, 409, "unknown-horizon"),
         ({"top": 0}, 422, "invalid-request"),
         ({"top": 10_001}, 422, "invalid-request"),
-        ({"kind": "weather"}, 404, "not-found"),
+        ({"kind": "weather"}, 422, "invalid-request"),
         ({"cutoff": "yesterday"}, 422, "invalid-request"),
         ({"cutoff": "1990-01-01T00:00:00Z"}, 404, "not-found"),
     ],

@@ -8,12 +8,11 @@ import pandas as pd
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import WrapValidator
 
-from aftercast.models.kind import Kind
 from aftercast.models.kinds import kind_of
 from aftercast.models.lists.list_files import to_csv, to_xlsx
 from aftercast.models.lists.risk_list import RiskList, find_list, give_out, make_list
 from aftercast.operations.clocks import EARLIEST, LATEST
-from aftercast.operations.errors import InputError, ModelMismatchError, NotFoundError, TooManyListsError
+from aftercast.operations.errors import ModelMismatchError, NotFoundError, TooManyListsError
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
 from aftercast.serving.principals import Caller
@@ -85,16 +84,8 @@ def risk_list(
     return Response(content, media_type=XLSX if form == "xlsx" else CSV, headers=headers)
 
 
-def _kind(name: str) -> Kind:
-    """Kind of a name; one that there is none of has no list."""
-    try:
-        return kind_of(name)
-    except InputError as error:
-        raise NotFoundError(error.message, error.hint) from error
-
-
 def _made(service: Service, caller: Caller, body: RiskListRequest) -> RiskList:
-    usual = _kind(body.kind).usual_horizon
+    usual = kind_of(body.kind).usual_horizon
     horizon = usual if body.horizon is None else body.horizon.strip()
     if body.cutoff is not None and not EARLIEST <= body.cutoff < LATEST:
         raise NotFoundError("Nothing was scored at this cutoff.", "Leave the cutoff out for the latest one.")

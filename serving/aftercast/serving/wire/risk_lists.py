@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from aftercast.models.kinds import kind_names
 from aftercast.serving.wire.common import Cutoff, Evidence, HorizonText, Instant, Request
 
 MOST_LISTED: Final = 10_000
@@ -43,10 +44,19 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
+def _known(kind: str) -> str:
+    if kind not in kind_names():
+        raise ValueError(f"There is no such kind. There are: {', '.join(kind_names())}.")
+    return kind
+
+
+KindName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*kind_names()]})]
+
+
 class RiskListRequest(Request):
     """Asks for a list of the devices or customers most at risk."""
 
-    kind: str = Field("failure", description="Kind of model, as `failure` (devices) or `churn` (customers).")
+    kind: KindName = Field("failure", description="Kind of model, as `failure` (devices) or `churn` (customers).")
     cutoff: Instant | None = Field(None, description="A scored cutoff. Default: the latest.")
     horizon: HorizonText | None = Field(None, description="Default: the usual horizon of the kind.")
     top: int = Field(USUAL_TOP, ge=1, le=MOST_LISTED, strict=True, description="Length of the list.")
