@@ -41,7 +41,11 @@ def views_of(grain: Grain) -> tuple[FeatureView[Any], ...]:
 
 def declared(view: FeatureView[Any], scope: Scope) -> list[Feature]:
     """Columns of one view, each carrying the view's name."""
-    return [replace(feature, view=view.name) for feature, _ in view.columns(_without_data(view.grain, scope))]
+    return _declared(view, _without_data(view.grain, scope))
+
+
+def _declared(view: FeatureView[Any], context: Context) -> list[Feature]:
+    return [replace(feature, view=view.name) for feature, _ in view.columns(context)]
 
 
 def _without_data(grain: Grain, scope: Scope) -> Context:
@@ -70,7 +74,8 @@ def feature_dictionary(
         If two columns would share a name.
     """
     scope = Scope(spec, attributes or {})
-    found = [feature for view in views_of(grain) for feature in declared(view, scope)]
+    nothing = _without_data(grain, scope)
+    found = [feature for view in views_of(grain) for feature in _declared(view, nothing)]
     if grain == "device_id":
         found += cohort_features(scope)
     twice = [name for name, times in Counter(f.name for f in found).items() if times > 1]

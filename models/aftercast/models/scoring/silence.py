@@ -55,19 +55,21 @@ def sensor_columns(spec: FleetSpec) -> dict[str, tuple[str, ...]]:
     >>> "temp_out_last" in sensor_columns(spec)["temp"], "temp_out_last" in sensor_columns(spec)["temp_out"]
     (False, True)
     """
-    return {sensor.name: _columns_of(sensor, spec.features) for sensor in spec.sensors}
+    return dict(_sensor_columns(spec.sensors, spec.features))
 
 
-@lru_cache(maxsize=1024)
-def _columns_of(sensor: Sensor, windows: FeatureSettings) -> tuple[str, ...]:
-    without, alone = (
-        [feature.name for feature in feature_dictionary(spec, "device_id")]
-        for spec in (
-            FleetSpec(name="without", features=windows),
-            FleetSpec(name="alone", features=windows, sensors=(sensor,)),
-        )
-    )
-    return tuple(name for name in alone if name not in without)
+@lru_cache(maxsize=64)
+def _sensor_columns(sensors: tuple[Sensor, ...], windows: FeatureSettings) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Columns begin with the name of their sensor; of two names that fit, it is the longer one."""
+    without, along = (_names(FleetSpec(name="f", features=windows, sensors=some)) for some in ((), sensors))
+    found: dict[str, list[str]] = {sensor.name: [] for sensor in sensors}
+    for column in (name for name in along if name not in without):
+        found[max((name for name in found if column.startswith(f"{name}_")), key=len)].append(column)
+    return tuple((name, tuple(columns)) for name, columns in found.items())
+
+
+def _names(spec: FleetSpec) -> dict[str, None]:
+    return dict.fromkeys(feature.name for feature in feature_dictionary(spec, "device_id"))
 
 
 def _stale(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.bool_]:
