@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor
-from aftercast.data.ingest import check_records, impossible_readings, typed_columns, with_stored_ids, without_conflicts
+from aftercast.data.ingest import check_records, impossible_readings, typed_columns, without_conflicts
 from aftercast.data.store import Store
 
 SPEC = FleetSpec(name="test", components=(Component(name="pump"),), sensors=(Sensor(name="current_a", unit="A"),))
@@ -58,14 +58,6 @@ def test_a_record_that_contradicts_a_stored_one_is_refused(
     settled = without_conflicts(store, check_records("telemetry", rows, spec, KNOWN))
     assert settled.row.tolist() == [1]
     assert [(each.row, each.reason) for each in settled.refused] == [(0, "conflicting_duplicate")]
-
-
-def test_ids_are_written_as_the_store_has_them() -> None:
-    rows: list[dict[str, Any]] = [{"work_order_id": " W1", "device_id": "n/a", "component": " pump"}, {"device_id": 7}]
-    assert with_stored_ids("repairs", rows) == [
-        {"work_order_id": "W1", "device_id": None, "component": " pump"},
-        {"device_id": "7"},
-    ]
 
 
 def test_columns_of_records_are_typed_as_the_store_has_them() -> None:

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from tests.deploy.container import ROOT
 
-from aftercast.operations.settings import ENVIRONMENT_PREFIX, Settings, default_settings, load_settings
+from aftercast.operations.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DEFAULTS = default_settings()
+DEFAULTS = Settings.model_construct()
 
 
 def settings_of(environment: Mapping[str, str], folder: Path) -> Settings:

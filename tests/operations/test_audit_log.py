@@ -113,12 +113,6 @@ def test_what_is_no_json_object_on_one_line_is_refused(log: AuditLog, content: b
     assert log.position().seq == 0
 
 
-@pytest.mark.parametrize("event", ["", 'a"b', "A", "a b", "key\n"])
-def test_an_event_without_a_plain_name_is_refused(log: AuditLog, event: str) -> None:
-    with pytest.raises(AuditError, match="name"):
-        log.append(event, {})
-
-
 def test_a_log_that_is_opened_again_goes_on(folder: Path) -> None:
     for number in range(1, 4):
         with AuditLog(folder, segment_bytes=LARGE) as log:

@@ -96,6 +96,11 @@ AVAILABLE_AT: Final = Column(
     required=True,
 )
 
+REPAIR_KINDS: Final = ("corrective", "preventive", "proactive", "inspection")
+OUTCOMES: Final = ("fault_confirmed", "no_fault_found", "replaced", "adjusted", "customer_education", "unknown")
+CONTACT_KINDS: Final = ("complaint", "question", "repair_request", "survey")
+ARMS: Final = ("treated", "holdout")
+
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table
     for table in (
@@ -161,27 +166,9 @@ TABLES: Final[Mapping[str, Table]] = {
                 DEVICE,
                 Column("opened_at", "time", "when the order was opened", required=True),
                 Column("closed_at", "time", "when it was closed; empty while it is open"),
-                Column(
-                    "kind",
-                    "text",
-                    "why it was opened",
-                    required=True,
-                    choices=("corrective", "preventive", "proactive", "inspection"),
-                ),
+                Column("kind", "text", "why it was opened", required=True, choices=REPAIR_KINDS),
                 Column("component", "text", "the part of the device, as named in fleet.toml"),
-                Column(
-                    "outcome",
-                    "text",
-                    "what was found or done",
-                    choices=(
-                        "fault_confirmed",
-                        "no_fault_found",
-                        "replaced",
-                        "adjusted",
-                        "customer_education",
-                        "unknown",
-                    ),
-                ),
+                Column("outcome", "text", "what was found or done", choices=OUTCOMES),
                 Column("cost", "float", "in the fleet's currency"),
                 Column("labour_hours", "float", "hours of work"),
                 Column("outlet_id", "text", "the service outlet; keys may be limited to some"),
@@ -244,13 +231,7 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column("device_id", "text", "the device it was about"),
                 EVENT_TIME,
                 Column("channel", "text", "web, phone, shop ..."),
-                Column(
-                    "kind",
-                    "text",
-                    "what it was",
-                    required=True,
-                    choices=("complaint", "question", "repair_request", "survey"),
-                ),
+                Column("kind", "text", "what it was", required=True, choices=CONTACT_KINDS),
                 Column("first_response_minutes", "float", "minutes until the first answer"),
                 Column("resolution_hours", "float", "hours until it was settled"),
                 Column("csat", "float", "satisfaction as the customer rated it"),
@@ -298,13 +279,7 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column("customer_id", "text", "the customer"),
                 Column("decided_at", "time", "when it was decided", required=True),
                 Column("kind", "text", "what is done: call, visit, voucher ...", required=True),
-                Column(
-                    "arm",
-                    "text",
-                    "done, or held back to measure what it brings",
-                    required=True,
-                    choices=("treated", "holdout"),
-                ),
+                Column("arm", "text", "done, or held back to measure what it brings", required=True, choices=ARMS),
                 Column("list_id", "text", "the risk list it came from"),
                 Column("result", "text", "what became of it"),
                 AVAILABLE_AT,

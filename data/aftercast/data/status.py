@@ -38,7 +38,7 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class StoreStatus:
-    """A published version of the store.
+    """The newest published version of the store.
 
     Attributes
     ----------
@@ -46,29 +46,22 @@ class StoreStatus:
         0 where nothing was imported yet.
     observed_until
         Instant up to which the world was observed; None without events.
-    freshness
-        How long before ``now`` the newest fact became available; None for an empty store.
     """
 
     version: int
     observed_until: pd.Timestamp | None
     tables: tuple[TableStatus, ...]
     quarantine: tuple[QuarantineCount, ...]
-    freshness: pd.Timedelta | None
 
 
-def describe(store: Store, *, version: int | None = None, now: pd.Timestamp | None = None) -> StoreStatus:
-    """Describe a published version (the newest by default) as seen at an instant (UTC, the present by default)."""
-    version = store.version() if version is None else version
-    moment = pd.Timestamp.now("UTC") if now is None else now
-    tables = tuple(_describe_table(store, version, TABLES[name], rows) for name, rows in store.tables(version).items())
-    newest = max((t.newest_available for t in tables if t.newest_available is not None), default=None)
+def describe(store: Store) -> StoreStatus:
+    """Describe the newest published version."""
+    version = store.version()
     return StoreStatus(
         version=version,
         observed_until=store.observed_until(version),
-        tables=tables,
+        tables=tuple(_describe_table(store, version, TABLES[name], n) for name, n in store.tables(version).items()),
         quarantine=tuple(summarise_quarantine(store.quarantine(version))),
-        freshness=None if newest is None else moment - newest,
     )
 
 

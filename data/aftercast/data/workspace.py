@@ -113,11 +113,10 @@ def create_workspace(folder: Path, fleet: FleetSpec) -> Workspace:
 
 def write_fleet(path: Path, fleet: FleetSpec) -> None:
     """Write a fleet spec as TOML."""
-    _write_toml(
-        path,
-        fleet.model_dump(exclude_none=True),
-        "What this fleet is: sensors with unit and possible range, components, costs.",
-    )
+    document = tomlkit.document()
+    document.add(tomlkit.comment("What this fleet is: sensors with unit and possible range, components, costs."))
+    document.update(fleet.model_dump(exclude_none=True))
+    _replace(path, tomlkit.dumps(document))
 
 
 def fill_fleet(path: Path, before: FleetSpec, after: FleetSpec) -> tuple[str, ...]:
@@ -140,13 +139,6 @@ def fill_fleet(path: Path, before: FleetSpec, after: FleetSpec) -> tuple[str, ..
         document.add(name, tomlkit.item(content[name]))
     _replace(path, tomlkit.dumps(document))
     return tuple(new)
-
-
-def _write_toml(path: Path, content: dict[str, object], about: str) -> None:
-    document = tomlkit.document()
-    document.add(tomlkit.comment(about))
-    document.update(content)
-    _replace(path, tomlkit.dumps(document))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aftercast.operations.errors import SettingsError
+from aftercast.operations.spelling import nearest
 
 
 class StrictModel(BaseModel):
@@ -78,8 +78,8 @@ def _finding(model: type[BaseModel], item: Mapping[str, Any]) -> str:
     if item["type"] != "extra_forbidden":
         return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
     valid = _fields_at(model, location[:-1])
-    near = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.4)
-    return f"unknown key '{name}'" + (f", did you mean '{near[0]}'?" if near else f" (valid: {', '.join(valid)})")
+    near = nearest(str(location[-1]), valid)
+    return f"unknown key '{name}'" + (f" (valid: {', '.join(valid)})" if near is None else f", did you mean '{near}'?")
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

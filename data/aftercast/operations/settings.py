@@ -199,11 +199,6 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def default_settings() -> Settings:
-    """Settings of an empty file, whatever the environment says."""
-    return Settings.model_construct()
-
-
 def load_settings(path: Path) -> Settings:
     """Settings of a file with the environment's overrides; raises SettingsError listing every finding."""
     said_by: dict[tuple[str | int, ...], str] = {

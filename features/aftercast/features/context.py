@@ -120,11 +120,7 @@ class DeviceContext(Context):
         keys = [(sensor, window) for sensor in scope.levels for window in windows]
         for sensor in scope.levels:
             self.cells(sensor)
-        workers = numba.config.NUMBA_NUM_THREADS
-        if workers == 1:
-            self._shared.update({key: self._shared_window(key) for key in keys})
-            return
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
             self._shared.update(zip(keys, pool.map(self._shared_window, keys), strict=True))
 
     def _shared_window(self, key: tuple[str, int]) -> Statistics:

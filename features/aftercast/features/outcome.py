@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
 
 import pandas as pd
 
+from aftercast.data.arrays import Ints
 from aftercast.data.fleet import FleetSpec
-from aftercast.features.customer_history import CustomerHistory
+from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES, CustomerHistory
 from aftercast.features.event_table import EventTable
 from aftercast.features.history import Frames, History, Reads
-from aftercast.features.windows.arrays import Ints
 from aftercast.operations.clocks import NEVER
-
-DEVICE_OUTCOMES: Final = ("devices", "failures", "repairs")
-CUSTOMER_OUTCOMES: Final = ("customers", "purchases", "contacts")
 
 
 class Outcome:
@@ -79,8 +75,8 @@ def load_outcome(
 
     return Outcome(
         spec,
-        lambda: History.from_frames(spec, frames(DEVICE_OUTCOMES)),
-        lambda: CustomerHistory.from_frames(spec, frames(CUSTOMER_OUTCOMES)),
+        lambda: History.from_frames(spec, frames(SERVICE_TABLES)),
+        lambda: CustomerHistory.from_frames(spec, frames(CUSTOMER_TABLES)),
     )
 
 

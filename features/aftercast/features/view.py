@@ -6,12 +6,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from aftercast.features.context import Context, Values
+from aftercast.features.event_table import EventTable
 from aftercast.features.examples import Grain
-from aftercast.features.scope import Feature
+from aftercast.features.scope import Feature, category, number
 
 ContextT = TypeVar("ContextT", bound=Context)
 Columns = Iterator[tuple[Feature, Values]]
+
+
+def attribute_columns(context: Context, facts: EventTable, of: str) -> Columns:
+    """Open attributes of a device or a customer, in the version known at each cutoff."""
+    for name, kind in sorted(context.scope.attributes.items()):
+        about = f"attribute {name} of the {of}; missing when unknown"
+        if kind == "number":
+            yield number(name, "", about), context.fact(facts, name, np.nan)
+        else:
+            yield category(name, about), context.fact(facts, name, None)
 
 
 @dataclass(frozen=True)

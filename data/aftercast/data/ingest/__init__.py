@@ -9,7 +9,6 @@ from aftercast.data.ingest.records import (
     Refused,
     check_records,
     typed_columns,
-    with_stored_ids,
     without_conflicts,
 )
 from aftercast.data.ingest.reports import ImportReport, TableReport
@@ -38,6 +37,5 @@ __all__ = [
     "readings_of",
     "said",
     "typed_columns",
-    "with_stored_ids",
     "without_conflicts",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -51,8 +51,9 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader) -> Resolved:
     hashes, keys = row_hashes(frame), hash_rows(frame, table.key)
     stored = read(_near(table, frame, [*table.key, ROW]))
     stored_keys = hash_rows(stored, table.key)
-    fresh = _first_of_each(hashes) & ~np.isin(hashes, np.asarray(stored[ROW], dtype=np.int64))
-    contested = fresh & (np.isin(keys, stored_keys) | _repeated(keys, fresh))
+    fresh = ~_repeats(hashes) & ~np.isin(hashes, np.asarray(stored[ROW], dtype=np.int64))
+    contested = fresh & np.isin(keys, stored_keys)
+    contested[fresh] |= _repeats(keys[fresh], keep=False)
     verdict = Resolved(fresh.copy(), np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool))
     if contested.any():
         rivals = _rivals(table, frame[contested], keys[contested], stored_keys, read)
@@ -73,16 +74,9 @@ def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = Non
     )
 
 
-def _first_of_each(hashes: Ints) -> Mask:
-    first = np.zeros(len(hashes), dtype=bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return first
-
-
-def _repeated(keys: Hashes, among: Mask) -> Mask:
-    """Rows whose key several of the rows considered have, shape (n,)."""
-    values, counts = np.unique(keys[among], return_counts=True)
-    return among & np.isin(keys, values[counts > 1])
+def _repeats(hashes: Ints | Hashes, keep: Literal["first", False] = "first") -> Mask:
+    """Rows whose hash another row has too, the first of them left out or not, shape (n,)."""
+    return pd.Series(hashes).duplicated(keep=keep).to_numpy()
 
 
 def _rivals(table: Table, frame: pd.DataFrame, keys: Hashes, stored_keys: Hashes, read: Reader) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import kind_of
-from aftercast.data.store.quarantine import QUARANTINE
+from aftercast.data.store.quarantine import QUARANTINE, in_words
 from aftercast.data.store.reading import Selection
 from aftercast.operations.database.imports import record_import_finish, record_import_start
 from aftercast.operations.errors import InputError
@@ -161,8 +161,7 @@ class _Import:
         for (table, reason), rows in refused.groupby(["table", "reason"]):
             report = self._report.table(str(table))
             report.quarantined[str(reason)] = report.quarantined.get(str(reason), 0) + len(rows)
-            first = rows.iloc[0]
-            report.examples.setdefault(str(reason), f"{first['origin']} row {first['row_number']}: {first['detail']}")
+            report.examples.setdefault(str(reason), in_words(rows.iloc[0]))
 
     def _store_quarantine(self) -> None:
         """Add the refused records that were not refused before."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from aftercast.data.ingest.validation.parsing import parse_cells
+from aftercast.data.ingest.records import typed_columns
 
 IMPOSSIBLE: Final = "impossible_value"
 
@@ -39,16 +39,6 @@ def readings_of(records: Sequence[Mapping[str, Any]], sensors: Sequence[Any]) ->
         device_id, sensor, event_time, available_at (both UTC; ``available_at`` is NaT where the record has none).
         Records whose device or time cannot be read are left out.
     """
-    cells = {
-        name: pd.Series([record.get(name) for record in records], dtype="object")
-        for name in ("device_id", "event_time", "available_at")
-    }
-    frame = pd.DataFrame(
-        {
-            "device_id": parse_cells(cells["device_id"], "text").values,
-            "sensor": pd.Series(list(sensors), dtype="str"),
-            "event_time": parse_cells(cells["event_time"], "time").values,
-            "available_at": parse_cells(cells["available_at"], "time").values,
-        }
-    )
+    frame = typed_columns("telemetry", ("device_id", "event_time", "available_at"), records)
+    frame.insert(1, "sensor", pd.Series(list(sensors), dtype="str"))
     return frame[frame["device_id"].notna() & frame["event_time"].notna()].reset_index(drop=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from aftercast.data.contract import TABLES, Kind
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.deduplication import CONFLICT, resolve
-from aftercast.data.ingest.validation.parsing import as_stored, parse_cells
+from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
 from aftercast.data.store import Selection, Store
 from aftercast.data.store.layout import row_hashes
@@ -26,6 +27,7 @@ from aftercast.operations.errors import InputError
 Row = Mapping[str, Any]
 ORIGIN_NAME: Final = "request"
 UNREADABLE: Final = "unreadable"
+_IN_ORDER: Final = attrgetter("row", "column")
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,9 @@ def check_records(
         table,
         pd.concat([part.frame for part in kept], ignore_index=True) if kept else _frame(fields, []),
         np.concatenate([part.row for part in kept]) if kept else np.array([], np.int64),
-        tuple(sorted((each for part in parts for each in part.refused), key=_in_order)),
+        tuple(sorted((each for part in parts for each in part.refused), key=_IN_ORDER)),
         strange,
     )
-
-
-def _in_order(refused: Refused) -> tuple[int, str]:
-    return refused.row, refused.column
 
 
 def _frame(names: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:
@@ -184,20 +182,8 @@ def without_conflicts(store: Store, checked: CheckedRecords, undated: Set[str] =
         checked,
         frame=frame[~conflicts].reset_index(drop=True),
         row=checked.row[~conflicts],
-        refused=tuple(sorted([*checked.refused, *found], key=_in_order)),
+        refused=tuple(sorted([*checked.refused, *found], key=_IN_ORDER)),
     )
-
-
-def with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows whose ids, and other text of their key, are written as the store will have them; missing ones are None."""
-    contract = TABLES[table]
-    out = [dict(row) for row in rows]
-    for column in contract.columns:
-        if column.kind == "text" and (column.name.endswith("_id") or column.name in contract.key):
-            having = [row for row in out if column.name in row]
-            for row, value in zip(having, as_stored([row[column.name] for row in having]), strict=True):
-                row[column.name] = value
-    return out
 
 
 def typed_columns(table: str, columns: Sequence[str], rows: Sequence[Row]) -> pd.DataFrame:

@@ -9,11 +9,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
-from aftercast.data.store.layout import stored_table
-from aftercast.data.store.reading import history_of
-from aftercast.operations.database.store_versions import newest_version
+from aftercast.data.store import Selection, Store
 
 SHOWN: Final = 8
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -47,21 +45,13 @@ def count_unlisted(table: str, frame: pd.DataFrame, spec: FleetSpec) -> Counter[
 
 def find_unlisted(store: Store, spec: FleetSpec) -> Unlisted:
     """Unlisted names in the newest version of a store; of a corrected work order its last row counts."""
-    states = newest_version(store.database).tables
     found: Unlisted = {}
     for name, columns in COLUMNS.items():
-        if name not in states or name not in {"faults", spec.failures_from}:
-            continue
-        table = stored_table(name)
-        key = [*table.key, "available_at"] if name == "repairs" else []
-        files = history_of(store.address, table).scan(states[name].delta)
-        frame = files.to_table(columns=list(dict.fromkeys([*columns, *key]))).to_pandas()
-        if key:
-            frame = frame.sort_values("available_at", kind="stable").drop_duplicates(list(table.key), keep="last")
-        counts = count_unlisted(name, frame, spec)
-        if counts:
-            found[name] = counts
-    return found
+        if name in {"faults", spec.failures_from}:
+            key = list(TABLES[name].key) if name == "repairs" else []
+            frame = store.select(name, Selection(columns=[*key, *columns], ordered=bool(key)))
+            found[name] = count_unlisted(name, frame.drop_duplicates(key, keep="last") if key else frame, spec)
+    return {name: counts for name, counts in found.items() if counts}
 
 
 def said(table: str, counts: Counter[str]) -> tuple[str, str]:

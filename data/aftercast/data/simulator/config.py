@@ -11,7 +11,6 @@ COMPONENTS: Final = ("pump", "motor", "heater", "valve")
 SENSORS: Final = ("temperature_c", "vibration_mm_s", "current_a", "pressure_bar", "running_hours")
 MODELS: Final = ("WM-100", "WM-200", "WM-300", "FR-10", "FR-20")
 REGIONS: Final = ("north", "south", "east", "west")
-BAD_LOT: Final = "L07"
 
 
 @dataclass(frozen=True)

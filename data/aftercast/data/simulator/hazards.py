@@ -24,7 +24,6 @@ from aftercast.data.simulator.config import COMPONENTS, FleetConfig, Run
 from aftercast.data.simulator.fleet import Device, generator
 
 FAILURE, PREVENTIVE, TREATED, HOLDOUT = 0, 1, 2, 3
-HORIZON_DAYS = (1, 7, 30)
 
 
 @dataclass(frozen=True)

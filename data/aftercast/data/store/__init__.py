@@ -1,18 +1,16 @@
 """The store of history: append-only Delta tables whose published versions are rows in SQL."""
 
-from aftercast.data.store.damage import EarlyRows, TableDamage, find_damage, find_early, unpublished_tables
+from aftercast.data.store.damage import find_damage, find_early, unpublished_tables
 from aftercast.data.store.history import Store
 from aftercast.data.store.quarantine import QuarantineCount, summarise_quarantine
 from aftercast.data.store.reading import Selection
 from aftercast.data.store.writer import StoreWriter
 
 __all__ = [
-    "EarlyRows",
     "QuarantineCount",
     "Selection",
     "Store",
     "StoreWriter",
-    "TableDamage",
     "find_damage",
     "find_early",
     "summarise_quarantine",

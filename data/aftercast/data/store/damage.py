@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,41 +15,26 @@ from aftercast.data.store.reading import history_of
 from aftercast.operations.database.store_versions import newest_version
 
 
-@dataclass(frozen=True)
-class TableDamage:
-    """A table of the newest version that is not as it was published.
-
-    Attributes
-    ----------
-    reason
-        What is wrong, the end of a sentence that begins with the table.
-    """
-
-    table: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class EarlyRows:
-    """Rows of a table whose ``available_at`` is later than an instant."""
-
-    table: str
-    rows: int
-
-
-def find_damage(store: Store) -> Iterator[TableDamage]:
+def find_damage(store: Store) -> dict[str, str]:
     """Tables of the newest version whose files are gone, damaged, or hold another number of rows; quarantine included.
 
     Of each file only the end is read, where parquet says how many rows it has.
+
+    Returns
+    -------
+    dict
+        What is wrong with each table, the end of a sentence that begins with the table.
     """
+    found = {}
     for name, state in sorted(newest_version(store.database).tables.items()):
         try:
             rows = history_of(store.address, stored_table(name)).scan(state.delta).count_rows()
         except (DeltaError, OSError, pa.ArrowException) as error:
-            yield TableDamage(name, f"cannot be read ({type(error).__name__})")
+            found[name] = f"cannot be read ({type(error).__name__})"
         else:
             if rows != state.rows:
-                yield TableDamage(name, f"has {rows:,} rows instead of {state.rows:,}")
+                found[name] = f"has {rows:,} rows instead of {state.rows:,}"
+    return found
 
 
 def unpublished_tables(store: Store) -> list[str]:
@@ -65,15 +47,16 @@ def unpublished_tables(store: Store) -> list[str]:
     return [name for name in TABLES if history_of(store.address, TABLES[name]).latest() is not None]
 
 
-def find_early(store: Store, now: pd.Timestamp) -> Iterator[EarlyRows]:
-    """Tables of the newest version with rows that became known later than now (UTC, itself excluded).
+def find_early(store: Store, now: pd.Timestamp) -> dict[str, int]:
+    """Tables of the newest version with rows, and how many, that became known later than now (UTC, itself excluded).
 
     Statistics of the files say where such rows may be, so that hardly any file is read. The quarantine is left out: its
     times are those of imports.
     """
     late = pc.field("available_at") > pa.scalar(now.as_unit("us").to_pydatetime(), pa.timestamp("us", tz="UTC"))
     tables = newest_version(store.database).tables
-    for name in sorted(tables.keys() - {QUARANTINE.name}):
-        rows = history_of(store.address, stored_table(name)).scan(tables[name].delta).count_rows(filter=late)
-        if rows > 0:
-            yield EarlyRows(name, rows)
+    found = {
+        name: history_of(store.address, stored_table(name)).scan(tables[name].delta).count_rows(filter=late)
+        for name in sorted(tables.keys() - {QUARANTINE.name})
+    }
+    return {name: rows for name, rows in found.items() if rows > 0}

@@ -164,7 +164,10 @@ class Store:
             yield writer
             if writer.changed:
                 writer.compact()
-                writer.published = self._publish(writer)
+                number, now = base.version + 1, pd.Timestamp.now("UTC")
+                until, states = writer.observed_until, writer.states
+                publish(self.database, Published(number, now, writer.import_id, states, until, self.device_buckets))
+                writer.published = number
 
     def _published(self, version: int | None) -> Published:
         found = newest_version(self.database) if version is None else find_version(self.database, version)
@@ -174,18 +177,6 @@ class Store:
                 f"Set store.device_buckets back to {found.device_buckets}: it is fixed for the life of a store.",
             )
         return found
-
-    def _publish(self, writer: StoreWriter) -> int:
-        version = Published(
-            version=writer.base.version + 1,
-            published_at=pd.Timestamp.now("UTC"),
-            import_id=writer.import_id,
-            tables=writer.states,
-            observed_until=writer.observed_until,
-            device_buckets=self.device_buckets,
-        )
-        publish(self.database, version)
-        return version.version
 
     def _discard_unpublished(self, base: Published) -> None:
         """Take tables that a dead writer left ahead back to what was published (or to empty)."""

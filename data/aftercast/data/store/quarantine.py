@@ -48,11 +48,12 @@ def summarise_quarantine(frame: pd.DataFrame) -> list[QuarantineCount]:
         What ``Store.quarantine`` returns.
     """
     counts = [
-        QuarantineCount(str(table), str(reason), len(rows), _in_words(rows.iloc[-1]))
+        QuarantineCount(str(table), str(reason), len(rows), in_words(rows.iloc[-1]))
         for (table, reason), rows in frame.groupby(["table", "reason"], sort=True)
     ]
     return sorted(counts, key=lambda count: -count.count)
 
 
-def _in_words(row: pd.Series) -> str:
+def in_words(row: pd.Series) -> str:
+    """Where a record of the quarantine came from, and what is wrong with it."""
     return f"{row['origin']} row {row['row_number']}: {row['detail']}"

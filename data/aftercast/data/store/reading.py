@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from aftercast.data.contract import Table
 from aftercast.data.kinds import KINDS
@@ -54,16 +53,16 @@ def history_of(address: str, table: Table) -> DeltaHistory:
 def read_table(
     address: str, table: Table, state: TableState | None, wanted: Selection, device_buckets: int
 ) -> pd.DataFrame:
-    """Return selected rows of a table at one state; typed and empty where nothing was stored in it."""
+    """Return selected rows of a table at one state, sorted by key, then available_at, then arrival; a RangeIndex.
+
+    Typed and empty where nothing was stored in it.
+    """
     if state is None:
         frame = empty_frame(table)
         return _with_columns(frame, wanted.columns or list(frame.columns), table)
-    return read_frame(history_of(address, table).scan(state.delta), table, wanted, device_buckets)
-
-
-def read_frame(files: ds.Dataset, table: Table, wanted: Selection, device_buckets: int) -> pd.DataFrame:
-    """Return selected rows sorted by key, then available_at, then arrival; a RangeIndex."""
-    names = _names(files.schema, table, wanted.columns)
+    files = history_of(address, table).scan(state.delta)
+    extra = [name for name in files.schema.names if not table.has(name) and name not in PRIVATE]
+    names = [*(c.name for c in table.columns), *extra] if wanted.columns is None else wanted.columns
     by_bucket = wanted.bucket is not None and table.name != BUCKETED and table.has("device_id")
     needed = list(dict.fromkeys([*names, *table.key, "available_at", *(["device_id"] if by_bucket else [])]))
     present = [name for name in needed if name in files.schema.names]
@@ -83,13 +82,6 @@ def count_rows(address: str, table: Table, state: TableState | None, wanted: Sel
         return 0
     files = history_of(address, table).scan(state.delta)
     return int(files.count_rows(filter=_row_filter(table, wanted, device_buckets)))
-
-
-def _names(schema: pa.Schema, table: Table, columns: Sequence[str] | None) -> list[str]:
-    if columns is not None:
-        return list(columns)
-    extra = [name for name in schema.names if not table.has(name) and name not in PRIVATE]
-    return [*(column.name for column in table.columns), *extra]
 
 
 def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd.DataFrame:

@@ -47,61 +47,44 @@ def anchor_log(log: AuditLog, engine: Engine) -> Position:
     return head
 
 
-class Anchorer(Thread):
-    """Thread that anchors a log at intervals until :meth:`end`, and once more then.
+@contextmanager
+def anchoring(log: AuditLog, engine_getter: Callable[[], Engine], every_s: float) -> Iterator[Thread]:
+    """Anchor a log in the background, every so many seconds and at the end.
 
     While the disk or the database is unavailable it warns once and tries again each time.
-    """
-
-    def __init__(self, log: AuditLog, engine_getter: Callable[[], Engine], every_s: float) -> None:
-        super().__init__(name="audit-anchorer", daemon=True)
-        self._log, self._engine_getter, self._every_s = log, engine_getter, every_s
-        self._ending = Event()
-        self._anchored: Position | None = None
-        self._failing = False
-
-    def run(self) -> None:
-        """Anchor until :meth:`end`."""
-        while not self._ending.wait(self._every_s):
-            self._anchor()
-        self._anchor()
-
-    def end(self) -> None:
-        """Anchor a last time and stop."""
-        self._ending.set()
-        self.join(LAST_S)
-
-    def _anchor(self) -> None:
-        try:
-            if self._log.position() != self._anchored:
-                self._anchored = anchor_log(self._log, self._engine_getter())
-        except AftercastError as error:
-            self._warn(str(error))
-        except Exception as error:  # noqa: BLE001  # the edge of a thread: whatever it was, the next time may succeed
-            self._warn(f"{type(error).__name__}: {error}")
-        else:
-            if self._failing:
-                LOG.warning("The audit log is anchored again.")
-            self._failing = False
-
-    def _warn(self, what: str) -> None:
-        if not self._failing:
-            LOG.warning("The audit log is not anchored; entries are still written. %s", what)
-        self._failing = True
-
-
-@contextmanager
-def anchoring(log: AuditLog, engine_getter: Callable[[], Engine], every_s: float) -> Iterator[Anchorer]:
-    """Anchor a log in the background, every so many seconds and at the end.
 
     Parameters
     ----------
     engine_getter
         Asked each time for the operational database, so that the log starts before the database does.
     """
-    anchorer = Anchorer(log, engine_getter, every_s)
-    anchorer.start()
+    ending = Event()
+    thread = Thread(
+        target=_anchor_until, args=(ending, log, engine_getter, every_s), name="audit-anchorer", daemon=True
+    )
+    thread.start()
     try:
-        yield anchorer
+        yield thread
     finally:
-        anchorer.end()
+        ending.set()
+        thread.join(LAST_S)
+
+
+def _anchor_until(ending: Event, log: AuditLog, engine_getter: Callable[[], Engine], every_s: float) -> None:
+    """Anchor at intervals, and once more at the end."""
+    anchored: Position | None = None
+    failing = ended = False
+    while not ended:
+        ended = ending.wait(every_s)
+        try:
+            if log.position() != anchored:
+                anchored = anchor_log(log, engine_getter())
+        except Exception as error:  # noqa: BLE001  # the edge of a thread: whatever it was, the next time may succeed
+            if not failing:
+                said = str(error) if isinstance(error, AftercastError) else f"{type(error).__name__}: {error}"
+                LOG.warning("The audit log is not anchored; entries are still written. %s", said)
+            failing = True
+        else:
+            if failing:
+                LOG.warning("The audit log is anchored again.")
+            failing = False

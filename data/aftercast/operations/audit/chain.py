@@ -39,12 +39,18 @@ class Chain:
         return Position(self._seq, self._hash.decode())
 
     def catch_up(self) -> OpenSegment:
-        """Newest segment, its newest entry known; what another process left torn is set aside."""
+        """Newest segment, its newest entry known; what another process left torn is set aside.
+
+        Where there is none, the log gets its id and the first one.
+        """
         segment = self._segment
         if segment is not None and segment.is_current():
             return segment
         self.forget()
-        self._segment = segment = _newest_segment(self._folder)
+        numbers = segment_numbers(self._folder)
+        if not numbers:
+            begin_chain(self._folder)
+        self._segment = segment = OpenSegment(self._folder, numbers[-1] if numbers else 1)
         try:
             self._seq, self._hash = _read_head(self._folder)
             self._move_torn(segment)
@@ -103,14 +109,6 @@ class Chain:
             kept = path.read_bytes()
             told = {"bytes": len(kept), "file": path.name, "sha256": hashlib.sha256(kept).hexdigest()}
             self.write(segment, TORN, orjson.dumps(told))
-
-
-def _newest_segment(folder: Path) -> OpenSegment:
-    """Open the newest segment; where there is none, the log gets its id and the first one."""
-    numbers = segment_numbers(folder)
-    if not numbers:
-        begin_chain(folder)
-    return OpenSegment(folder, numbers[-1] if numbers else 1)
 
 
 def _read_head(folder: Path) -> tuple[int, bytes]:

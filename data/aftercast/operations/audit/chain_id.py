@@ -5,7 +5,6 @@ The file is made before the first segment, so a log that has segments has an id,
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import re
@@ -33,7 +32,9 @@ def begin_chain(folder: Path) -> None:
         return
     temporary = folder / f"{CHAIN_FILE}-{secrets.token_hex(_BYTES)}.new"
     try:
-        _write(temporary, f"{secrets.token_hex(_BYTES)}\n".encode())
+        temporary.touch(MODE, exist_ok=False)
+        temporary.write_text(f"{secrets.token_hex(_BYTES)}\n", encoding="ascii")
+        force(temporary)
         os.link(temporary, path)
     except FileExistsError:  # another process was first
         return
@@ -66,14 +67,3 @@ def read_chain(folder: Path) -> str | None:
 def place_of(folder: Path) -> str:
     """Host name and absolute folder of a log; where the folder is a link, its own path and not the target's."""
     return f"{platform.node()}:{folder.parent.resolve() / folder.name}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
-    try:
-        written = os.write(descriptor, content)
-        if written != len(content):
-            raise OSError(errno.ENOSPC, f"only {written} of {len(content)} bytes were taken")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +29,6 @@ AFTER_ENTRY: Final = len(BEFORE_HASH) + HASH_ON
 _ENTRY: Final = re.compile(
     rb'\{"seq":([1-9][0-9]*),"time":"[^"]{27}","event":"[a-z0-9_.-]+","previous":"([^"]{64})","content":\{'
 )
-_EVENT: Final = re.compile(r"[a-z][a-z0-9_.-]*")
 
 
 class AuditError(AftercastError):
@@ -111,14 +109,6 @@ def read_entry(line: bytes) -> dict[str, Any] | None:
 def hash_of(entry: bytes) -> bytes:
     """SHA-256 in hexadecimal digits."""
     return hashlib.sha256(entry).hexdigest().encode()
-
-
-@lru_cache(maxsize=256)
-def event_bytes(event: str) -> bytes:
-    """Bytes of an event's name; raises AuditError where it is none."""
-    if _EVENT.fullmatch(event) is None:
-        raise AuditError("The name of an audit event is not one.", "Write it like key.revoked: a-z, 0-9, point, dash.")
-    return event.encode()
 
 
 def content_bytes(content: Mapping[str, Any] | bytes) -> bytes:

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from aftercast.operations.audit.chain import Chain
-from aftercast.operations.audit.lines import AuditError, Position, content_bytes, event_bytes
+from aftercast.operations.audit.lines import AuditError, Position, content_bytes
 from aftercast.operations.audit.lock import LOCK_FILE, SharedLock
 from aftercast.operations.audit.segments import OpenSegment, force, segment_numbers, segment_path
 
@@ -63,7 +63,7 @@ class AuditLog:
         Parameters
         ----------
         event
-            What happened, like ``prediction`` or ``key.revoked``.
+            What happened, like ``prediction`` or ``key.revoked``: letters a to z, digits, point, dash.
         content
             JSON object, or its bytes on one line. Never key material: the log is for others to read.
 
@@ -72,9 +72,9 @@ class AuditLog:
         AuditError
             If the entry cannot be written, or the lock is held too long; the chain is as it was before.
         """
-        name, body = event_bytes(event), content_bytes(content)
+        body = content_bytes(content)
         with self._alone() as segment:
-            return self._chain.write(segment, name, body)
+            return self._chain.write(segment, event.encode(), body)
 
     def position(self) -> Position:
         """Newest entry, whichever process made it; seq 0 while there is none."""
@@ -94,10 +94,13 @@ class AuditLog:
         head = self.position()
         if head != self._forced:
             try:
-                self._forced_segment = self._force_since(self._forced_segment)
+                numbers = [number for number in segment_numbers(self.folder) if number >= self._forced_segment]
+                for number in numbers:
+                    force(segment_path(self.folder, number))
+                force(self.folder)
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
-            self._forced = head
+            self._forced, self._forced_segment = head, numbers[-1]
         return head
 
     def close(self) -> None:
@@ -143,13 +146,6 @@ class AuditLog:
     def _close(self) -> None:
         self._chain.forget()
         self._lock.close()
-
-    def _force_since(self, first: int) -> int:
-        numbers = [number for number in segment_numbers(self.folder) if number >= first]
-        for number in numbers:
-            force(segment_path(self.folder, number))
-        force(self.folder)
-        return numbers[-1]
 
 
 def _unwritable(folder: Path, error: OSError) -> AuditError:

@@ -33,18 +33,6 @@ def segment_numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in names if match is not None)
 
 
-def whole_bytes(descriptor: int, size: int) -> int:
-    """How many of the first size bytes end with a newline: the rest was torn."""
-    end = size
-    while end > 0:
-        start = max(0, end - CHUNK)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
 def lines_forwards(folder: Path) -> Iterator[bytes]:
     """Every line, oldest first, each with its newline; a torn last one without."""
     for number in segment_numbers(folder):
@@ -55,34 +43,23 @@ def lines_forwards(folder: Path) -> Iterator[bytes]:
 def lines_backwards(folder: Path) -> Iterator[bytes]:
     """Every whole line, newest first, each with its newline; read in pieces from the end."""
     for number in reversed(segment_numbers(folder)):
-        descriptor = os.open(segment_path(folder, number), os.O_RDONLY)
-        try:
-            yield from _backwards(descriptor, whole_bytes(descriptor, os.fstat(descriptor).st_size))
-        finally:
-            os.close(descriptor)
+        with segment_path(folder, number).open("rb") as file:
+            pieces = _backwards(file.fileno(), os.fstat(file.fileno()).st_size)
+            next(pieces)
+            yield from pieces
 
 
 def _backwards(descriptor: int, end: int) -> Iterator[bytes]:
-    pieces: list[bytes] = []
+    """What follows the last newline of the first ``end`` bytes, then every line with its newline, the newest first."""
+    rest, ending = b"", b""
     while end > 0:
         start = max(0, end - CHUNK)
-        *lines, last = os.pread(descriptor, end - start, start).split(b"\n")
-        if lines:
-            pieces.append(last)
-            yield from _ended(b"".join(reversed(pieces)))
-            for line in reversed(lines[1:]):
-                yield line + b"\n"
-            pieces = [lines[0] + b"\n"]
-        else:
-            pieces.append(last)
+        rest, *lines = (os.pread(descriptor, end - start, start) + rest).split(b"\n")
+        for line in reversed(lines):
+            yield line + ending
+            ending = b"\n"
         end = start
-    yield from _ended(b"".join(reversed(pieces)))
-
-
-def _ended(line: bytes) -> Iterator[bytes]:
-    """Line, unless it is only what follows the last newline."""
-    if line:
-        yield line
+    yield rest + ending
 
 
 class OpenSegment:
@@ -131,8 +108,7 @@ class OpenSegment:
 
     def torn(self) -> bytes:
         """Bytes after the last newline."""
-        whole = whole_bytes(self._descriptor, self.size)
-        return os.pread(self._descriptor, self.size - whole, whole)
+        return next(_backwards(self._descriptor, self.size))
 
     def drop_torn(self, count: int) -> None:
         """Shorten the segment by its torn bytes."""

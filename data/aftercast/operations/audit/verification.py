@@ -129,16 +129,15 @@ def check_chain(folder: Path, engine: Engine | None) -> tuple[str | None, list[F
         The id is None where no log was begun, or the id cannot be read.
     """
     findings = []
-    known = [] if engine is None else chains_at(engine, place_of(folder))  # a chain has its id before it is known here
+    known = {} if engine is None else chains_at(engine, place_of(folder))  # a chain has its id before it is known here
     try:
         chain = read_chain(folder)
     except AuditError as error:
         chain = None
         findings.append(Finding("altered", CHAIN_FILE, 1, 0, error.message))
-    for one in known:
-        if one.chain != chain:
-            since = f"{one.begun_at:%Y-%m-%dT%H:%M:%SZ}"
-            said = f"The chain {one.chain} was anchored here since {since}, and its log is not here."
+    for one, since in known.items():
+        if one != chain:
+            said = f"The chain {one} was anchored here since {since:%Y-%m-%dT%H:%M:%SZ}, and its log is not here."
             findings.append(Finding("cut", "", 0, 0, said))
     return chain, findings
 

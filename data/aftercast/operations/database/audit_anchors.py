@@ -49,36 +49,18 @@ class Anchor:
     anchored_at: pd.Timestamp
 
 
-@dataclass(frozen=True)
-class KnownChain:
-    """A log that was anchored.
-
-    Attributes
-    ----------
-    place
-        Where it was when that was written down; moving the log does not change it.
-    begun_at
-        When its first entry was anchored (UTC).
-    """
-
-    chain: str
-    place: str
-    begun_at: pd.Timestamp
-
-
 def write_chain(engine: Engine, chain: str, place: str) -> None:
-    """Record where a chain is, before its first anchor; what is recorded already stays."""
+    """Record where a chain is, before its first anchor; what is recorded already stays, wherever the log moves."""
     with engine.begin() as connection:
         insert_once(connection, AUDIT_CHAINS, chain=chain, place=place, begun_at=utc_now())
 
 
-def chains_at(engine: Engine, place: str) -> list[KnownChain]:
-    """Chains whose first anchor was written at a place, the oldest first."""
+def chains_at(engine: Engine, place: str) -> dict[str, pd.Timestamp]:
+    """Chains whose first anchor was written at a place, and when (UTC), the oldest first."""
     chains = AUDIT_CHAINS.c
     statement = select(AUDIT_CHAINS).where(chains.place == place).order_by(chains.begun_at, chains.chain)
     with engine.connect() as connection:
-        rows = connection.execute(statement).all()
-    return [KnownChain(row.chain, row.place, row.begun_at) for row in rows]
+        return {row.chain: row.begun_at for row in connection.execute(statement)}
 
 
 def write_anchor(engine: Engine, chain: str, seq: int, digest: str) -> None:

@@ -46,7 +46,13 @@ def open_database(address: str, folder: Path, *, upgrade: Literal["automatic", "
     """
     engine = connect(address, folder)
     try:
-        _bring_up(engine, upgrade)
+        if not schema_state(engine).up_to_date:
+            if upgrade == "manual":
+                raise WorkspaceError(
+                    "The tables of the database are behind this release of aftercast, and database.upgrade is manual.",
+                    "Run `aftercast database upgrade`, after a backup.",
+                )
+            upgrade_schema(engine)
     except WorkspaceError:
         engine.dispose()
         raise
@@ -73,17 +79,6 @@ def connect(address: str, folder: Path) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
-
-
-def _bring_up(engine: Engine, upgrade: Literal["automatic", "manual"]) -> None:
-    if schema_state(engine).up_to_date:
-        return
-    if upgrade == "manual":
-        raise WorkspaceError(
-            "The tables of the database are behind this release of aftercast, and database.upgrade is manual.",
-            "Run `aftercast database upgrade`, after a backup.",
-        )
-    upgrade_schema(engine)
 
 
 def schema_state(engine: Engine) -> schema.SchemaState:

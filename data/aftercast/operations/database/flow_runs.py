@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, Row, String, Table, select, update
+from sqlalchemy import Column, Engine, Integer, String, Table, select, update
 
 from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, insert_once, utc_now
 
@@ -52,14 +52,14 @@ def find_flow_run(engine: Engine, flow: str, key: str) -> FlowRun | None:
     statement = select(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
     with engine.connect() as connection:
         row = connection.execute(statement).one_or_none()
-    return None if row is None else _flow_run(row)
+    return None if row is None else FlowRun(**row._mapping)
 
 
 def list_flow_runs(engine: Engine, limit: int = 20) -> list[FlowRun]:
     """Newest runs first."""
     statement = select(FLOW_RUNS).order_by(FLOW_RUNS.c.started_at.desc(), FLOW_RUNS.c.key).limit(limit)
     with engine.connect() as connection:
-        return [_flow_run(row) for row in connection.execute(statement)]
+        return [FlowRun(**row._mapping) for row in connection.execute(statement)]
 
 
 def record_start(engine: Engine, flow: str, key: str) -> None:
@@ -83,7 +83,3 @@ def record_failure(engine: Engine, flow: str, key: str) -> None:
     failed = update(FLOW_RUNS).where(FLOW_RUNS.c.flow == flow, FLOW_RUNS.c.key == key)
     with engine.begin() as connection:
         connection.execute(failed.values(state="failed", finished_at=utc_now()))
-
-
-def _flow_run(row: Row[Any]) -> FlowRun:
-    return FlowRun(**row._mapping)

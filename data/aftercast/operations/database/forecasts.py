@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import JSON, Column, Engine, ForeignKey, Index, Integer, Row, String, Table, insert, select
+from sqlalchemy import JSON, Column, Engine, ForeignKey, Index, Integer, String, Table, insert, select
 
 from aftercast.operations.database.tables import METADATA, UtcTime, insert_once, utc_now
 
@@ -96,18 +96,8 @@ def write_set(engine: Engine, scores: ForecastSet, rows: Sequence[tuple[str, Seq
     bool
         False when the set was there already, which leaves it as it was.
     """
-    head = {
-        "set_id": scores.set_id,
-        "kind": scores.kind,
-        "cutoff": scores.cutoff,
-        "model_version": scores.model_version,
-        "data_version": scores.data_version,
-        "horizons": scores.horizons,
-        "components": scores.components,
-        "size": len(rows),
-        "scored_at": utc_now(),
-    }
     set_id = scores.set_id
+    head = {**asdict(scores), "set_id": set_id, "size": len(rows), "scored_at": utc_now()}
     with engine.begin() as connection:
         if not insert_once(connection, FORECAST_SETS, **head):
             return False
@@ -132,7 +122,10 @@ def newest_set(
     newest = statement.order_by(FORECAST_SETS.c.cutoff.desc(), FORECAST_SETS.c.scored_at.desc()).limit(1)
     with engine.connect() as connection:
         row = connection.execute(newest).one_or_none()
-    return None if row is None else _forecast_set(row)
+    if row is None:
+        return None
+    tuples = {name: tuple(row._mapping[name]) for name in ("horizons", "components")}
+    return ForecastSet(**{name: value for name, value in row._mapping.items() if name != "set_id"} | tuples)
 
 
 def read_set(engine: Engine, set_id: str, ids: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -156,9 +149,3 @@ def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, 
     with engine.connect() as connection:
         for row in connection.execute(statement):
             yield row.entity_id, tuple(row.ranks)
-
-
-def _forecast_set(row: Row[Any]) -> ForecastSet:
-    columns = row._mapping
-    tuples = {name: tuple(columns[name]) for name in ("horizons", "components")}
-    return ForecastSet(**{name: value for name, value in columns.items() if name != "set_id"} | tuples)

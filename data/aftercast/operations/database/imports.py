@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, update
+from sqlalchemy import Column, Engine, Integer, String, Table, insert, update
 
 from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, utc_now
 
@@ -20,25 +19,8 @@ IMPORTS: Final = Table(
     Column("version", Integer),
     Column("report", JSON_OR_NULL),
 )
-
-
-@dataclass(frozen=True)
-class Import:
-    """One import.
-
-    Attributes
-    ----------
-    finished_at, version, report
-        None for an import that failed, was killed or is still running; ``version`` is the newest store version
-        when it ended, whether or not it published one.
-    """
-
-    import_id: str
-    origin: str
-    started_at: pd.Timestamp
-    finished_at: pd.Timestamp | None
-    version: int | None
-    report: dict[str, Any] | None
+"""The last three stay empty for an import that failed or was killed; ``version`` is the newest store version when it
+ended, whether or not it published one."""
 
 
 def record_import_start(engine: Engine, import_id: str, origin: str, started_at: pd.Timestamp) -> None:
@@ -53,10 +35,3 @@ def record_import_finish(engine: Engine, import_id: str, version: int, report: d
     values = {"finished_at": utc_now(), "version": version, "report": report}
     with engine.begin() as connection:
         connection.execute(update(IMPORTS).where(IMPORTS.c.import_id == import_id).values(**values))
-
-
-def list_imports(engine: Engine, limit: int = 20) -> list[Import]:
-    """Newest imports first."""
-    statement = select(IMPORTS).order_by(IMPORTS.c.started_at.desc(), IMPORTS.c.import_id).limit(limit)
-    with engine.connect() as connection:
-        return [Import(**row._mapping) for row in connection.execute(statement)]

@@ -33,6 +33,8 @@ INBOX: Final = Table(
     Column("drained_at", UtcTime),
     Column("import_id", String),
 )
+SAME: Final = ("batch_id", "received_at", "key_id", "request_id", "request_sha256", "drained_at", "import_id")
+"""Columns that a batch has by the same name and type."""
 Index("inbox_waiting", INBOX.c.drained_at, INBOX.c.received_at)
 
 
@@ -78,19 +80,12 @@ class Waiting:
 
 def put_batch(engine: Engine, batch: InboxBatch) -> bool:
     """Store a batch; once this returns, it survives any crash. False if a batch with its id exists."""
-    values = {
-        "batch_id": batch.batch_id,
-        "table_name": batch.table,
-        "content": list(batch.records),
-        "row_count": len(batch.records),
-        "received_at": batch.received_at,
-        "key_id": batch.key_id,
-        "request_id": batch.request_id,
-        "request_sha256": batch.request_sha256,
-        "wrong": list(batch.wrong),
-    }
+    same = {name: getattr(batch, name) for name in SAME}
+    content, wrong = list(batch.records), list(batch.wrong)
     with engine.begin() as connection:
-        return insert_once(connection, INBOX, **values)
+        return insert_once(
+            connection, INBOX, table_name=batch.table, content=content, row_count=len(content), wrong=wrong, **same
+        )
 
 
 def find_batch(engine: Engine, batch_id: str) -> InboxBatch | None:
@@ -138,15 +133,5 @@ def refused_batches(engine: Engine) -> list[tuple[str, str]]:
 
 
 def _batch(row: Row[Any]) -> InboxBatch:
-    return InboxBatch(
-        batch_id=row.batch_id,
-        table=row.table_name,
-        records=tuple(row.content),
-        received_at=row.received_at,
-        key_id=row.key_id,
-        request_id=row.request_id,
-        request_sha256=row.request_sha256,
-        wrong=tuple(row.wrong),
-        drained_at=row.drained_at,
-        import_id=row.import_id,
-    )
+    same = {name: row._mapping[name] for name in SAME}
+    return InboxBatch(table=row.table_name, records=tuple(row.content), wrong=tuple(row.wrong), **same)

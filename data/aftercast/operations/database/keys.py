@@ -209,12 +209,13 @@ def verify_key(engine: Engine, plaintext: str, *, now: pd.Timestamp | None = Non
 
     Read from the database each time; the service remembers the outcome for a second.
     """
-    prefix, _, rest = plaintext.partition("_")
-    key_id, _, secret = rest.partition("_")
+    if not is_key(plaintext):
+        return None
+    _, key_id, secret = plaintext.split("_")
     with engine.connect() as connection:
         stored = connection.execute(_stored_digest(key_id)).scalar_one()
         genuine = hmac.compare_digest(_digest(secret), _NO_DIGEST if stored is None else str(stored))
-        if f"{prefix}_" != KEY_PREFIX or stored is None or not genuine:
+        if stored is None or not genuine:
             return None
         key = _api_key(_row(connection, key_id))
     return key if key.works_at(utc_now() if now is None else now) else None

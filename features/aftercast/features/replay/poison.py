@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.contract import TABLES
+from aftercast.data.contract import CONTACT_KINDS, TABLES
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
 from aftercast.features.examples import Examples
@@ -122,10 +122,7 @@ def _contents(table: str, spec: FleetSpec, frame: pd.DataFrame) -> list[dict[str
         ]
     if table == "contacts":
         given = {"first_response_minutes": 999.0, "resolution_hours": 999.0, "csat": 1.0, "nps": -100.0}
-        return [
-            {"kind": kind, "channel": "phone", **given}
-            for kind in ("complaint", "question", "repair_request", "survey")
-        ]
+        return [{"kind": kind, "channel": "phone", **given} for kind in CONTACT_KINDS]
     return [{"amount": 99_999.0}]
 
 

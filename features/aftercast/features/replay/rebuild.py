@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -50,15 +50,8 @@ class Rebuilt:
         return found.astype(dict.fromkeys(texts, object))
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """Rows of one feature that differ, and the first of them."""
-
-    rows: int
-    device: str
-    cutoff: str
-    value: object
-    other: object
+Difference = tuple[int, dict[str, Any]]
+"""How many rows of one feature differ, and the first of them: id, cutoff, and the values known and found."""
 
 
 def lint_replay(frames: Frames, spec: FleetSpec, examples: Examples) -> LeakageReport:
@@ -79,7 +72,7 @@ def lint_replay(frames: Frames, spec: FleetSpec, examples: Examples) -> LeakageR
     """
     rebuilt = Rebuilt(spec, examples.grain)
     whole = rebuilt.build(frames, examples)
-    differing: dict[tuple[str, str, str], list[_Difference]] = {}
+    differing: dict[tuple[str, str, str], list[Difference]] = {}
     for cutoff in np.unique(examples.cutoff_us):
         rows = examples.cutoff_us == cutoff
         asked = examples.take(rows)
@@ -114,25 +107,23 @@ def _versions(rebuilt: Rebuilt, frames: Frames, asked: Examples, whole: pd.DataF
             yield check, table, honest, rebuilt.build({**known, table: frame}, asked)
 
 
-def _differences(honest: pd.DataFrame, other: pd.DataFrame, asked: Examples) -> Iterator[tuple[str, _Difference]]:
+def _differences(honest: pd.DataFrame, other: pd.DataFrame, asked: Examples) -> Iterator[tuple[str, Difference]]:
     cutoff = from_us(asked.cutoff_us[:1])[0].isoformat()
     for name in map(str, honest.columns):
         left, right = honest[name].to_numpy(), other[name].to_numpy()
         changed = (left != right) & ~(pd.isna(left) & pd.isna(right))
         if changed.any():
             first = int(np.flatnonzero(changed)[0])
-            values = (_plain(values[first]) for values in (left, right))
-            yield name, _Difference(int(changed.sum()), str(asked.ids[first]), cutoff, *values)
+            known, found = _plain(left[first]), _plain(right[first])
+            example = {"id": str(asked.ids[first]), "cutoff": cutoff, "known": known, "found": found}
+            yield name, (int(changed.sum()), example)
 
 
-def _finding(check: str, name: str, table: str, found: list[_Difference], rows: int) -> Finding:
-    changed, first = sum(each.rows for each in found), found[0]
-    shown = (f"{first.value} instead of {first.other}", f"{first.other} instead of {first.value}")[check != REPLAY]
-    reason = (
-        f"{ABOUT[check].format(table=table)}, in {changed} of {rows} rows; "
-        f"{first.device} at {first.cutoff[:16]}: {shown}."
-    )
-    example = {"id": first.device, "cutoff": first.cutoff, "known": first.value, "found": first.other}
+def _finding(check: str, name: str, table: str, found: list[Difference], rows: int) -> Finding:
+    changed, example = sum(each for each, _ in found), found[0][1]
+    now, before = ("known", "found") if check == REPLAY else ("found", "known")
+    shown = f"{example['id']} at {example['cutoff'][:16]}: {example[now]} instead of {example[before]}"
+    reason = f"{ABOUT[check].format(table=table)}, in {changed} of {rows} rows; {shown}."
     return Finding(check, name, "stop", reason, {"rows": rows, "changed": changed}, example)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from aftercast.features.context import DeviceContext
-from aftercast.features.scope import category, number
-from aftercast.features.view import Columns, FeatureView
+from aftercast.features.scope import category
+from aftercast.features.view import Columns, FeatureView, attribute_columns
 
 CONTRACT = ("device_model", "region", "firmware", "hardware_generation", "lot")
 
@@ -16,12 +14,7 @@ def _columns(context: DeviceContext) -> Columns:
     for name in CONTRACT:
         about = f"{name.replace('_', ' ')}; missing when unknown"
         yield category(name, about), context.fact(devices, name, None)
-    for name, kind in sorted(context.scope.attributes.items()):
-        about = f"attribute {name} of the device; missing when unknown"
-        if kind == "number":
-            yield number(name, "", about), context.fact(devices, name, np.nan)
-        else:
-            yield category(name, about), context.fact(devices, name, None)
+    yield from attribute_columns(context, devices, "device")
 
 
 VIEW = FeatureView[DeviceContext]("attributes", "device_id", _columns)

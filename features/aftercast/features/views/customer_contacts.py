@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aftercast.data.contract import CONTACT_KINDS
 from aftercast.features.context import CustomerContext, values_of, where
 from aftercast.features.failure_events import is_in
 from aftercast.features.scope import CUSTOMER_WINDOWS, label, number
@@ -9,18 +10,17 @@ from aftercast.features.view import Columns, FeatureView
 from aftercast.features.windows.events import last_value
 from aftercast.operations.clocks import DAY_US
 
-KINDS = ("complaint", "question", "repair_request", "survey")
 FORECASTS = {"csat": "", "nps": ""}
 WAITS = {"first_response_minutes": "min", "resolution_hours": "h"}
 
 
 def _columns(context: CustomerContext) -> Columns:
     contacts = context.history.contacts
-    kinds = {kind: where(contacts, is_in(contacts.columns["kind"], (kind,))) for kind in KINDS}
+    kinds = {kind: where(contacts, is_in(contacts.columns["kind"], (kind,))) for kind in CONTACT_KINDS}
     cells = {quantity: values_of(contacts, quantity) for quantity in (*FORECASTS, *WAITS)}
     for window in CUSTOMER_WINDOWS:
         name = label(window)
-        for kind in KINDS:
+        for kind in CONTACT_KINDS:
             about = f"contacts of kind {kind} in {name}"
             yield number(f"{kind}_count_{name}", "contacts", about), context.count(kinds[kind], window)
         for quantity, unit in {**FORECASTS, **WAITS}.items():

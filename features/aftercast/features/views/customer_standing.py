@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from aftercast.features.context import CustomerContext
 from aftercast.features.scope import category, number
-from aftercast.features.view import Columns, FeatureView
+from aftercast.features.view import Columns, FeatureView, attribute_columns
 from aftercast.operations.clocks import DAY_US, NEVER
 
 CONTRACT = ("segment", "region", "channel", "language")
@@ -18,12 +16,7 @@ def _columns(context: CustomerContext) -> Columns:
     yield number("tenure_days", "d", "time since the customer came"), tenure
     for name in CONTRACT:
         yield category(name, f"{name} of the customer; missing when unknown"), context.fact(customers, name, None)
-    for name, kind in sorted(context.scope.attributes.items()):
-        about = f"attribute {name} of the customer; missing when unknown"
-        if kind == "number":
-            yield number(name, "", about), context.fact(customers, name, np.nan)
-        else:
-            yield category(name, about), context.fact(customers, name, None)
+    yield from attribute_columns(context, customers, "customer")
 
 
 VIEW = FeatureView[CustomerContext]("customer_standing", "customer_id", _columns)

@@ -6,23 +6,23 @@ from typing import Final
 
 import numpy as np
 
+from aftercast.data.contract import REPAIR_KINDS
 from aftercast.features.context import DeviceContext, where
 from aftercast.features.failure_events import is_in
 from aftercast.features.scope import label, number
 from aftercast.features.view import Columns, FeatureView
 from aftercast.operations.clocks import DAY_US, NEVER
 
-KINDS = ("corrective", "preventive", "proactive", "inspection")
 REPEAT_US = 30 * DAY_US
 EVER: Final = "repairs_count_life"
 
 
 def _columns(context: DeviceContext) -> Columns:
     repairs = context.history.repairs
-    kinds = {kind: where(repairs, is_in(repairs.columns["kind"], (kind,))) for kind in KINDS}
+    kinds = {kind: where(repairs, is_in(repairs.columns["kind"], (kind,))) for kind in REPAIR_KINDS}
     for window in context.scope.event_windows:
         name = label(window)
-        for kind in KINDS:
+        for kind in REPAIR_KINDS:
             feature = number(f"{kind}_count_{name}", "work orders", f"{kind} work orders opened in {name}")
             yield feature, context.count(kinds[kind], window)
     yield number(EVER, "work orders", "work orders so far"), context.count(repairs.visible)

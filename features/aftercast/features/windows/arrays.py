@@ -11,8 +11,6 @@ from numba import njit
 from aftercast.data.arrays import Floats, Ints, Mask
 from aftercast.operations.clocks import NEVER
 
-__all__ = ["Cells", "Floats", "Ints", "Mask", "Visible", "compiled", "make_cells", "select"]
-
 compiled: Final[Any] = njit(cache=True, nogil=True, fastmath=False)
 
 
@@ -76,7 +74,10 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
         Whether the versions of a fact are neighbours with one event time (telemetry); else owners with
         corrections take the slow path.
     """
-    visible, values = _without_missing(visible, _read_only(values))
+    present = ~np.isnan(values)
+    if not present.all():
+        visible, values = select(visible, present), values[present]
+    values = _read_only(values)
     final = visible.until == NEVER
     late = visible.since > visible.event
     mode = np.where(_any_per_owner(visible.offsets, ~final | late), LATE, CLEAN).astype(np.uint8)
@@ -96,13 +97,6 @@ def select(visible: Visible, mask: Mask) -> Visible:
     """Return the versions where mask is true, shape (m,)."""
     offsets = _kept_offsets(visible.offsets, mask)
     return Visible(offsets, visible.event[mask], visible.since[mask], visible.until[mask])
-
-
-def _without_missing(visible: Visible, values: Floats) -> tuple[Visible, Floats]:
-    present = ~np.isnan(values)
-    if present.all():
-        return visible, values
-    return select(visible, present), _read_only(values[present])
 
 
 def _read_only(values: Floats) -> Floats:

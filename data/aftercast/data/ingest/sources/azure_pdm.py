@@ -21,7 +21,7 @@ from typing import Final
 
 import pandas as pd
 
-from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
+from aftercast.data.fleet import Component, FaultCode, FleetSpec, Sensor
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.reading import read_chunks, read_file, utc, whole_numbers
 from aftercast.data.ingest.sources.source import NEW, Source
@@ -44,9 +44,9 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:  # noqa: ARG001 - the 
     telemetry = _telemetry_file(path)
     until = _observed_until(telemetry)
     yield _devices(_file(folder, "PdM_machines"), until)
-    yield _faults(_file(folder, "PdM_errors"), until)
-    failed = _file(folder, "PdM_failures")
-    failures = _failures(failed)
+    errors, failed = _file(folder, "PdM_errors"), _file(folder, "PdM_failures")
+    yield Batch("faults", _events(errors, "errorID", "code"), errors.name, 1, until)
+    failures = _events(failed, "failure", "component")
     yield Batch("failures", failures, failed.name, 1, until)
     yield _repairs(failures, _file(folder, "PdM_maint"), until)
     for chunk in read_chunks(telemetry, required=("datetime", "machineID", *_names()), typed=True):
@@ -68,7 +68,6 @@ def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
         sensors=SENSORS,
         components=tuple(Component(name=str(name)) for name in sorted(failures["failure"].unique())),
         fault_codes=tuple(FaultCode(code=str(code)) for code in sorted(errors["errorID"].unique())),
-        features=FeatureSettings(windows=("24h", "72h", "168h"), event_windows=("24h", "168h", "720h")),
     )
 
 
@@ -82,21 +81,17 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _file(folder: Path, stem: str) -> Path:
-    for name in (f"{stem}.csv", f"{stem}.csv.gz"):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(f"{folder} has no {stem}.csv.", "Name the folder that holds the PdM_*.csv files of the set.")
+def _file(folder: Path, *stems: str) -> Path:
+    for stem in stems:
+        for name in (f"{stem}.csv", f"{stem}.csv.gz"):
+            if (folder / name).is_file():
+                return folder / name
+    wanted = " or ".join(f"{stem}.csv" for stem in stems)
+    raise InputError(f"{folder} has no {wanted}.", "Name the folder that holds the PdM_*.csv files of the set.")
 
 
 def _telemetry_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    for stem in TELEMETRY:
-        for name in (f"{stem}.csv", f"{stem}.csv.gz"):
-            if (path / name).is_file():
-                return path / name
-    raise InputError(f"{path} has no PdM_telemetry.csv (or PdM_telemetry_daily.csv).", "Add the set's telemetry file.")
+    return path if path.is_file() else _file(path, *TELEMETRY)
 
 
 def _observed_until(telemetry: Path) -> pd.Timestamp:
@@ -127,25 +122,12 @@ def _devices(path: Path, until: pd.Timestamp) -> Batch:
     return Batch("devices", frame, path.name, 1, until)
 
 
-def _faults(path: Path, until: pd.Timestamp) -> Batch:
-    errors = read_file(path, required=("datetime", "machineID", "errorID"))
-    times = utc(errors["datetime"], path)
-    frame = pd.DataFrame(
-        {"device_id": _ids(errors, path), "event_time": times, "code": errors["errorID"], "available_at": times}
-    )
-    return Batch("faults", frame, path.name, 1, until)
-
-
-def _failures(path: Path) -> pd.DataFrame:
-    failures = read_file(path, required=("datetime", "machineID", "failure"))
-    times = utc(failures["datetime"], path)
+def _events(path: Path, column: str, name: str) -> pd.DataFrame:
+    """Events of one of the set's files, whose column is called by another name here."""
+    events = read_file(path, required=("datetime", "machineID", column))
+    times = utc(events["datetime"], path)
     return pd.DataFrame(
-        {
-            "device_id": _ids(failures, path),
-            "event_time": times,
-            "component": failures["failure"],
-            "available_at": times,
-        }
+        {"device_id": _ids(events, path), "event_time": times, name: events[column], "available_at": times}
     )
 
 

@@ -110,7 +110,7 @@ def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
         ),
         components=(Component(name=COMPONENT, repairable=False),),
         rules=tuple(Rule(sensor=name, above=0) for name in WATCHED if name in present),
-        features=FeatureSettings(windows=("24h", "72h", "168h"), event_windows=("168h",)),
+        features=FeatureSettings(event_windows=("168h",)),
     )
 
 

@@ -90,12 +90,9 @@ def read_chunks(
         raise InputError(f"{path} is empty: 0 rows.", "Leave the file out, or export it again.")
 
 
-def read_file(
-    path: Path, *, required: Sequence[str] = (), columns: Sequence[str] | None = None, text: Sequence[str] = ()
-) -> pd.DataFrame:
+def read_file(path: Path, *, required: Sequence[str] = ()) -> pd.DataFrame:
     """Return all rows of a file, typed; for files known to be small. Errors as :func:`read_chunks`."""
-    chunks = read_chunks(path, required=required, columns=columns, typed=True, text=text)
-    return pd.concat(list(chunks), ignore_index=True)
+    return pd.concat(list(read_chunks(path, required=required, typed=True)), ignore_index=True)
 
 
 def require_columns(path: Path, frame: pd.DataFrame, required: Iterable[str]) -> None:

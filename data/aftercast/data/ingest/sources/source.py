@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 
 NEW: Final = FleetSpec(name="")
 """A spec of which nothing was written yet."""
-
-
-class Draft(Protocol):
-    """Fleet spec for the data at a path, found by looking at it; raises InputError as reading does."""
-
-    def __call__(self, path: Path, begun: FleetSpec = NEW, /) -> FleetSpec:
-        """Draft a spec.
-
-        Parameters
-        ----------
-        begun
-            What is written already: its names of columns are followed, and sections it has filled are taken from it.
-            Layouts that leave nothing to choose ignore it.
-        """
 
 
 @dataclass(frozen=True)
@@ -42,7 +28,9 @@ class Source:
         Batches in the order the contract's tables depend on each other, in chunks of bounded size. Raises InputError
         for what cannot be read as this layout.
     draft
-        Drafts the fleet spec.
+        Drafts the fleet spec for the data at a path, by looking at it; raises InputError as reading does. It may be
+        given what is written already: its names of columns are followed, and sections it has filled are taken from it.
+        Layouts that leave nothing to choose ignore it.
     sections
         Sections of the fleet spec that an import drafts where they are empty.
     """
@@ -50,5 +38,5 @@ class Source:
     name: str
     about: str
     read: Callable[[Path, FleetSpec], Iterator[Batch]]
-    draft: Draft
+    draft: Callable[..., FleetSpec]
     sections: tuple[str, ...] = ("sensors", "components")

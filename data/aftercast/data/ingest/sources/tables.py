@@ -84,18 +84,12 @@ def _in_folder(folder: Path) -> dict[str, list[Path]]:
         files = [entry] if is_readable(entry) else [file for file in sorted(entry.rglob("*")) if is_readable(file)]
         if files:
             named.setdefault(_table_of(entry), []).extend(files)
-        else:
-            _refuse_unread(entry)
+        elif entry.name.split(".")[0].lower() in TABLES:  # other files are no concern of ours
+            raise InputError(
+                f"{entry} holds no data in a format that is read.",
+                f"Export it as one of {', '.join(SUFFIXES)}, or remove it.",
+            )
     return named
-
-
-def _refuse_unread(entry: Path) -> None:
-    """Raise InputError for a table that would be passed over in silence; other files are no concern of ours."""
-    if entry.name.split(".")[0].lower() in TABLES:
-        raise InputError(
-            f"{entry} holds no data in a format that is read.",
-            f"Export it as one of {', '.join(SUFFIXES)}, or remove it.",
-        )
 
 
 def _table_of(path: Path) -> str:

@@ -19,10 +19,11 @@ def check(deployment: Deployment) -> Iterator[Finding]:
     """Say how old the data are."""
     store = deployment.open_store()
     rows, until = store.tables(), store.observed_until()
-    damage = list(find_damage(store))
+    damage = find_damage(store)
     if damage:
+        table, reason = next(iter(damage.items()))
         more = "" if len(damage) == 1 else f" So are {len(damage) - 1} more tables damaged."
-        yield Finding("problem", f"The table {damage[0].table} {damage[0].reason}.{more}", RESTORE)
+        yield Finding("problem", f"The table {table} {reason}.{more}", RESTORE)
     else:
         yield Finding("ok", f"The store is at version {store.version()} with {sum(rows.values()):,} rows.")
         yield from _early(deployment)
@@ -46,6 +47,6 @@ def check(deployment: Deployment) -> Iterator[Finding]:
 
 def _early(deployment: Deployment) -> Iterator[Finding]:
     """Facts that claim to be known only in the future: no feature reads them until then."""
-    for one in find_early(deployment.store, deployment.now + AHEAD):
-        said = f"{one.rows:,} rows of {one.table} became known in the future: they are not read until then."
+    for table, rows in find_early(deployment.store, deployment.now + AHEAD).items():
+        said = f"{rows:,} rows of {table} became known in the future: they are not read until then."
         yield Finding("warning", said, "Correct the clocks or zones of the source, and import again.")
