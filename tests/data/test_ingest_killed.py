@@ -80,7 +80,7 @@ def assert_whole(store: Store, expected: dict[str, pd.DataFrame]) -> None:
     assert store.quarantine()["reason"].tolist() == ["unknown_device"]
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_an_import_killed_at_any_moment_is_invisible_and_can_be_repeated(
     kills: int, tmp_path: Path, make_store: Callable[[str], Store]
 ) -> None:

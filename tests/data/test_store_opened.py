@@ -94,6 +94,7 @@ print(threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of threads are read from /proc")
 def test_many_readers_at_once_take_no_more_threads_of_the_library_than_one(store: Store) -> None:
     for hour in range(24):

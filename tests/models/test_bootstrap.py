@@ -169,6 +169,7 @@ def test_a_calibration_error_has_an_interval_that_begins_below_every_draw() -> N
     assert interval(0.05, Drawn(np.linspace(0.04, 0.06, 201), noisy=True)) == pytest.approx([0.0382067, 0.0595])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bend", [1.0, 0.7], ids=["calibrated", "too high"])
 def test_intervals_of_calibration_errors_hold_that_of_a_large_fleet(bend: float) -> None:
     large = forecasts(0, devices=40_000, digits=12)
@@ -200,6 +201,7 @@ def test_a_share_without_exception_gets_the_exact_binomial_interval_of_its_devic
     assert none == pytest.approx([0.0, 1 - 0.025 ** (1 / 20)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("roc_auc", 0.88), ("pr_auc", 0.82), ("brier", 0.88)])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(name: str, least: float) -> None:
     """Devices drawn anew 300 times; the truth is the metric of a fleet of 40,000 devices.

@@ -126,6 +126,7 @@ def test_a_model_and_itself_are_not_told_apart(written: Callable[..., ForecastFi
     assert found.verdicts()["all"] == "No metric tells them apart: every interval holds 0."
 
 
+@pytest.mark.slow
 def test_two_equally_good_models_are_seldom_told_apart(written: Callable[..., ForecastFile]) -> None:
     """A 95 % interval leaves out 0 about once in twenty: of 40, seven or more would be once in three hundred."""
     apart = 0

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from aftercast.features.labels import Labels
 from aftercast.models.hazard import HazardModel, HazardSettings
@@ -29,6 +30,7 @@ def grow(times: int) -> None:
         HazardModel.fit(features, labels, (2 * DAY_US,), COMPONENTS, settings)
 
 
+@pytest.mark.slow
 def test_many_boosters_at_once_do_not_crash_the_process() -> None:
     free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, __file__, "40"]

@@ -130,6 +130,7 @@ def simulated(folder: Path, seed: int) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [21, 22, 23])
 def test_simulated_fleets_raise_no_stop(tmp_path: Path, seed: int) -> None:
     workspace = simulated(tmp_path, seed)
@@ -138,6 +139,7 @@ def test_simulated_fleets_raise_no_stop(tmp_path: Path, seed: int) -> None:
         assert lint_store(kind, workspace.store, workspace.fleet).stops == ()
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_public_machines_raise_no_stop_although_codes_announce_their_failures(
     real_data: Path, tmp_path: Path

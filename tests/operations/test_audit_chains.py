@@ -248,6 +248,7 @@ def test_a_log_that_a_link_puts_in_the_place_of_another_is_found(engine: Engine,
     assert kinds(verify(first, engine)) == ["cut"]
 
 
+@pytest.mark.slow
 def test_processes_that_begin_a_log_at_once_have_one_chain(tmp_path: Path) -> None:
     command = [sys.executable, "-c", APPENDER]
     running = [

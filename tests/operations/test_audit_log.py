@@ -161,6 +161,7 @@ def test_four_processes_share_the_chain(folder: Path) -> None:
     assert unbroken(folder, 2_000).segments > 10
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_when_the_appender_is_killed(folder: Path) -> None:
     acknowledged = 0
     for heard in (1, 7, 20, 33, 54, 88):

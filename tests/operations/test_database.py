@@ -27,6 +27,7 @@ def open_and_close(folder: Path) -> None:
         open_database("sqlite:///aftercast.db", folder).dispose()
 
 
+@pytest.mark.slow
 def test_processes_that_open_and_close_it_at_once_all_succeed(tmp_path: Path) -> None:
     command = [sys.executable, __file__, str(tmp_path)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(PROCESSES)]

@@ -73,7 +73,7 @@ def _wait_deaf(port: int) -> None:
     raise AssertionError("the service still takes requests")
 
 
-@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[str, ...], own_fleet: Workspace) -> None:
     """Half of its body is sent before the signal, the rest once no other request is taken."""
     device_id = str(load_snapshot(snapshot_path(own_fleet.folder, "failure")).ids[0])
@@ -141,6 +141,7 @@ def test_a_service_whose_port_is_taken_ends_with_3(options: tuple[str, ...], own
     assert done.returncode == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_again_does_not_end_the_one_that_answers(own_fleet: Workspace) -> None:
     """The settings were spoilt after the start."""
     _, key = create_key(own_fleet.database, "metrics", ("metrics",))

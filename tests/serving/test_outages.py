@@ -88,7 +88,7 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("registry", ["away", "silent"])
+@pytest.mark.parametrize("registry", ["away", pytest.param("silent", marks=pytest.mark.slow)])
 def test_a_service_started_without_its_registry_answers_with_the_model_of_before(
     registry: str, own_fleet: Workspace, listening: Listening, client_of: ClientOf, request: pytest.FixtureRequest
 ) -> None:

@@ -48,6 +48,7 @@ async def _ask(url: httpx.URL, number: int, answered: asyncio.Queue[int]) -> Non
     writer.close()
 
 
+@pytest.mark.slow
 def test_260_connections_with_wrong_keys_leave_a_good_caller_answered(
     listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
