@@ -206,7 +206,7 @@ def differences(workspace: Workspace, address: str, key: str) -> int:
     """How many devices the service answers otherwise than the champion and the rows on disk say, once it is calm."""
     rows = load_snapshot(snapshot_path(workspace.folder, "failure"))
     scored = forecast_rows_of(load_champion(workspace, "failure"), rows, workspace.fleet)
-    right = {each: answer(scored.score(place, 0), HORIZON).probability for each, place in scored.position.items()}
+    right = {each: answer(scored.forecast(place, 0), HORIZON).probability for each, place in scored.position.items()}
     body = {"devices": [{"device_id": each} for each in right], "horizon": HORIZON, "drivers": 0}
     deadline = time.monotonic() + CALM_S
     with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=20) as http:

@@ -16,7 +16,7 @@ from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.thresholds import best_f1_threshold
 from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard.risks import Risks
-from aftercast.models.metrics import row_metrics
+from aftercast.models.metrics.table import row_metrics
 from aftercast.operations.clocks import DAY_US, cutoff_grid, parse_time, timestamp_us
 
 Floats = npt.NDArray[np.float64]

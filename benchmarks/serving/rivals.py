@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +11,7 @@ from typing import Final
 from benchmarks.operation.processes import MLFLOW, Part, answers
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.registry.versions import CHAMPION, champion_files, model_name
+from aftercast.models.registry.versions import CHAMPION, load_champion, model_name
 
 HERE: Final = Path(__file__).parent / "bento"
 PATIENCE_S: Final = 600
@@ -46,13 +45,12 @@ def model_files(workspace: Workspace, folder: Path) -> Path:
 
     Raises
     ------
-    RuntimeError
+    NotFoundError
         If the workspace has none.
     """
-    with champion_files(workspace, "failure") as found:
-        if found is None:
-            raise RuntimeError("the workspace has no failure model")
-        shutil.copytree(found[1], folder, dirs_exist_ok=True)
+    loaded = load_champion(workspace, "failure")
+    loaded.model.save(folder)
+    loaded.metadata.write(folder)
     return folder
 
 

@@ -184,9 +184,6 @@ def test_a_row_without_unit_is_refused() -> None:
     refused(table, "1 rows name no unit")
 
 
-def test_no_rows_and_units_without_rows_are_refused() -> None:
+def test_no_rows_are_refused() -> None:
     with pytest.raises(NotEnoughDataError, match="no row"):
         read(frame().iloc[:0])
-    table = frame().astype({"unit": "category"})
-    with pytest.raises(NotEnoughDataError, match="1 units have no row, for example 'u1'"):
-        read(table[table["unit"] != "u1"])

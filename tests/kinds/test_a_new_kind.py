@@ -26,6 +26,7 @@ from aftercast.features.examples import customer_examples
 from aftercast.features.labels import load_outcome
 from aftercast.models.examples.cases import build_cases
 from aftercast.models.hazard.forecast import HazardForecast
+from aftercast.models.kind import Reading
 from aftercast.models.kinds import hazard_kind, kind_of
 from aftercast.models.registry.versions import client, load_champion, promote_by_hand
 from aftercast.models.scoring.forecast_store import stored_forecasts
@@ -259,5 +260,5 @@ def test_what_is_known_later_changes_no_forecast_of_it(complaining: Complaining,
     later = contacts.head(5).assign(kind="complaint", available_at=cutoff + DAY)
     ingest(own_fleet.store, [Batch("contacts", later, "later")], own_fleet.fleet, origin="later")
     version = own_fleet.store.version()
-    after = hazard_kind("complaint").score(loaded, own_fleet.store, own_fleet.fleet, cutoff, version=version)
+    after = hazard_kind("complaint").score(loaded, Reading(own_fleet.store, own_fleet.fleet, version, cutoff))
     assert list(map(repr, after.forecasts)) == [repr(replace(each, data_version=version)) for each in before]

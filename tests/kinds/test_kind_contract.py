@@ -17,7 +17,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.examples.entities import ENTITIES
 from aftercast.models.forecast import Forecast
-from aftercast.models.kind import OWN, BacktestRequest, Kind, Training, TrainingRequest
+from aftercast.models.kind import OWN, BacktestRequest, Kind, Reading, Training, TrainingRequest
 from aftercast.models.kinds import hazard_kind, kind_names, kind_of
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.versions import Loaded
@@ -67,7 +67,7 @@ def _learnt(name: str, workspace: Workspace) -> Learnt:
     version, until = store.version(), store.observed_until()
     assert until is not None
     settings = kind.settings(QUICK.get(name, LEAN), spec)
-    training = kind.train(TrainingRequest(store, spec, version, until, 0, settings))
+    training = kind.train(TrainingRequest(store, spec, version, until, seed=0, settings=settings))
     metadata = Metadata(
         kind=name,
         key="key",
@@ -82,7 +82,7 @@ def _learnt(name: str, workspace: Workspace) -> Learnt:
         facts=dict(training.facts),
     )
     loaded = Loaded(name, training.model, "1", "run", Metadata.model_validate_json(metadata.model_dump_json()))
-    scoring = kind.score(loaded, store, spec, until, version=version)
+    scoring = kind.score(loaded, Reading(store, spec, version, until))
     return Learnt(kind, training, loaded, list(scoring.forecasts))
 
 

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aftercast.models.hazard.forecast import Driver, HazardForecast, forecast_from_dict, forecast_to_dict
+from aftercast.models.forecast import stored_content
+from aftercast.models.hazard.forecast import Driver, HazardForecast
 from aftercast.models.interpolation import risk_within, time_to
+from aftercast.models.kinds import kind_of
 from aftercast.models.words.answers import answer, not_judged, percent, words
 from aftercast.operations.clocks import DAY_US, HOUR_US
+from aftercast.operations.database.forecasts import ForecastSet
 from aftercast.operations.errors import ModelMismatchError
 
 CUTOFF = pd.Timestamp("2025-08-15", tz="UTC")
@@ -125,17 +128,9 @@ def test_a_stored_score_comes_back_equal_to_the_last_digit() -> None:
         device_model="M",
         customer_id="C",
     )
-    content = json.loads(json.dumps(forecast_to_dict(stored)))
-    back = forecast_from_dict(
-        content,
-        kind="failure",
-        entity_id="D1",
-        cutoff=CUTOFF,
-        model_version="3",
-        data_version=2,
-        horizons=("1d", "7d"),
-    )
-    assert back == stored
+    content = json.loads(json.dumps(stored_content(stored)))
+    found = ForecastSet("failure", CUTOFF, "3", 2, ("1d", "7d"), ("pump",))
+    assert kind_of("failure").restored(found, "D1", content) == stored
 
 
 @given(st.lists(st.floats(0.001, 0.6), min_size=2, max_size=2), st.floats(0.001, 0.95))

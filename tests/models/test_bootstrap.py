@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from aftercast.models.metrics import alarm_draws, alarm_metrics, budget_draws, budget_metrics, row_draws, row_metrics
 from aftercast.models.metrics.bootstrap import Drawn, draw_weights, interval, share
+from aftercast.models.metrics.budgets import budget_draws, budget_metrics
 from aftercast.models.metrics.failures import Rows, visit_chances
 from aftercast.models.metrics.rows import Sorted
+from aftercast.models.metrics.table import alarm_draws, alarm_metrics, row_draws, row_metrics
 from aftercast.operations.clocks import DAY_US, HOUR_US
 
 Floats = npt.NDArray[np.float64]

@@ -14,8 +14,8 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
-from aftercast.models.examples.consent import refusals
 from aftercast.models.fit.training import train_from_store
+from aftercast.models.kinds import hazard_kind
 from aftercast.operations.database.engine import open_database
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -60,11 +60,14 @@ def test_the_last_word_known_counts_and_silence_changes_nothing(
     store = stored("words", {"customers": pd.DataFrame(rows)}, FleetSpec(name="words"))
 
     def refused(day: int) -> list[str]:
-        return [str(each) for each in refusals("churn", store, version=store.version(), known_at=START + day * DAY)]
+        return [
+            str(each)
+            for each in hazard_kind("churn").refusals(store, version=store.version(), known_at=START + day * DAY)
+        ]
 
     assert sorted(refused(1)) == ["came back", "moved", "never"]
     assert sorted(refused(5)) == ["moved", "never", "withdrew"]
-    assert len(refusals("failure", store, version=store.version(), known_at=START + 5 * DAY)) == 0
+    assert len(hazard_kind("failure").refusals(store, version=store.version(), known_at=START + 5 * DAY)) == 0
 
 
 def test_a_training_is_the_same_whatever_those_who_refused_did(

@@ -10,9 +10,8 @@ import pytest
 from aftercast.data.fleet import Costs
 from aftercast.models.judge.curves import calibration, precision_recall
 from aftercast.models.judge.decisions import cost_curve, decision_curve, net_benefit
-from aftercast.models.metrics import visit_rate_metrics
 from aftercast.models.metrics.failures import Rows
-from aftercast.models.metrics.visit_rates import rate_threshold
+from aftercast.models.metrics.visit_rates import rate_threshold, visit_rate_metrics
 from aftercast.operations.clocks import DAY_US, HOUR_US
 
 COSTS = Costs(missed_failure=100, needless_visit=20, currency="EUR")

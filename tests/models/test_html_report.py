@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from aftercast.data.fleet import Component, FleetSpec
 from aftercast.features.examples import Examples
@@ -23,10 +24,9 @@ from aftercast.models.judge.comparison import compare
 from aftercast.models.judge.forecasts import Forecasts, read_forecasts
 from aftercast.models.judge.html_report import look_up, number, page
 from aftercast.models.judge.report import BacktestReport
-from aftercast.models.metrics import METRICS, table_of
 from aftercast.models.metrics.evaluation import Truth
 from aftercast.models.metrics.rows import Draw
-from aftercast.models.metrics.table import RowMetric
+from aftercast.models.metrics.table import METRICS, RowMetric, table_of
 from aftercast.operations.clocks import DAY_US, NEVER, parse_time
 
 MODELS = ("相机-甲 <b>", "A/B~C")
@@ -248,7 +248,10 @@ def test_a_metric_added_to_the_table_is_everywhere(
     assert {"bias"} <= made.pooled["aftercast"].keys() & made.slices["age"]["1 to 2 years"].keys()
     shown = Page(page(made.to_dict())).cells["/results/aftercast/all/bias"][0]
     assert shown == number(made.results["aftercast"]["all"]["bias"])
-    assert "forecast too" in made.text(width=400)
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(*made.shown())
+    assert "forecast too" in captured.get()
     made.write_forecasts(tmp_path / "f.parquet")
     sides = (read_forecasts(tmp_path / "f.parquet", name) for name in ("aftercast", "base_rate"))
     found = next(each for each in compare(*sides, draws=20).differences["all"] if each.metric == "bias")

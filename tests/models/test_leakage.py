@@ -22,7 +22,7 @@ from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.features import views
 from aftercast.features.dictionary import discovered_views
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.models.examples.cases import Kind, build_cases, horizons_of
+from aftercast.models.examples.cases import build_cases, horizons_of
 from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.training import Trained, train_model
 from aftercast.models.hazard import HazardSettings
@@ -68,7 +68,7 @@ def peeking(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["failure", "churn"])
-def test_the_shared_fleet_raises_no_stop(fleet_workspace: Workspace, kind: Kind) -> None:
+def test_the_shared_fleet_raises_no_stop(fleet_workspace: Workspace, kind: str) -> None:
     report = lint_store(kind, fleet_workspace.store, fleet_workspace.fleet)
     assert report.stops == ()
     assert "truncated_replay" in report.checked
@@ -134,7 +134,7 @@ def simulated(folder: Path, seed: int) -> Workspace:
 @pytest.mark.parametrize("seed", [21, 22, 23])
 def test_simulated_fleets_raise_no_stop(tmp_path: Path, seed: int) -> None:
     workspace = simulated(tmp_path, seed)
-    kinds: tuple[Kind, ...] = ("failure", "churn")
+    kinds: tuple[str, ...] = ("failure", "churn")
     for kind in kinds:
         assert lint_store(kind, workspace.store, workspace.fleet).stops == ()
 

@@ -10,9 +10,10 @@ from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from aftercast.models.fit.thresholds import best_f1_threshold
-from aftercast.models.metrics import alarm_metrics, budget_metrics, row_metrics
+from aftercast.models.metrics.budgets import budget_metrics
 from aftercast.models.metrics.failures import Rows, visits
 from aftercast.models.metrics.rows import expected_calibration_error
+from aftercast.models.metrics.table import alarm_metrics, row_metrics
 from aftercast.operations.clocks import DAY_US, HOUR_US
 
 

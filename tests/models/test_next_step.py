@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import pandas as pd
 import pytest
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.hazard.forecast import HazardForecast, PartUse, forecast_from_dict, forecast_to_dict
+from aftercast.models.forecast import stored_content
+from aftercast.models.hazard.forecast import HazardForecast, PartUse
+from aftercast.models.kinds import kind_of
 from aftercast.models.scoring.parts import ENOUGH_REPAIRS, UsualParts, usual_parts
 from aftercast.models.words.answers import answer, threshold_within
 from aftercast.models.words.next_step import next_step
 from aftercast.operations.clocks import DAY_US
+from aftercast.operations.database.forecasts import ForecastSet
 
 UNTIL = pd.Timestamp("2025-08-22", tz="UTC")
 NOW = pd.Timestamp("2025-08-15", tz="UTC")
@@ -85,15 +89,8 @@ def test_an_answer_says_by_when_what_to_do_and_what_to_bring() -> None:
 
 def test_a_stored_score_comes_back_with_thresholds_and_parts() -> None:
     score = _score()
-    back = forecast_from_dict(
-        forecast_to_dict(score),
-        kind="failure",
-        entity_id="D",
-        cutoff=NOW,
-        model_version="1",
-        data_version=1,
-        horizons=("1d", "7d"),
-    )
+    found = ForecastSet("failure", NOW, "1", 1, ("1d", "7d"), ("pump", "motor"))
+    back = cast("HazardForecast", kind_of("failure").restored(found, "D", stored_content(score)))
     assert (back.parts, back.out_of_range, back.any_threshold[1]) == (score.parts, score.out_of_range, 0.3)
     assert math.isnan(back.any_threshold[0])
 

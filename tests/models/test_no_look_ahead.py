@@ -19,17 +19,17 @@ from aftercast.features.dictionary import feature_dictionary, views_of
 from aftercast.features.examples import Grain
 from aftercast.features.history import load_history
 from aftercast.features.labels import load_outcome
-from aftercast.models.examples.cases import Cases, Kind, build_cases
+from aftercast.models.examples.cases import Cases, build_cases
 from aftercast.operations.clocks import DAY_US, parse_time, timestamp_us
 
 T = parse_time("2025-04-19")
 DAY, SOON = pd.Timedelta(days=1), pd.Timedelta(microseconds=1)
-KINDS: Final[tuple[Kind, ...]] = ("failure", "churn")
+KINDS: Final[tuple[str, ...]] = ("failure", "churn")
 CLOCKED: Final = ("telemetry", "faults", "failures", "repairs", "purchases", "contacts")
 IDS: Final = {"repairs": "work_order_id", "contacts": "contact_id"}
 
 
-def cases(workspace: Workspace, kind: Kind, *moments: pd.Timestamp, known_at: pd.Timestamp | None = None) -> Cases:
+def cases(workspace: Workspace, kind: str, *moments: pd.Timestamp, known_at: pd.Timestamp | None = None) -> Cases:
     store, cutoffs = workspace.store, np.array([timestamp_us(moment) for moment in moments])
     return build_cases(kind, store, workspace.fleet, cutoffs, version=store.version(), known_at=known_at)
 
@@ -112,7 +112,7 @@ def told_late(fleet_workspace: Workspace, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_known_after_a_cutoff_change_no_bit_at_it(
-    told_late: Workspace, fleet_workspace: Workspace, kind: Kind
+    told_late: Workspace, fleet_workspace: Workspace, kind: str
 ) -> None:
     before, after = (cases(workspace, kind, T - 7 * DAY, T) for workspace in (fleet_workspace, told_late))
     assert after.dictionary_hash == before.dictionary_hash
@@ -121,7 +121,7 @@ def test_rows_known_after_a_cutoff_change_no_bit_at_it(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_view_reads_them_as_soon_as_they_are_known(told_late: Workspace, kind: Kind) -> None:
+def test_every_view_reads_them_as_soon_as_they_are_known(told_late: Workspace, kind: str) -> None:
     """So that the test before this one could have failed for every view."""
     soon = T + 2 * SOON
     deaf = rows_at(cases(told_late, kind, soon, known_at=T), soon)
@@ -136,7 +136,7 @@ def test_every_view_reads_them_as_soon_as_they_are_known(told_late: Workspace, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_store_read_as_of_a_cutoff_gives_the_same_bits_as_the_whole(fleet_workspace: Workspace, kind: Kind) -> None:
+def test_a_store_read_as_of_a_cutoff_gives_the_same_bits_as_the_whole(fleet_workspace: Workspace, kind: str) -> None:
     whole, cut = (cases(fleet_workspace, kind, T, known_at=moment) for moment in (None, T))
     assert_same_bits(rows_at(cut, T), rows_at(whole, T))
 

@@ -28,9 +28,9 @@ from aftercast.models.registry.versions import (
     Version,
     champion_version,
     client,
-    find_version,
     load_champion,
     load_version,
+    newest_version,
     promote,
     promote_by_hand,
     register,
@@ -148,7 +148,7 @@ def test_one_key_makes_one_run_and_one_version(
     made = record(model, features)
     assert registered(workspace, made) == registered(workspace, made)
     assert registered(workspace, record(model, features, key="k2")).version == "2"
-    found = find_version(workspace, "failure", "k1")
+    found = newest_version(workspace, "failure", "k1")
     assert found is not None
     assert found.version == "1"
 
@@ -230,7 +230,7 @@ def test_a_promotion_that_the_audit_log_does_not_take_changes_nothing(
     with pytest.raises(AuditError):
         promote_by_hand(open_workspace(workspace.folder), "failure", second.version)
     assert champion_version(workspace, "failure") == before
-    there = find_version(workspace, "failure", "k2")
+    there = newest_version(workspace, "failure", "k2")
     assert there is not None
     assert (there.champion, there.decision) == (False, "")
     audit.unlink()

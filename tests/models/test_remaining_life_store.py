@@ -13,6 +13,7 @@ import pytest
 from aftercast.data.fleet import Component, FleetSpec, Sensor
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
+from aftercast.models.kind import Reading
 from aftercast.models.kinds.remaining_life.baseline import age_only
 from aftercast.models.kinds.remaining_life.evaluation import Sample, rmse_difference
 from aftercast.models.kinds.remaining_life.from_store import Asked, FailedUnits, asked_of, failed_units, natural
@@ -124,12 +125,12 @@ def filled(workspace: Workspace) -> Workspace:
 def failed(workspace: Workspace, known_at: pd.Timestamp = NOW, **more: Any) -> FailedUnits:
     store = workspace.store
     settings = replace(SETTINGS, **more)
-    return failed_units(store, workspace.fleet, ASKED, settings, version=store.version(), known_at=known_at)
+    return failed_units(Reading(store, workspace.fleet, store.version(), known_at), ASKED, settings)
 
 
 def running(workspace: Workspace, known_at: pd.Timestamp = NOW) -> RunningUnits:
     store = workspace.store
-    return running_units(store, workspace.fleet, ASKED, SETTINGS, version=store.version(), known_at=known_at)
+    return running_units(Reading(store, workspace.fleet, store.version(), known_at), ASKED, SETTINGS)
 
 
 def cycles_of(frame: pd.DataFrame, unit: str) -> list[float]:

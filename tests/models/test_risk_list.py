@@ -12,7 +12,8 @@ from openpyxl import load_workbook
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.workspace import Workspace, create_workspace
-from aftercast.models.hazard.forecast import Driver, HazardForecast, forecast_to_dict
+from aftercast.models.forecast import stored_content
+from aftercast.models.hazard.forecast import Driver, HazardForecast
 from aftercast.models.lists.list_files import COLUMNS, to_csv, to_xlsx
 from aftercast.models.lists.risk_list import find_list, make_list
 from aftercast.operations.clocks import DAY_US
@@ -34,7 +35,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def store(workspace: Workspace, risks: dict[str, float], cutoff: pd.Timestamp = CUTOFF, model: str = "1") -> bool:
     scores = [one(name, risk, cutoff, model) for name, risk in sorted(risks.items())]
     found = ForecastSet("failure", cutoff, model, 1, ("7d",), ("pump",))
-    return write_set(workspace.database, found, [(s.entity_id, s.any_risk, forecast_to_dict(s)) for s in scores])
+    return write_set(workspace.database, found, [(s.entity_id, s.any_risk, stored_content(s)) for s in scores])
 
 
 def one(name: str, risk: float, cutoff: pd.Timestamp, model: str) -> HazardForecast:

@@ -20,15 +20,15 @@ from aftercast.models.fit.base_rate_shift import (
     Shift,
     known_starts,
     no_shift,
-    reporting_delay_us,
     shift_of,
     window_starts,
 )
-from aftercast.models.fit.shift_windows import Watched, known_at
+from aftercast.models.fit.shift_windows import Watched
 from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.hazard.calibration import moved
 from aftercast.models.hazard.probability_intervals import Band
 from aftercast.models.judge.backtest import backtest
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded, load_champion
 from aftercast.models.scoring.fleet import judge, with_shift
 from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
@@ -136,7 +136,7 @@ def test_windows_end_before_the_last_failures_could_be_unreported(fleet_workspac
     outcome = load_outcome(fleet_workspace.store, fleet_workspace.fleet, known_at=NOW)
     known = fleet_workspace.store.read("failures", known_at=NOW)
     delays = (known["available_at"] - known["event_time"]).dt.total_seconds() * 1e6
-    delay = reporting_delay_us("failure", outcome)
+    delay = hazard_kind("failure").reporting_delay_us(outcome)
     assert (delays <= delay).mean() >= 0.95
     assert (delays < delay).mean() < 0.95
     starts = known_starts("failure", outcome, TRAINED, NOW, WEEK_US)
@@ -147,7 +147,7 @@ def test_windows_end_before_the_last_failures_could_be_unreported(fleet_workspac
 
 def test_customers_who_leave_are_known_at_once(fleet_workspace: Workspace) -> None:
     outcome = load_outcome(fleet_workspace.store, fleet_workspace.fleet)
-    assert reporting_delay_us("churn", outcome) == 0
+    assert hazard_kind("churn").reporting_delay_us(outcome) == 0
 
 
 def test_scores_are_those_of_the_moved_model_and_a_file_of_the_snapshot_keeps_them(
@@ -227,6 +227,6 @@ def test_a_backtest_counts_no_failure_reported_after_the_test_cutoff(fleet_works
     cases = build_cases("failure", store, spec, np.array([start]), version=store.version())
     outcome = load_outcome(store, spec)
     found = Watched(cases, {at: [start]}, outcome).shifts(older.model, [at])
-    told = cases.labels(known_at(outcome, moment), moment).event_within(0, WEEK_US).sum()
+    told = cases.labels(outcome.known_at(moment), moment).event_within(0, WEEK_US).sum()
     assert sum(found[at].seen) == told
     assert told < cases.labels(outcome, moment).event_within(0, WEEK_US).sum()

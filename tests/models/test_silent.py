@@ -12,7 +12,7 @@ from aftercast.data.fleet import FeatureSettings, FleetSpec, Sensor
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.registry.versions import load_champion
-from aftercast.models.scoring.fleet import score_devices
+from aftercast.models.scoring.fleet import judge
 from aftercast.models.scoring.silence import sensor_columns, silent_sensors
 from aftercast.models.scoring.snapshot import take_snapshot
 from aftercast.models.words.answers import answer
@@ -117,7 +117,8 @@ def test_a_device_that_fell_silent_long_ago_is_told_to_be_reconnected_and_not_to
     report = ingest(own_fleet.store, batches, own_fleet.fleet, origin="test")
     assert report.tables["telemetry"].kept == len(readings)
     loaded = load_champion(own_fleet, "failure")
-    scores = score_devices(loaded, own_fleet.store, own_fleet.fleet, until, device_ids=names)
+    snapshot = take_snapshot(own_fleet.store, own_fleet.fleet, "failure", until)
+    scores = judge(loaded, snapshot, own_fleet.fleet, ids=names)
     answers = [answer(score, "7d") for score in scores]
     assert {said.missing for said in answers} == {own_fleet.fleet.sensor_names}
     low = [said.next_step.code for said in answers if said.next_step and "No visit" in said.next_step.text]

@@ -8,9 +8,9 @@ import pytest
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.models.judge.slices import reliability, slice_names, slices
-from aftercast.models.metrics import row_metrics
 from aftercast.models.metrics.bootstrap import draw_weights
 from aftercast.models.metrics.failures import Rows
+from aftercast.models.metrics.table import row_metrics
 from aftercast.operations.clocks import DAY_US
 
 

@@ -20,7 +20,7 @@ from aftercast.cli.main import run as aftercast
 from aftercast.data.fleet import Sensor
 from aftercast.data.workspace import Workspace, create_workspace
 from aftercast.models.forecast import DistributionForecast
-from aftercast.models.kind import BacktestRequest, Training, TrainingRequest
+from aftercast.models.kind import BacktestRequest, Reading, Training, TrainingRequest
 from aftercast.models.kinds import kind_of
 from aftercast.models.kinds.remaining_life.assessment import Judged, honest_intervals, judge
 from aftercast.models.kinds.remaining_life.from_store import FailedUnits, asked_of, failed_units
@@ -33,9 +33,9 @@ from aftercast.models.registry.versions import (
     KEY_TAG,
     champion_version,
     client,
-    find_version,
     load_champion,
     model_name,
+    newest_version,
     promote,
     register,
 )
@@ -103,7 +103,7 @@ def judged(workspace: Workspace) -> tuple[FailedUnits, Judged]:
     store, asked = workspace.store, asked_of(workspace.fleet)
     until = store.observed_until()
     assert until is not None
-    units = failed_units(store, workspace.fleet, asked, SETTINGS, version=store.version(), known_at=until)
+    units = failed_units(Reading(store, workspace.fleet, store.version(), until), asked, SETTINGS)
     chosen = replace(SETTINGS, setting_columns=units.asked.settings, sensor_columns=units.asked.sensors)
     return units, judge(units.frame, chosen)
 
@@ -113,7 +113,9 @@ def training(workspace: Workspace) -> Training:
     """What the kind makes for a training to keep."""
     until = workspace.store.observed_until()
     assert until is not None
-    asked = TrainingRequest(workspace.store, workspace.fleet, workspace.store.version(), until, 0, OPTIONS)
+    asked = TrainingRequest(
+        workspace.store, workspace.fleet, workspace.store.version(), until, seed=0, settings=OPTIONS
+    )
     return kind_of(KIND).train(asked)
 
 
@@ -234,7 +236,7 @@ def test_a_model_of_noise_is_kept_but_never_replaces_a_champion_or_becomes_one(o
     assert train(own).result["champion"] is True
     worse = train(noise, rounds=20).result
     assert "Not champion: no better than the age baseline" in worse["decision"]
-    written = find_version(own, KIND, worse["key"])
+    written = newest_version(own, KIND, worse["key"])
     assert written is not None
     assert (written.version, written.decision, written.champion) == ("3", worse["decision"], False)
     assert load_champion(own, KIND).version == "2"
@@ -321,7 +323,7 @@ def test_forecasts_are_those_of_the_model_until_the_cutoff_and_mark_units_older_
     run_score(own, cutoff=cutoff)
     loaded = load_champion(own, KIND)
     asked = asked_of(own.fleet)
-    rows = running_units(own.store, own.fleet, asked, loaded.model.settings, version=1, known_at=cutoff).frame
+    rows = running_units(Reading(own.store, own.fleet, 1, cutoff), asked, loaded.model.settings).frame
     assert rows["cycle"].max() == 92
     expected = loaded.model.predict(rows).set_index("unit")
     assert {name for name in expected.index if int(name[1:]) < FAILED}  # units that fail later still run

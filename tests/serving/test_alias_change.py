@@ -52,7 +52,7 @@ def _expected(workspace: Workspace, version: Version) -> dict[str, float]:
     scored = forecast_rows_of(loaded, rows, workspace.fleet)
     found = {}
     for device_id, place in scored.position.items():
-        probability = answer(scored.score(place, 0), HORIZON).probability
+        probability = answer(scored.forecast(place, 0), HORIZON).probability
         assert probability is not None
         found[device_id] = probability
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Final, TypeVar
+from functools import cache
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import pandas as pd
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter
@@ -80,14 +81,38 @@ UtcInstant = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class DistributionForecast(Forecast):
-    """A quantity with an interval, as remaining life; all of it None where it cannot be judged.
+@dataclass(frozen=True, kw_only=True)
+class PlainForecast(Forecast):
+    """A forecast that is no probability by horizon.
 
     Attributes
     ----------
     urgency
-        By which it is ordered, largest first.
+        By which it is ordered, largest first; None where it cannot be judged.
+    notices
+        What people should know beside it; why it cannot be judged where it cannot.
+    """
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    urgency: float | None
+    data_as_of: UtcInstant | None
+    device_model: str
+    customer_id: str
+    notices: tuple[str, ...] = ()
+
+    @property
+    def ranks(self) -> tuple[float, ...]:
+        """The urgency."""
+        return () if self.urgency is None else (self.urgency,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionForecast(PlainForecast):
+    """A quantity with an interval, as remaining life; all of it None where it cannot be judged.
+
+    Attributes
+    ----------
     quantity, unit
         What is forecast, as in "life of the pump" and "cycles".
     expected, cautious
@@ -98,13 +123,8 @@ class DistributionForecast(Forecast):
         Share of true values that the interval shall hold.
     facts
         What else is known, by name, as JSON values.
-    notices
-        What people should know beside it; why it cannot be judged where it cannot.
     """
 
-    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
-
-    urgency: float | None
     quantity: str
     unit: str
     expected: float | None
@@ -112,26 +132,15 @@ class DistributionForecast(Forecast):
     lower: float | None
     upper: float | None
     coverage: float
-    data_as_of: UtcInstant | None
-    device_model: str
-    customer_id: str
     facts: dict[str, Any]
-    notices: tuple[str, ...] = ()
-
-    @property
-    def ranks(self) -> tuple[float, ...]:
-        """The urgency."""
-        return () if self.urgency is None else (self.urgency,)
 
 
-@dataclass(frozen=True)
-class AlarmForecast(Forecast):
+@dataclass(frozen=True, kw_only=True)
+class AlarmForecast(PlainForecast):
     """Whether something is unusual, at a rate of alarms that is held; never a probability.
 
     Attributes
     ----------
-    urgency
-        By which it is ordered, largest first.
     state
         ``usual``, ``unusual``, ``dark`` or ``not judged``.
     strength, alarm_from
@@ -142,37 +151,26 @@ class AlarmForecast(Forecast):
         What deviates, in words and units, most unusual first.
     """
 
-    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
-
-    urgency: float | None
     state: str
     strength: float | None
     alarm_from: float
     since: UtcInstant | None
-    data_as_of: UtcInstant | None
-    device_model: str
-    customer_id: str
     reasons: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
-
-    @property
-    def ranks(self) -> tuple[float, ...]:
-        """The urgency."""
-        return () if self.urgency is None else (self.urgency,)
 
 
-ForecastT = TypeVar("ForecastT", DistributionForecast, AlarmForecast)
+ForecastT = TypeVar("ForecastT", bound=Forecast)
 HEAD: Final = frozenset(field.name for field in fields(Forecast))
+_adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
 
 
-def stored_content(forecast: DistributionForecast | AlarmForecast) -> dict[str, Any]:
+def stored_content(forecast: Forecast) -> dict[str, Any]:
     """JSON content of a forecast without what its set says; floats keep every digit."""
-    return dict(TypeAdapter(type(forecast)).dump_python(forecast, mode="json", exclude=set(HEAD)))
+    return dict(_adapter(type(forecast)).dump_python(forecast, mode="json", by_alias=True, exclude=set(HEAD)))
 
 
 def restored_forecast(shape: type[ForecastT], head: Mapping[str, Any], content: Mapping[str, Any]) -> ForecastT:
     """Forecast of stored content and what its set says, equal to the last digit."""
-    return TypeAdapter(shape).validate_python({**head, **content})
+    return cast("ForecastT", _adapter(shape).validate_python({**content, **head}))
 
 
 @dataclass(frozen=True, kw_only=True)

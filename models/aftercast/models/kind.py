@@ -18,8 +18,9 @@ from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
 from aftercast.features.examples import Grain
 from aftercast.features.replay import LeakageReport
+from aftercast.models.aliases import Progress
 from aftercast.models.examples.entities import ENTITIES, Entity
-from aftercast.models.forecast import Forecast, Statement
+from aftercast.models.forecast import Forecast, Statement, restored_forecast
 from aftercast.operations.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 Shape: TypeAlias = Literal["hazard", "distribution", "classes", "alarms"]
 """What a forecast is: probabilities by horizon and component, a quantity with an interval, a probability of each class,
 or an alarm at a held rate."""
-Progress: TypeAlias = Callable[[str, int], None]
 OWN: Final = "model"
 """The trained model among its baselines, in metrics."""
 
@@ -48,24 +48,8 @@ class Model(Protocol):
         """Answers to rows of input, as ``mlflow.pyfunc`` gives them."""
 
 
-class BacktestResult(Protocol):
-    """The report of a backtest."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Report as JSON values."""
-
-    def shown(self) -> Sequence[RenderableType]:
-        """Texts and tables for a terminal."""
-
-    def write_forecasts(self, path: Path) -> None:
-        """Write every forecast with what became of it as Parquet."""
-
-    def write_html(self, path: Path) -> None:
-        """Write as one HTML page that needs nothing else."""
-
-
-class Explanation(Protocol):
-    """Everything a person wants to know of one forecast."""
+class Shown(Protocol):
+    """What is told of a backtest, a comparison, or one forecast."""
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON."""
@@ -74,27 +58,51 @@ class Explanation(Protocol):
         """Texts and tables for a terminal."""
 
 
+class BacktestResult(Shown, Protocol):
+    """The report of a backtest."""
+
+    def write_forecasts(self, path: Path) -> None:
+        """Write every forecast with what became of it as Parquet."""
+
+    def write_html(self, path: Path) -> None:
+        """Write as one HTML page that needs nothing else."""
+
+
 @dataclass(frozen=True)
-class TrainingRequest:
-    """What a training is given.
+class Reading:
+    """What is read of a store, and until when.
 
     Attributes
     ----------
     version
         Version of the store.
     until
-        UTC: nothing later is read, neither facts nor labels.
-    settings
-        As :meth:`Kind.settings` made them.
+        UTC, included: what became available later is not read.
     """
 
     store: Store
     spec: FleetSpec
     version: int
     until: pd.Timestamp
+    progress: Progress | None = None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Rows of a table of the contract."""
+        return self.store.read(name, version=self.version, known_at=self.until)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest(Reading):
+    """What a training is given; its labels look no further than it reads.
+
+    Attributes
+    ----------
+    settings
+        As :meth:`Kind.settings` made them.
+    """
+
     seed: int
     settings: Any
-    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +211,8 @@ class Kind(ABC):
         What people look at first, as text; empty where forecasts have no horizon.
     order
         How lists order it.
+    forecast
+        What its forecasts are.
     """
 
     name: ClassVar[str]
@@ -210,6 +220,7 @@ class Kind(ABC):
     shape: ClassVar[Shape]
     title: ClassVar[str]
     about: ClassVar[str]
+    forecast: ClassVar[type[Forecast]]
     usual_horizon: ClassVar[str] = ""
     order: ClassVar[str] = "probability, highest first"
 
@@ -254,17 +265,8 @@ class Kind(ABC):
         """Test on a past that the training did not see."""
 
     @abstractmethod
-    def score(
-        self,
-        loaded: Loaded,
-        store: Store,
-        spec: FleetSpec,
-        cutoff: pd.Timestamp,
-        *,
-        version: int,
-        progress: Progress | None = None,
-    ) -> Scoring:
-        """Forecast everything at risk at a cutoff, from what was known then."""
+    def score(self, loaded: Loaded, read: Reading) -> Scoring:
+        """Forecast everything at risk at the end of what is read, the cutoff, from what was known then."""
 
     def learnt_until(self, loaded: Loaded) -> pd.Timestamp | None:
         """Instant before which a model of it must not judge, for it knows what came then; None where it may."""
@@ -276,13 +278,9 @@ class Kind(ABC):
         del forecast
         return (), ()
 
-    @abstractmethod
-    def stored(self, forecast: Any) -> dict[str, Any]:
-        """JSON content of a forecast; floats keep every digit."""
-
-    @abstractmethod
     def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> Forecast:
-        """Forecast that :meth:`stored` wrote, equal to the last digit."""
+        """Forecast of a set by what :func:`stored_content` gave of it, equal to the last digit."""
+        return restored_forecast(self.forecast, found.head(entity_id), content)
 
     def urgency(self, found: ForecastSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
         """How lists order a set, the largest first: a function of the ``ranks`` of a forecast; the first by default."""
@@ -308,10 +306,10 @@ class Kind(ABC):
         cutoff: pd.Timestamp | None,
         horizon: str | None,
         progress: Progress | None,
-    ) -> Explanation:
+    ) -> Shown:
         """Everything a person needs to know of one device or customer; raises NotFoundError with the reason."""
 
-    def compare(self, a: tuple[Path, str], b: tuple[Path, str], *, draws: int) -> Any:
+    def compare(self, a: tuple[Path, str], b: tuple[Path, str], *, draws: int) -> Shown:
         """Compare two models by the forecasts of their backtests, file and model each; refused by default."""
         del a, b, draws
         raise SettingsError(f"Backtests of {self.name} cannot be compared.", f"A kind that can: {_EXAMPLE}.")

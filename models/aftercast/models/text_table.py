@@ -23,9 +23,9 @@ def text_table(
     return table
 
 
-def page(parts: Sequence[RenderableType], title: str, width: int = 160) -> str:
+def page(parts: Sequence[RenderableType], title: str) -> str:
     """Return texts and tables as one HTML page that needs nothing else."""
-    console = Console(record=True, width=width, file=io.StringIO())
+    console = Console(record=True, width=160, file=io.StringIO())
     for part in parts:
         console.print(part)
     return console.export_html(inline_styles=True).replace("<head>", f"<head>\n<title>{html.escape(title)}</title>", 1)

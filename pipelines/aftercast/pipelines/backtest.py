@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import BacktestRequest, BacktestResult, Progress
+from aftercast.models.aliases import Progress
+from aftercast.models.kind import BacktestRequest, BacktestResult
 from aftercast.models.kinds import kind_of
 
 __all__ = ["BacktestRequest", "run_backtest"]

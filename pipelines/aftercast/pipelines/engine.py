@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from aftercast.data.workspace import Workspace, open_workspace
-from aftercast.models.kind import Progress
+from aftercast.models.aliases import Progress
 from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import SettingsError
 from aftercast.pipelines import flows

@@ -10,7 +10,7 @@ import pandas as pd
 from filelock import FileLock
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kinds import event_kind
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import champion_version, load_champion
 from aftercast.models.scoring.fleet import with_judgement
 from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snapshot
@@ -90,7 +90,7 @@ def _rows(workspace: Workspace, fleet: Snapshot, ids: Collection[str], cutoff: p
     """Rows of some at a cutoff, judged by the champion; None where a scoring has to tell what is wrong."""
     store, spec = workspace.store, workspace.fleet
     try:
-        if event_kind(fleet.kind).grain == "device_id":
+        if hazard_kind(fleet.kind).grain == "device_id":
             rows = rows_of_devices(store, spec, fleet, sorted(ids), cutoff)
         else:
             rows = take_snapshot(store, spec, fleet.kind, cutoff).of(ids)

@@ -8,12 +8,13 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
-from aftercast.models.kind import Progress, Training, TrainingRequest
+from aftercast.models.aliases import Progress
+from aftercast.models.examples.cases import known_until
+from aftercast.models.kind import Training, TrainingRequest
 from aftercast.models.kinds import kind_of
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
 from aftercast.models.registry.runs import log_training
 from aftercast.models.registry.versions import needing_registry, promote, register
-from aftercast.operations.errors import NotEnoughDataError
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 
@@ -50,10 +51,7 @@ def run_train(
         If the registry of models does not answer; it is asked before the training.
     """
     store, spec, chosen_kind = workspace.store, workspace.fleet, kind_of(kind)
-    version, observed = store.version(), store.observed_until()
-    if observed is None:
-        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
-    end = observed if until is None else min(until, observed)
+    version, end = known_until(store, None, until)
     chosen = chosen_kind.settings({}, spec) if settings is None else settings
     described = chosen_kind.described_settings(chosen)
     asked = {"kind": kind, "until": end.isoformat(), "data": version, "spec": spec_hash(spec), "seed": seed}
@@ -61,7 +59,7 @@ def run_train(
 
     @needing_registry(workspace)
     def work() -> dict[str, Any]:
-        training = chosen_kind.train(TrainingRequest(store, spec, version, end, seed, chosen, progress))
+        training = chosen_kind.train(TrainingRequest(store, spec, version, end, progress, seed=seed, settings=chosen))
         metadata = Metadata(
             kind=kind,
             key=key,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
+from aftercast.models.examples.cases import known_until
 from aftercast.models.fit.settings_file import described_settings
 from aftercast.models.fit.tuning import FOLDS, TRIALS
 from aftercast.models.judge.plots import trials_plot
@@ -18,7 +19,6 @@ from aftercast.models.registry.runs import log_search
 from aftercast.models.registry.versions import needing_registry
 from aftercast.operations.clocks import format_duration
 from aftercast.operations.database.forecasts import Kind
-from aftercast.operations.errors import NotEnoughDataError
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 
@@ -48,10 +48,7 @@ def run_tune(
         If the store is empty, or too short for the folds.
     """
     store = workspace.store
-    version, observed = store.version(), store.observed_until()
-    if observed is None:
-        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
-    end = observed if until is None else min(until, observed)
+    version, end = known_until(store, None, until)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     features = {"spec": spec_hash(workspace.fleet), "features": sources_digest()}
     key = run_key(kind=kind, until=end.isoformat(), data=version, **features, **asked)

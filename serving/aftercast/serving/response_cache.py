@@ -103,6 +103,6 @@ class Rows:
         if not asked:
             return {}
         if self.judged:
-            return {each: self._scored.score(self.position[each], top) for each in asked}
+            return {each: self._scored.forecast(self.position[each], top) for each in asked}
         few = forecast_rows_of(self.loaded, self.snapshot.of(asked), self._spec, usual=self.usual, top=top)
-        return {each: few.score(few.position[each], top) for each in asked}
+        return {each: few.forecast(few.position[each], top) for each in asked}

@@ -114,7 +114,7 @@ def _answer(
         return not_judged(question.kind, device_id, cutoff, horizon, reason)
     with step("model"):
         scored = forecast_rows_of(rows.loaded, row, spec, usual=rows.usual, top=question.drivers)
-        return answer(scored.score(0, question.drivers), horizon)
+        return answer(scored.forecast(0, question.drivers), horizon)
 
 
 def _reply(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
@@ -19,12 +18,12 @@ from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import AttributeKind, load_history
 from aftercast.features.labels import Labels, Outcome
-from aftercast.models.kinds import event_kind
+from aftercast.models.aliases import Ints, Mask, Progress
+from aftercast.models.examples.splits import training_cutoffs
+from aftercast.models.kinds import hazard_kind
 from aftercast.operations.clocks import DAY_US, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
-Kind = str
-Progress = Callable[[str, int], None]
 USUAL_HORIZON_US: Final = 7 * DAY_US
 
 
@@ -38,26 +37,26 @@ class Cases:
         Digest of the feature dictionary the columns follow.
     """
 
-    kind: Kind
+    kind: str
     examples: Examples
     features: pd.DataFrame
     dictionary_hash: str
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Cases:
+    def take(self, rows: Mask) -> Cases:
         """Return the rows where the mask is true."""
         features = self.features[rows].reset_index(drop=True)
         return Cases(self.kind, self.examples.take(rows), features, self.dictionary_hash)
 
     def labels(self, outcome: Outcome, observed_until: pd.Timestamp) -> Labels:
         """Labels of the rows; cutoffs must be before ``observed_until``."""
-        return event_kind(self.kind).labels(outcome, self.examples, observed_until=observed_until)
+        return hazard_kind(self.kind).labels(outcome, self.examples, observed_until=observed_until)
 
 
 def build_cases(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
-    cutoffs_us: npt.NDArray[np.int64],
+    cutoffs_us: Ints,
     *,
     version: int,
     known_at: pd.Timestamp | None = None,
@@ -75,8 +74,12 @@ def build_cases(
     NotEnoughDataError
         If nothing is at risk at any cutoff.
     """
-    if event_kind(kind).grain == "customer_id":
-        return _of_customers(kind, store, spec, cutoffs_us, version=version, known_at=known_at)
+    if hazard_kind(kind).grain == "customer_id":
+        customers = load_customer_history(store, spec, version=version, known_at=known_at)
+        examples = customer_examples(customers, cutoffs_us)
+        _require(len(examples), kind)
+        digest = dictionary_hash(feature_dictionary(spec, "customer_id", customers.attributes))
+        return Cases(kind, examples, build_customer_features(customers, examples), digest)
     parts: list[tuple[Examples, pd.DataFrame]] = []
     attributes: dict[str, AttributeKind] = {}
     for bucket in range(store.device_buckets):
@@ -85,19 +88,20 @@ def build_cases(
         attributes = dict(history.attributes) or attributes
         if len(examples) > 0:
             parts.append((examples, build_device_features(history, examples, stage="device")))
-        _tell(progress, f"features of bucket {bucket + 1} of {store.device_buckets}", len(examples))
+        if progress is not None:
+            progress(f"features of bucket {bucket + 1} of {store.device_buckets}", len(examples))
     _require(sum(len(examples) for examples, _ in parts), kind)
-    merged, features = _join(parts)
+    merged, features = joined(parts)
     complete = add_cohort_features(features, merged, spec)
     return Cases(kind, merged, complete, dictionary_hash(feature_dictionary(spec, "device_id", attributes)))
 
 
-def horizons_of(kind: Kind, spec: FleetSpec) -> tuple[int, ...]:
+def horizons_of(kind: str, spec: FleetSpec) -> tuple[int, ...]:
     """Horizons of the spec, ascending, microseconds."""
-    return tuple(parse_duration_us(text) for text in event_kind(kind).horizons(spec))
+    return tuple(parse_duration_us(text) for text in hazard_kind(kind).horizons(spec))
 
 
-def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
+def usual_horizon(horizons_us: Sequence[int] | Ints) -> int:
     """Horizon people look at first: the longest up to 7 days, or the first.
 
     >>> usual_horizon([1 * DAY_US, 5 * DAY_US, 30 * DAY_US]) // DAY_US, usual_horizon([30 * DAY_US]) // DAY_US
@@ -106,12 +110,12 @@ def usual_horizon(horizons_us: Sequence[int] | npt.NDArray[np.int64]) -> int:
     return int(max((h for h in horizons_us if h <= USUAL_HORIZON_US), default=horizons_us[0]))
 
 
-def cadence_us(kind: Kind, spec: FleetSpec) -> int:
+def cadence_us(kind: str, spec: FleetSpec) -> int:
     """Time between training cutoffs."""
-    return event_kind(kind).cadence_us(spec)
+    return hazard_kind(kind).cadence_us(spec)
 
 
-def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp) -> int:
+def first_moment(kind: str, store: Store, version: int, known_at: pd.Timestamp) -> int:
     """When the records a kind learns from begin, microseconds: the first time of the first table that has any.
 
     Parameters
@@ -124,7 +128,7 @@ def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp)
     NotEnoughDataError
         If no event was known then.
     """
-    tables = event_kind(kind).first_events
+    tables = hazard_kind(kind).first_events
     for table, column in tables.items():
         times = store.read(table, version=version, known_at=known_at, columns=[column])[column]
         if times.notna().any():
@@ -135,23 +139,28 @@ def first_moment(kind: Kind, store: Store, version: int, known_at: pd.Timestamp)
     )
 
 
-def _of_customers(
-    kind: Kind,
-    store: Store,
-    spec: FleetSpec,
-    cutoffs_us: npt.NDArray[np.int64],
-    *,
-    version: int,
-    known_at: pd.Timestamp | None,
-) -> Cases:
-    history = load_customer_history(store, spec, version=version, known_at=known_at)
-    examples = customer_examples(history, cutoffs_us)
-    _require(len(examples), kind)
-    digest = dictionary_hash(feature_dictionary(spec, "customer_id", history.attributes))
-    return Cases(kind, examples, build_customer_features(history, examples), digest)
+def training_grid(kind: str, store: Store, spec: FleetSpec, version: int, until: pd.Timestamp) -> Ints:
+    """Cutoffs that a training until an instant learns from, microseconds; raises as :func:`first_moment`."""
+    return training_cutoffs(first_moment(kind, store, version, until), timestamp_us(until), cadence_us(kind, spec))
 
 
-def _join(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.DataFrame]:
+def known_until(store: Store, version: int | None, until: pd.Timestamp | None) -> tuple[int, pd.Timestamp]:
+    """Version to read (the newest where None), and until when: at most the end of observation (UTC).
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the store holds no data.
+    """
+    version = store.version() if version is None else version
+    observed = store.observed_until(version)
+    if observed is None:
+        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
+    return version, observed if until is None else min(observed, until)
+
+
+def joined(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.DataFrame]:
+    """Rows of all parts by id and cutoff, for devices."""
     ids = np.concatenate([examples.ids for examples, _ in parts])
     cutoffs = np.concatenate([examples.cutoff_us for examples, _ in parts])
     order = np.lexsort((cutoffs, ids))
@@ -159,12 +168,7 @@ def _join(parts: list[tuple[Examples, pd.DataFrame]]) -> tuple[Examples, pd.Data
     return Examples(ids[order], cutoffs[order], "device_id"), features.iloc[order].reset_index(drop=True)
 
 
-def _require(rows: int, kind: Kind) -> None:
+def _require(rows: int, kind: str) -> None:
     if rows == 0:
-        noun = event_kind(kind).entity.noun
+        noun = hazard_kind(kind).entity.noun
         raise NotEnoughDataError(f"No {noun} is at risk at any cutoff.", f"Import {noun}s and their history.")
-
-
-def _tell(progress: Progress | None, text: str, rows: int) -> None:
-    if progress is not None:
-        progress(text, rows)

@@ -7,15 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.store import Store
-from aftercast.models.examples.cases import Cases, Kind
-from aftercast.models.kinds import event_kind
+from aftercast.models.examples.cases import Cases
 
 Ids = npt.NDArray[np.str_]
-
-
-def refusals(kind: Kind, store: Store, *, version: int, known_at: pd.Timestamp) -> Ids:
-    """Ids that no training of a kind may learn from, as known at an instant."""
-    return event_kind(kind).refusals(store, version=version, known_at=known_at)
 
 
 def customers_who_refused(store: Store, *, version: int, known_at: pd.Timestamp) -> Ids:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aftercast.data.store import Store
+from aftercast.models.aliases import Mask
 from aftercast.models.examples.cases import Cases
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
-Mask = npt.NDArray[np.bool_]
 NAMES: Final = ("hardware_generation", "device_model")
 HINT: Final = "Write devices:0.2 for a fifth of the devices, or newest for the newest hardware generation."
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Ints
 from aftercast.operations.clocks import DAY_US, format_duration, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
-
-Ints = npt.NDArray[np.int64]
 
 
 def calibration_start(cutoff_us: Ints, until_us: int, share: float) -> int:

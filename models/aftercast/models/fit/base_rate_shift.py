@@ -8,20 +8,19 @@ odds of the forecasts are moved by that ratio, and nothing else of the model is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 
 from aftercast.features.failure_events import failure_records
 from aftercast.features.labels import Labels, Outcome
 from aftercast.models.aliases import Floats
-from aftercast.models.examples.cases import Cases, Kind, usual_horizon
+from aftercast.models.examples.cases import Cases, usual_horizon
 from aftercast.models.hazard import HazardModel
-from aftercast.models.kinds import event_kind
+from aftercast.models.kinds import hazard_kind
 from aftercast.operations.clocks import DAY_US, timestamp_us
 
 WORTH: Final = 50.0  # forecast events that the belief in an unchanged rate is worth
@@ -82,15 +81,6 @@ class Shift:
         """Model with its odds moved; the model itself where no window is over."""
         return model if self.windows == 0 else model.shifted(*self.log_odds)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Shift:
-        """Read what :meth:`to_dict` gave."""
-        return TypeAdapter(cls).validate_python(content)
-
 
 def no_shift(model: HazardModel) -> Shift:
     """Shift of a model nothing is known of since its training."""
@@ -109,7 +99,7 @@ def window_starts(trained_until_us: int, end_us: int, window_us: int) -> list[in
 
 
 def known_starts(
-    kind: Kind, outcome: Outcome, trained_until: pd.Timestamp, cutoff: pd.Timestamp, window_us: int
+    kind: str, outcome: Outcome, trained_until: pd.Timestamp, cutoff: pd.Timestamp, window_us: int
 ) -> list[int]:
     """Starts of the windows whose events are known at the cutoff but for late reports, microseconds.
 
@@ -120,13 +110,8 @@ def known_starts(
     outcome
         As known at the cutoff.
     """
-    end = (timestamp_us(cutoff) - reporting_delay_us(kind, outcome)) // DAY_US * DAY_US
+    end = (timestamp_us(cutoff) - hazard_kind(kind).reporting_delay_us(outcome)) // DAY_US * DAY_US
     return window_starts(timestamp_us(trained_until), end, window_us)
-
-
-def reporting_delay_us(kind: Kind, outcome: Outcome) -> int:
-    """Time from an event of a kind until 95 % of them are reported."""
-    return event_kind(kind).reporting_delay_us(outcome)
 
 
 def failure_reporting_delay_us(outcome: Outcome) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from aftercast.features.labels import Outcome
 from aftercast.models.aliases import Floats
-from aftercast.models.examples.cases import Cases, Kind, usual_horizon
+from aftercast.models.examples.cases import Cases, usual_horizon
 from aftercast.models.fit.base_rate_shift import Shift, known_starts, shift_of
 from aftercast.models.hazard import HazardModel
 from aftercast.models.hazard.calibration import moved
@@ -42,7 +42,7 @@ class Watched:
             rows = np.isin(self.cases.examples.cutoff_us, starts)
             if rows.any():
                 moment = moment_of(cutoff)
-                labels = self.cases.take(rows).labels(known_at(self.outcome, moment), moment)
+                labels = self.cases.take(rows).labels(self.outcome.known_at(moment), moment)
                 found[cutoff] = shift_of(forecast[rows], labels, window, len(starts))
         return found
 
@@ -68,20 +68,15 @@ def corrected(
 
 
 def window_starts_of(
-    kind: Kind, outcome: Outcome, trainings: Iterable[tuple[pd.Timestamp, list[int]]], window_us: int
+    kind: str, outcome: Outcome, trainings: Iterable[tuple[pd.Timestamp, list[int]]], window_us: int
 ) -> dict[int, list[int]]:
     """Test cutoff -> starts of its windows, for trainings and the test cutoffs of each."""
     found = {
-        cutoff: known_starts(kind, known_at(outcome, moment_of(cutoff)), trained_until, moment_of(cutoff), window_us)
+        cutoff: known_starts(kind, outcome.known_at(moment_of(cutoff)), trained_until, moment_of(cutoff), window_us)
         for trained_until, cutoffs in trainings
         for cutoff in cutoffs
     }
     return {cutoff: starts for cutoff, starts in found.items() if starts}
-
-
-def known_at(outcome: Outcome, moment: pd.Timestamp) -> Outcome:
-    """Outcome as it was known at a moment."""
-    return outcome.known_at(moment)
 
 
 def moment_of(cutoff_us: int) -> pd.Timestamp:

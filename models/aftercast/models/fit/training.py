@@ -8,33 +8,31 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.models.aliases import Floats
+from aftercast.models.aliases import Floats, Ints, Mask, Progress
 from aftercast.models.baselines import BaselineData, Fitted
 from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.examples.cases import (
-    Kind,
-    Progress,
     build_cases,
-    cadence_us,
-    first_moment,
     horizons_of,
+    known_until,
+    training_grid,
     usual_horizon,
 )
-from aftercast.models.examples.consent import refusals, without
-from aftercast.models.examples.splits import calibration_start, training_cutoffs
+from aftercast.models.examples.consent import without
+from aftercast.models.examples.splits import calibration_start
 from aftercast.models.fit.thresholds import best_f1_threshold, expected_f1_threshold
 from aftercast.models.hazard import HazardModel, HazardSettings
 from aftercast.models.hazard.drivers import importance
 from aftercast.models.hazard.intervals import censor
 from aftercast.models.hazard.probability_intervals import fit_band
 from aftercast.models.hazard.risks import Risks
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.evaluation import Truth, evaluate, failures_in
 from aftercast.operations.clocks import timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
@@ -67,19 +65,19 @@ class Validation:
 
     names: tuple[str, ...]
     horizon_us: int
-    known: npt.NDArray[np.bool_]
-    event: npt.NDArray[np.bool_]
+    known: Mask
+    event: Mask
     forecasts: Mapping[str, Floats]
-    matured: npt.NDArray[np.bool_]
+    matured: Mask
     risks: Risks
     labels: Labels
-    left_us: npt.NDArray[np.int64]
+    left_us: Ints
 
     def thresholds(self, name: str) -> Floats:
         """Thresholds of a model, shape (C + 1,)."""
         return choose_thresholds(self.known, self.event, self.forecasts[name])
 
-    def of(self, name: str) -> tuple[npt.NDArray[np.bool_], dict[str, Floats]]:
+    def of(self, name: str) -> tuple[Mask, dict[str, Floats]]:
         """Known outcomes of a component (or "all") and every model's probabilities for them."""
         i = self.names.index(name)
         rows = self.known[:, i]
@@ -104,7 +102,7 @@ class Trained:
         Some feature rows.
     """
 
-    kind: Kind
+    kind: str
     model: HazardModel
     baselines: Mapping[str, Fitted]
     thresholds: Mapping[str, Floats]
@@ -137,7 +135,7 @@ class Trained:
 
 
 def train_model(
-    kind: Kind,
+    kind: str,
     features: pd.DataFrame,
     examples: Examples,
     labels: Labels,
@@ -172,15 +170,10 @@ def train_model(
     """
     labels = censor(labels, examples.cutoff_us, timestamp_us(until))
     counts = failures_in(labels, examples)
-    horizon = horizon_us or usual_horizon(horizons_us)
     start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
-    fitting = _Fitting(
-        spec=spec,
-        horizons_us=np.asarray(horizons_us, dtype=np.int64),
-        horizon_us=horizon,
-        pooled=_pooled(labels.components, counts, spec),
-        settings=replace(settings or HazardSettings(), seed=seed, every_us=_step(examples.cutoff_us)),
-    )
+    own = replace(settings or HazardSettings(), seed=seed)
+    pooled = _pooled(labels.components, counts, spec)
+    fitting = _Fitting.of(examples, spec, horizons_us, own, pooled, horizon_us=horizon_us)
     draft, validation, truth = fitting.judged(features, examples, labels, start, timestamp_us(until))
     thresholds = {name: validation.thresholds(name) for name in validation.forecasts}
     matured = validation.matured
@@ -195,7 +188,7 @@ def train_model(
             name: evaluate(truth, values[matured], thresholds[name]) for name, values in validation.forecasts.items()
         },
         validation=validation,
-        horizon_us=horizon,
+        horizon_us=fitting.horizon_us,
         until=until,
         calibration_from=pd.Timestamp(start, unit="us", tz="UTC"),
         seed=seed,
@@ -219,13 +212,8 @@ def fit_model(
     """Model that :func:`train_model` would train, without baselines, thresholds, bands and metrics."""
     labels = censor(labels, examples.cutoff_us, timestamp_us(until))
     start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
-    fitting = _Fitting(
-        spec=spec,
-        horizons_us=np.asarray(horizons_us, dtype=np.int64),
-        horizon_us=usual_horizon(horizons_us),
-        pooled=_pooled(labels.components, failures_in(labels, examples), spec),
-        settings=replace(settings, every_us=_step(examples.cutoff_us)),
-    )
+    pooled = _pooled(labels.components, failures_in(labels, examples), spec)
+    fitting = _Fitting.of(examples, spec, horizons_us, settings, pooled)
     draft, _ = fitting.calibrated(features, examples, labels, start)
     return fitting.fit(features, examples, labels, draft)
 
@@ -235,10 +223,24 @@ class _Fitting:
     """One way of fitting, used on the earlier part and on everything."""
 
     spec: FleetSpec
-    horizons_us: npt.NDArray[np.int64]
+    horizons_us: Ints
     horizon_us: int
     pooled: tuple[str, ...]
     settings: HazardSettings
+
+    @staticmethod
+    def of(
+        examples: Examples,
+        spec: FleetSpec,
+        horizons_us: Sequence[int],
+        settings: HazardSettings,
+        pooled: tuple[str, ...],
+        *,
+        horizon_us: int | None = None,
+    ) -> _Fitting:
+        ends = np.asarray(horizons_us, dtype=np.int64)
+        own = replace(settings, every_us=_step(examples.cutoff_us))
+        return _Fitting(spec, ends, horizon_us or usual_horizon(horizons_us), pooled, own)
 
     def calibrated(
         self, features: pd.DataFrame, examples: Examples, labels: Labels, start_us: int
@@ -301,7 +303,7 @@ class _Fitting:
 
 
 def train_from_store(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
     *,
@@ -320,15 +322,10 @@ def train_from_store(
     NotEnoughDataError
         If the store holds no events, no cutoffs before ``until``, or too few failures.
     """
-    version = store.version() if version is None else version
-    observed = store.observed_until(version)
-    if observed is None:
-        raise NotEnoughDataError("The store holds no events to learn from.", "Import history first.")
-    end = observed if until is None else min(observed, until)
-    first = first_moment(kind, store, version, end)
-    cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
+    version, end = known_until(store, version, until)
+    cutoffs = training_grid(kind, store, spec, version, end)
     everyone = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
-    cases = without(everyone, refusals(kind, store, version=version, known_at=end))
+    cases = without(everyone, hazard_kind(kind).refusals(store, version=version, known_at=end))
     labels = cases.labels(load_outcome(store, spec, version=version, known_at=end), end)
     if progress is not None:
         progress("training", len(cases.examples))
@@ -353,7 +350,7 @@ def with_any(probability: Floats) -> Floats:
     return _columns(probability, 1.0 - np.prod(1.0 - probability, axis=1))
 
 
-def with_thresholds(model: HazardModel, risks: Risks, labels: Labels, left_us: npt.NDArray[np.int64]) -> HazardModel:
+def with_thresholds(model: HazardModel, risks: Risks, labels: Labels, left_us: Ints) -> HazardModel:
     """Model with the thresholds of the best F1 at each horizon on later rows, ``left_us`` before the training ends."""
     rows = []
     for h, horizon in enumerate(risks.horizons_us):
@@ -362,9 +359,7 @@ def with_thresholds(model: HazardModel, risks: Risks, labels: Labels, left_us: n
     return replace(model, thresholds=np.array(rows))
 
 
-def with_bands(
-    model: HazardModel, risks: Risks, labels: Labels, cutoff_us: npt.NDArray[np.int64], until_us: int
-) -> HazardModel:
+def with_bands(model: HazardModel, risks: Risks, labels: Labels, cutoff_us: Ints, until_us: int) -> HazardModel:
     """Model with the bands of later rows whose horizon is over at ``until_us``.
 
     Of rows whose horizons overlap only every horizon's last is kept, so that an event is told of once.
@@ -378,7 +373,7 @@ def with_bands(
     return replace(model, bands=tuple(found))
 
 
-def apart(cutoff_us: npt.NDArray[np.int64], horizon_us: int) -> npt.NDArray[np.int64]:
+def apart(cutoff_us: Ints, horizon_us: int) -> Ints:
     """Cutoffs at least a horizon from one another, from the last one back; shape (k,), descending.
 
     >>> apart(np.array([1, 2, 3, 5, 6]), 3).tolist()
@@ -391,9 +386,7 @@ def apart(cutoff_us: npt.NDArray[np.int64], horizon_us: int) -> npt.NDArray[np.i
     return np.array(kept, dtype=np.int64)
 
 
-def choose_thresholds(
-    known: npt.NDArray[np.bool_], event: npt.NDArray[np.bool_], values: Floats
-) -> npt.NDArray[np.float64]:
+def choose_thresholds(known: Mask, event: Mask, values: Floats) -> Floats:
     """Threshold of each column of n later rows: the best F1 seen, or to be expected where few events are known."""
     found = []
     for i in range(values.shape[1]):
@@ -404,7 +397,7 @@ def choose_thresholds(
     return np.array(found)
 
 
-def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: FleetSpec) -> tuple[str, ...]:
+def _pooled(components: tuple[str, ...], counts: Ints, spec: FleetSpec) -> tuple[str, ...]:
     least = spec.training.minimum_failures
     if len(components) == 0:
         raise NotEnoughDataError("The fleet spec names no components.", "List what can fail under [[components]].")
@@ -417,9 +410,7 @@ def _pooled(components: tuple[str, ...], counts: npt.NDArray[np.int64], spec: Fl
     return tuple(name for name, count in zip(components, counts, strict=True) if count < least)
 
 
-def _outcomes(
-    labels: Labels, horizon_us: int, matured: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _outcomes(labels: Labels, horizon_us: int, matured: Mask) -> tuple[Mask, Mask]:
     """Known and event within the horizon by component and for any, both shape (n, C + 1); only of matured rows."""
     event = labels.event_within(0, horizon_us)
     known = labels.known_within(horizon_us) & (labels.valid & matured)[:, None]
@@ -432,11 +423,11 @@ def _columns(probability: Floats, any_probability: Floats) -> Floats:
     return np.column_stack([probability, any_probability])
 
 
-def _rows(features: pd.DataFrame, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def _rows(features: pd.DataFrame, mask: Mask) -> pd.DataFrame:
     return features[mask].reset_index(drop=True)
 
 
-def _step(cutoff_us: npt.NDArray[np.int64]) -> int:
+def _step(cutoff_us: Ints) -> int:
     return int(np.median(np.diff(np.unique(cutoff_us))))
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
-from aftercast.models.examples.cases import Kind, Progress
+from aftercast.models.aliases import Progress
 from aftercast.models.fit.shift_windows import moment_of
 from aftercast.models.fit.tuning_folds import Candidates, Fold, Verdict, candidates_of
 from aftercast.models.hazard import HazardSettings
@@ -57,7 +57,7 @@ class Found:
         What to train with: the best where the verdict is for it, else the defaults.
     """
 
-    kind: Kind
+    kind: str
     horizon_us: int
     folds: tuple[Fold, ...]
     trials: tuple[Trial, ...]
@@ -98,7 +98,7 @@ def settings_of(values: Mapping[str, Any], seed: int = 0) -> HazardSettings:
 
 
 def search(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
     *,

@@ -13,22 +13,20 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
-from aftercast.models.aliases import Floats, Ints
+from aftercast.models.aliases import Floats, Ints, Progress
 from aftercast.models.examples.cases import (
     Cases,
-    Kind,
-    Progress,
     build_cases,
-    cadence_us,
-    first_moment,
     horizons_of,
+    known_until,
+    training_grid,
     usual_horizon,
 )
-from aftercast.models.examples.consent import refusals, without
-from aftercast.models.examples.splits import training_cutoffs
-from aftercast.models.fit.shift_windows import known_at, moment_of
+from aftercast.models.examples.consent import without
+from aftercast.models.fit.shift_windows import moment_of
 from aftercast.models.fit.training import fit_model
 from aftercast.models.hazard import HazardSettings
+from aftercast.models.kinds import hazard_kind
 from aftercast.operations.clocks import timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
@@ -128,7 +126,7 @@ class Candidates:
         model = fit_model(
             past.features,
             past.examples,
-            past.labels(known_at(self.outcome, moment), moment),
+            past.labels(self.outcome.known_at(moment), moment),
             self.spec,
             horizons_us=self.horizons_us,
             until=moment,
@@ -149,7 +147,7 @@ class Candidates:
 
 
 def candidates_of(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
     *,
@@ -159,17 +157,12 @@ def candidates_of(
     progress: Progress | None,
 ) -> Candidates:
     """Cases of the whole training time, and its folds: evenly over the second half."""
-    version = store.version() if version is None else version
-    observed = store.observed_until(version)
-    if observed is None:
-        raise NotEnoughDataError("The store holds no events to learn from.", "Import history first.")
-    end = observed if until is None else min(observed, until)
-    first = first_moment(kind, store, version, end)
-    cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
+    version, end = known_until(store, version, until)
+    cutoffs = training_grid(kind, store, spec, version, end)
     horizon = usual_horizon(horizons_of(kind, spec))
     parts = folds_of(cutoffs, timestamp_us(end), horizon, folds)
     everyone = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
-    cases = without(everyone, refusals(kind, store, version=version, known_at=end))
+    cases = without(everyone, hazard_kind(kind).refusals(store, version=version, known_at=end))
     horizons = tuple(each for each in horizons_of(kind, spec) if each <= horizon)
     outcome = load_outcome(store, spec, version=version, known_at=end)
     return Candidates(spec, cases, outcome, parts, horizons, horizon, end)

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Floats
 from aftercast.models.hazard import HazardModel
-
-Floats = npt.NDArray[np.float64]
 
 
 def contributions(model: HazardModel, features: pd.DataFrame) -> Floats:

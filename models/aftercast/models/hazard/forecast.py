@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Annotated, TypeAlias
 
-import pandas as pd
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from aftercast.models.forecast import Forecast
-from aftercast.operations.clocks import parse_duration_us
+from aftercast.models.forecast import Forecast, UtcInstant
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -47,6 +46,24 @@ class Driver:
     about: str = ""
 
 
+Drivers: TypeAlias = Annotated[
+    tuple[Driver, ...],
+    PlainValidator(lambda rows: tuple(Driver(*row) for row in rows)),
+    PlainSerializer(lambda drivers: [[*vars(each).values()] for each in drivers]),
+]
+Parts: TypeAlias = Annotated[
+    Mapping[str, tuple[PartUse, ...]],
+    PlainValidator(lambda found: {name: tuple(PartUse(*row) for row in rows) for name, rows in found.items()}),
+    PlainSerializer(lambda found: {name: [[*vars(each).values()] for each in parts] for name, parts in found.items()}),
+]
+Threshold: TypeAlias = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: None if math.isnan(value) else value),
+]
+"""How fields are stored: drivers and parts as lists of their values, a threshold that was not learnt as null."""
+
+
 @dataclass(frozen=True)
 class HazardForecast(Forecast):
     """Everything one scoring says of one device or customer, for every horizon of the model.
@@ -73,78 +90,23 @@ class HazardForecast(Forecast):
         When the newest fact used became known (UTC); None where there was none.
     """
 
-    horizons_us: tuple[int, ...]
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    horizons_us: Annotated[tuple[int, ...], Field(exclude=True)]
     risks: Mapping[str, tuple[float, ...]]
-    any_risk: tuple[float, ...]
+    any_risk: Annotated[tuple[float, ...], Field(alias="any")]
     evidence: str
-    data_as_of: pd.Timestamp | None
+    data_as_of: Annotated[UtcInstant | None, Field(alias="as_of")]
     device_model: str = ""
     customer_id: str = ""
-    drivers: tuple[Driver, ...] = ()
+    drivers: Drivers = ()
     missing: tuple[str, ...] = ()
     any_interval: tuple[Interval | None, ...] = ()
-    any_threshold: tuple[float, ...] = ()
+    any_threshold: tuple[Threshold, ...] = ()
     out_of_range: tuple[str, ...] = ()
-    parts: Mapping[str, tuple[PartUse, ...]] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
 
     @property
     def ranks(self) -> tuple[float, ...]:
         """Probability of any component within each horizon."""
         return self.any_risk
-
-
-def forecast_to_dict(score: HazardForecast) -> dict[str, Any]:
-    """Return what is stored of a score besides what its set says; floats keep every digit."""
-    return {
-        "risks": {name: list(values) for name, values in score.risks.items()},
-        "any": list(score.any_risk),
-        "any_interval": [None if ends is None else list(ends) for ends in score.any_interval],
-        "evidence": score.evidence,
-        "as_of": None if score.data_as_of is None else score.data_as_of.isoformat(),
-        "device_model": score.device_model,
-        "customer_id": score.customer_id,
-        "drivers": [[d.feature, d.value, d.unit, d.contribution, d.text, d.about] for d in score.drivers],
-        "missing": list(score.missing),
-        "any_threshold": [None if math.isnan(each) else each for each in score.any_threshold],
-        "out_of_range": list(score.out_of_range),
-        "parts": {
-            component: [[part.sku, part.repairs, part.of, part.quantity] for part in parts]
-            for component, parts in score.parts.items()
-        },
-    }
-
-
-def forecast_from_dict(
-    content: Mapping[str, Any],
-    *,
-    kind: str,
-    entity_id: str,
-    cutoff: pd.Timestamp,
-    model_version: str,
-    data_version: int,
-    horizons: Sequence[str],
-) -> HazardForecast:
-    """Return the score that :func:`forecast_to_dict` wrote, equal to the last digit."""
-    as_of = content["as_of"]
-    return HazardForecast(
-        kind=kind,
-        entity_id=entity_id,
-        cutoff=cutoff,
-        model_version=model_version,
-        data_version=data_version,
-        horizons_us=tuple(parse_duration_us(horizon) for horizon in horizons),
-        risks={name: tuple(values) for name, values in content["risks"].items()},
-        any_risk=tuple(content["any"]),
-        evidence=content["evidence"],
-        data_as_of=None if as_of is None else pd.Timestamp(as_of),
-        device_model=content["device_model"],
-        customer_id=content["customer_id"],
-        drivers=tuple(Driver(*item) for item in content["drivers"]),
-        missing=tuple(content["missing"]),
-        any_interval=tuple(None if ends is None else (ends[0], ends[1]) for ends in content.get("any_interval", ())),
-        any_threshold=tuple(math.nan if each is None else each for each in content.get("any_threshold", ())),
-        out_of_range=tuple(content.get("out_of_range", ())),
-        parts={
-            component: tuple(PartUse(*part) for part in parts) for component, parts in content.get("parts", {}).items()
-        },
-    )

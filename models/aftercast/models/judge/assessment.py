@@ -14,7 +14,6 @@ from aftercast.models.judge.curves import curves
 from aftercast.models.judge.decisions import cost_curve, decision_curve
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.slices import reliability, slice_names, slices
-from aftercast.models.metrics import ranked_metrics, visit_rate_metrics
 from aftercast.models.metrics.bootstrap import draw_weights
 from aftercast.models.metrics.evaluation import (
     ALL,
@@ -24,6 +23,8 @@ from aftercast.models.metrics.evaluation import (
     evaluate_pooled,
     pooled_intervals,
 )
+from aftercast.models.metrics.table import ranked_metrics
+from aftercast.models.metrics.visit_rates import visit_rate_metrics
 
 
 def assess(

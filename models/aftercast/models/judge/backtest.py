@@ -14,24 +14,17 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Outcome, load_outcome
 from aftercast.models.aliases import Floats, Ints, Progress
-from aftercast.models.examples.cases import (
-    Cases,
-    Kind,
-    build_cases,
-    cadence_us,
-    first_moment,
-    horizons_of,
-    usual_horizon,
-)
-from aftercast.models.examples.consent import Ids, refusals, without
+from aftercast.models.examples.cases import Cases, build_cases, cadence_us, first_moment, horizons_of, usual_horizon
+from aftercast.models.examples.consent import Ids, without
 from aftercast.models.examples.holdouts import Held, HoldOut, held_out, parse_hold_out
 from aftercast.models.examples.splits import check_gap, check_observed, training_cutoffs
-from aftercast.models.fit.shift_windows import Watched, corrected, known_at, moment_of, window_starts_of
+from aftercast.models.fit.shift_windows import Watched, corrected, moment_of, window_starts_of
 from aftercast.models.fit.training import OWN, Trained, train_model
 from aftercast.models.hazard import HazardSettings
 from aftercast.models.judge.assessment import assess
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.report import BacktestReport
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.evaluation import Truth
 from aftercast.operations.clocks import cutoff_grid, format_duration, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
@@ -62,7 +55,7 @@ class _Data:
 class _Plan:
     """What a backtest does; cutoffs in microseconds."""
 
-    kind: Kind
+    kind: str
     spec: FleetSpec
     version: int
     horizon_us: int
@@ -109,7 +102,7 @@ class _Plan:
 
 
 def backtest(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
     *,
@@ -243,7 +236,8 @@ def _data(plan: _Plan, store: Store, progress: Progress | None) -> _Data:
         )
     truth = Truth(test.examples, test.labels(outcome, observed), plan.horizon_us, plan.every_us, plan.act_within_us)
     refused = {
-        moment: refusals(plan.kind, store, version=plan.version, known_at=moment) for moment, _ in plan.trainings
+        moment: hazard_kind(plan.kind).refusals(store, version=plan.version, known_at=moment)
+        for moment, _ in plan.trainings
     }
     return _Data(past, refused, test, Watched(watched, starts, outcome), outcome, truth, held)
 
@@ -281,7 +275,7 @@ def _train(plan: _Plan, data: _Data, moment: pd.Timestamp) -> Trained:
         plan.kind,
         past.features,
         past.examples,
-        past.labels(known_at(data.outcome, moment), moment),
+        past.labels(data.outcome.known_at(moment), moment),
         plan.spec,
         horizons_us=plan.horizons,
         horizon_us=plan.horizon_us,

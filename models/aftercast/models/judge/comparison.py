@@ -12,21 +12,12 @@ from rich.console import RenderableType
 
 from aftercast.models.aliases import Floats, Ints, Mask
 from aftercast.models.judge.forecasts import NUMBERS, ForecastFile
-from aftercast.models.metrics import (
-    FOUND,
-    METRICS,
-    alarm_draws,
-    alarm_metrics,
-    budget_draws,
-    budget_metrics,
-    row_draws,
-    row_metrics,
-    title,
-)
 from aftercast.models.metrics.bootstrap import DRAWS, Drawn, Interval, difference_interval, draw_weights
+from aftercast.models.metrics.budgets import budget_draws, budget_metrics
 from aftercast.models.metrics.evaluation import ALL, failure_numbers
 from aftercast.models.metrics.failures import Rows
 from aftercast.models.metrics.rows import Sorted
+from aftercast.models.metrics.table import FOUND, METRICS, alarm_draws, alarm_metrics, row_draws, row_metrics, title
 from aftercast.models.text_table import text_table
 from aftercast.operations.clocks import format_duration, to_us
 from aftercast.operations.errors import InputError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -76,7 +76,7 @@ class Forecasts:
         meta = {name: getattr(self.truth, name) for name in NUMBERS} | {"kind": self.kind}
         frame = self.frame()
         table = pa.table({name: _column(frame[name]) for name in COLUMNS})
-        pq.write_table(table.replace_schema_metadata({META: json.dumps(meta).encode()}), path, compression="zstd")
+        write_rows(table, meta, path)
 
 
 def _column(values: pd.Series[Any]) -> pa.Array:
@@ -114,19 +114,37 @@ def read_forecasts(path: Path, model: str) -> ForecastFile:
     InputError
         If the file is none of forecasts, or does not hold the model.
     """
+    frame, meta = rows_of_model(path, model, COLUMNS)
+    chosen = frame.astype({"component": "str", "id": "str"})
+    ordered = chosen.sort_values(["component", "id", "cutoff"], ignore_index=True)
+    return ForecastFile(f"{path.name}:{model}", ordered, meta)
+
+
+def write_rows(table: pa.Table, meta: Mapping[str, Any], path: Path) -> None:
+    """Write rows of forecasts as Parquet, with what belongs to all of them in the metadata."""
+    pq.write_table(table.replace_schema_metadata({META: json.dumps(meta).encode()}), path, compression="zstd")
+
+
+def rows_of_model(path: Path, model: str, columns: Collection[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows of one model in what :func:`write_rows` wrote, and its metadata.
+
+    Raises
+    ------
+    InputError
+        If the file is none of a backtest with these columns, or does not hold the model.
+    """
+    mend = "Write one with `aftercast backtest KIND --forecasts FILE.parquet`."
     if not path.is_file():
-        raise InputError(f"There is no file {path}.", "Write one with: aftercast backtest ... --forecasts FILE.parquet")
+        raise InputError(f"There is no file {path}.", mend)
     try:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file.", "Write one with --forecasts FILE.parquet.") from error
+        raise InputError(f"{path} is no Parquet file.", mend) from error
     meta = (table.schema.metadata or {}).get(META)
-    if meta is None or not set(COLUMNS) <= set(table.column_names):
-        raise InputError(f"{path} holds no forecasts of a backtest.", "Write one with --forecasts FILE.parquet.")
+    if meta is None or not set(columns) <= set(table.column_names):
+        raise InputError(f"{path} holds no forecasts of such a backtest.", mend)
     frame = table.to_pandas()
-    models = [str(name) for name in frame["model"].unique()]
-    if model not in models:
-        raise InputError(f"{path} holds no model '{model}'.", f"It holds {', '.join(sorted(models))}.")
-    chosen = frame[frame["model"] == model].astype({"component": "str", "id": "str"})
-    ordered = chosen.sort_values(["component", "id", "cutoff"], ignore_index=True)
-    return ForecastFile(f"{path.name}:{model}", ordered, json.loads(meta))
+    rows = frame[frame["model"] == model]
+    if rows.empty:
+        raise InputError(f"{path} holds no model '{model}'.", f"It holds {', '.join(sorted(set(frame['model'])))}.")
+    return rows, json.loads(meta)

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from aftercast.models.fit.training import OWN
 from aftercast.models.judge.plots import report_plots
 from aftercast.models.kinds import hazard_kind
-from aftercast.models.metrics import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
 from aftercast.models.metrics.evaluation import ALL
+from aftercast.models.metrics.table import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
 
 Report = Mapping[str, Any]
 Place = tuple[str | int, ...]

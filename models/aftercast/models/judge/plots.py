@@ -73,7 +73,7 @@ def _lines(report: Mapping[str, Any], part: str, curve: str, across: str, up: st
 
 def lines_plot(lines: Lines, steps: Literal["default", "steps-post"] = "default") -> Figure:
     """One line a model, ours thicker; a dot where there is but one point."""
-    figure, axes = _axes(lines.across.capitalize(), lines.up.capitalize())
+    figure, axes = axes_of(lines.across.capitalize(), lines.up.capitalize())
     for name, (across, up) in lines.points.items():
         dot = "o" if len(across) == 1 else None
         axes.plot(across, up, label=name, linewidth=2 if name == OWN else 1, drawstyle=steps, marker=dot)
@@ -83,7 +83,7 @@ def lines_plot(lines: Lines, steps: Literal["default", "steps-post"] = "default"
 
 def histogram_plot(values: Sequence[float], across: str, up: str) -> Figure:
     """Histogram of values."""
-    figure, axes = _axes(across, up)
+    figure, axes = axes_of(across, up)
     axes.hist(values, bins=BINS)
     return figure
 
@@ -126,7 +126,7 @@ def decision_plot(report: Mapping[str, Any]) -> Figure:
 def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Figure:
     """Mean forecast against observed share, one point a bin, on square-root axes because failures are rare."""
     forecast, observed = ([each[name] for each in bins] for name in ("predicted", "observed"))
-    figure, axes = _axes("Forecast probability", "Observed share")
+    figure, axes = axes_of("Forecast probability", "Observed share")
     axes.set_xscale("function", functions=(np.sqrt, np.square))
     axes.set_yscale("function", functions=(np.sqrt, np.square))
     top = max([0.01, *forecast, *observed])
@@ -146,7 +146,7 @@ def precision_recall_plot(happened: Mask, forecasts: Mapping[str, Floats]) -> Fi
     forecasts
         Name -> probabilities, shape (n,).
     """
-    figure, axes = _axes("Recall", "Precision")
+    figure, axes = axes_of("Recall", "Precision")
     for name, values in forecasts.items():
         precision, recall, _ = precision_recall_curve(happened, values)
         axes.plot(recall, precision, label=name, linewidth=2 if name == OWN else 1)
@@ -156,14 +156,14 @@ def precision_recall_plot(happened: Mask, forecasts: Mapping[str, Floats]) -> Fi
 
 def bar_plot(names: Sequence[str], values: Sequence[float], label: str) -> Figure:
     """Horizontal bars, the first on top."""
-    figure, axes = _axes(label, "")
+    figure, axes = axes_of(label, "")
     axes.barh(list(names)[::-1], list(values)[::-1])
     return figure
 
 
 def trials_plot(trials: Sequence[tuple[Sequence[float], bool]]) -> Figure:
     """Mean loss of each trial of a search in their order, those given up hollow, and the best so far as a line."""
-    figure, axes = _axes("Trial", "Mean log loss")
+    figure, axes = axes_of("Trial", "Mean log loss")
     means = np.array([np.mean(losses) for losses, _ in trials])
     whole = np.array([not pruned for _, pruned in trials])
     number = np.arange(len(trials))
@@ -179,7 +179,8 @@ def _first(importance: Mapping[str, float]) -> tuple[list[str], list[float]]:
     return [name for name, _ in chosen], [share for _, share in chosen]
 
 
-def _axes(across: str, up: str) -> tuple[Figure, Axes]:
+def axes_of(across: str, up: str) -> tuple[Figure, Axes]:
+    """Figure of one pair of axes, with the names of both."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(across)

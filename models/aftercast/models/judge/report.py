@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from aftercast.models.judge.forecasts import Forecasts
 from aftercast.models.judge.html_report import page
-from aftercast.models.metrics import FOUND, shown_metrics
+from aftercast.models.metrics.table import FOUND, shown_metrics
 
 BUDGET: Final = "1%"
 
@@ -76,10 +73,6 @@ class BacktestReport:
         times = {name: values[name].isoformat() for name in ("train_until", "test_from", "test_until")}
         return {**values, **times, "folds": list(self.folds)}
 
-    def write(self, path: Path) -> None:
-        """Write as JSON; undefined metrics are null."""
-        path.write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
-
     def write_html(self, path: Path) -> None:
         """Write as one HTML page that needs nothing else."""
         path.write_text(page(self.to_dict()), encoding="utf-8")
@@ -89,7 +82,7 @@ class BacktestReport:
         if self.forecasts is not None:
             self.forecasts.write(path)
 
-    def table(self) -> Table:
+    def shown(self) -> list[Table]:
         """Table of the models by component, with the failures found inside a daily 1 % budget."""
         title = f"{self.kind} within {self.horizon}, {self.test_from:%Y-%m-%d} to {self.test_until:%Y-%m-%d}"
         made = Table(title=title)
@@ -106,18 +99,7 @@ class BacktestReport:
                 within = _share(ends.get("budgets", {}).get(BUDGET, {}).get(FOUND))
                 found_in = f"{inside['found']:.4g} of {metrics['failures']}{within}"
                 made.add_row(component, model, f"{metrics['events']}", *values, found_in)
-        return made
-
-    def shown(self) -> list[Table]:
-        """Table for a terminal."""
-        return [self.table()]
-
-    def text(self, width: int = 180) -> str:
-        """Table as plain text."""
-        console = Console(width=width, file=io.StringIO())
-        with console.capture() as captured:
-            console.print(self.table())
-        return captured.get()
+        return [made]
 
 
 def _ends(ends: Sequence[float] | None) -> str:

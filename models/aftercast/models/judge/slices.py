@@ -12,11 +12,11 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.evidence import evidence_class
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.metrics import row_draws, row_metrics
 from aftercast.models.metrics.binning import bin_starts
 from aftercast.models.metrics.bootstrap import interval, intervals, share
 from aftercast.models.metrics.failures import Rows
 from aftercast.models.metrics.rows import Sorted
+from aftercast.models.metrics.table import row_draws, row_metrics
 
 Names = npt.NDArray[np.str_]
 UNKNOWN: Final = "unknown"

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, cast
 from aftercast.operations.errors import InputError
 
 if TYPE_CHECKING:
-    from aftercast.models.examples.event_kind import EventKind
     from aftercast.models.kind import Kind
     from aftercast.models.kinds.hazards import HazardKind
 
-__all__ = ["event_kind", "every_kind", "hazard_kind", "kind_names", "kind_of"]
+__all__ = ["every_kind", "hazard_kind", "kind_names", "kind_of"]
 
 _LOADED: dict[str, Kind] = {}
 
@@ -59,8 +58,3 @@ def hazard_kind(name: str) -> HazardKind:
     if found.shape != "hazard":
         raise InputError(f"The kind '{name}' gives no probabilities by horizon.", f"It gives {found.about}")
     return cast("HazardKind", found)
-
-
-def event_kind(name: str) -> EventKind:
-    """Return what examples and labels need to know of a kind; raises as :func:`hazard_kind`."""
-    return hazard_kind(name)

@@ -1,38 +1,53 @@
 """Kinds that forecast events: one hazard model, its baselines, backtest, search, snapshot and explanation for all.
 
-A kind of this shape says who is at risk, what happens, how far ahead and in which words; see :class:`EventKind`.
+A kind of this shape says who is at risk, what happens, how far ahead and in which words.
 """
 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
-from aftercast.models.examples.event_kind import EventKind
+from aftercast.features.examples import Examples
+from aftercast.features.labels import Labels, Outcome
+from aftercast.models.aliases import Progress
 from aftercast.models.examples.feature_list import described
 from aftercast.models.fit.settings_file import described_settings, settings_from
 from aftercast.models.fit.training import OWN as OWN_FORECASTS
 from aftercast.models.fit.training import Trained, train_from_store
 from aftercast.models.fit.tuning import Found, search
+from aftercast.models.forecast import restored_forecast
 from aftercast.models.hazard import HazardModel, HazardSettings
-from aftercast.models.hazard.forecast import HazardForecast, forecast_from_dict, forecast_to_dict
+from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.interpolation import risk_within
 from aftercast.models.judge.backtest import backtest
 from aftercast.models.judge.comparison import Comparison, compare
 from aftercast.models.judge.forecasts import read_forecasts
 from aftercast.models.judge.plots import training_plots
 from aftercast.models.judge.report import BacktestReport
-from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
+from aftercast.models.kind import (
+    OWN,
+    BacktestRequest,
+    Gate,
+    Kind,
+    Reading,
+    Scoring,
+    Training,
+    TrainingRequest,
+)
 from aftercast.models.leakage.gate import lint_store, too_good
-from aftercast.models.metrics import table_of
+from aftercast.models.metrics.table import table_of
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.fleet import judge, with_judgement, with_shift
 from aftercast.models.scoring.snapshot import take_snapshot
@@ -50,17 +65,44 @@ if TYPE_CHECKING:
 SIGNATURE_ROWS: Final = 50
 
 
-class HazardKind(EventKind, Kind):
+class HazardKind(Kind):
     """A kind whose forecasts are probabilities by horizon and component.
 
     Attributes
     ----------
+    first_events
+        Contract table -> column of its times: the records of the fleet begin with the first of the first table that has
+        any.
     words
         What its answers say.
     """
 
     shape = "hazard"
+    forecast = HazardForecast
+    first_events: ClassVar[Mapping[str, str]]
     words: ClassVar[HazardWords]
+
+    @abstractmethod
+    def horizons(self, spec: FleetSpec) -> tuple[str, ...]:
+        """Horizons of its models, ascending, as text."""
+
+    @abstractmethod
+    def labels(self, outcome: Outcome, examples: Examples, *, observed_until: pd.Timestamp) -> Labels:
+        """Time from each cutoff to its events; cutoffs must be before ``observed_until``."""
+
+    def cadence_us(self, spec: FleetSpec) -> int:
+        """Time between training cutoffs, microseconds."""
+        return parse_duration_us(spec.training.cutoff_every)
+
+    def refusals(self, store: Store, *, version: int, known_at: pd.Timestamp) -> npt.NDArray[np.str_]:
+        """Ids that no training may learn from, as known at an instant; none by default."""
+        del store, version, known_at
+        return np.array([], dtype=np.str_)
+
+    def reporting_delay_us(self, outcome: Outcome) -> int:
+        """Time from an event until 95 % of its kind are reported, microseconds; 0 by default."""
+        del outcome
+        return 0
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> HazardSettings:
         """Settings of the boosters, see ``aftercast.models.fit.settings_file``."""
@@ -154,33 +196,20 @@ class HazardKind(EventKind, Kind):
         """Search the settings of the boosters, see :func:`search`."""
         return search(self.name, workspace.store, workspace.fleet, **asked)
 
-    def score(
-        self,
-        loaded: Loaded,
-        store: Store,
-        spec: FleetSpec,
-        cutoff: pd.Timestamp,
-        *,
-        version: int,
-        progress: Progress | None = None,
-    ) -> Scoring:
+    def score(self, loaded: Loaded, read: Reading) -> Scoring:
         """Probabilities of every row of a snapshot, moved to the base rate known at the cutoff."""
-        del progress
-        taken = take_snapshot(store, spec, self.name, cutoff, version=version)
-        snapshot = with_judgement(with_shift(taken, loaded, store, spec), loaded)
-        return Scoring(judge(loaded, snapshot, spec), snapshot, snapshot.shifts[loaded.version].sentence)
+        taken = take_snapshot(read.store, read.spec, self.name, read.until, version=read.version)
+        snapshot = with_judgement(with_shift(taken, loaded, read.store, read.spec), loaded)
+        return Scoring(judge(loaded, snapshot, read.spec), snapshot, snapshot.shifts[loaded.version].sentence)
 
     def spans(self, forecast: HazardForecast) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Horizons and components of the model."""
         return tuple(format_duration(end) for end in forecast.horizons_us), tuple(forecast.risks)
 
-    def stored(self, forecast: HazardForecast) -> dict[str, Any]:
-        """Probabilities by horizon with reasons and inputs."""
-        return forecast_to_dict(forecast)
-
     def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> HazardForecast:
         """Forecast of stored content."""
-        return forecast_from_dict(content, **found.head(entity_id), horizons=found.horizons)
+        ends = tuple(parse_duration_us(horizon) for horizon in found.horizons)
+        return restored_forecast(HazardForecast, {**found.head(entity_id), "horizons_us": ends}, content)
 
     def urgency(self, found: ForecastSet, horizon: str | None = None) -> Callable[[Sequence[float]], float]:
         """Probability within a horizon; raises ModelMismatchError if it is longer than the model's longest."""

@@ -20,15 +20,14 @@ from aftercast.features.history import DEVICE_TABLES
 from aftercast.features.labels import Labels, load_outcome
 from aftercast.features.replay import Finding, LeakageReport, lint_clocks, lint_replay
 from aftercast.features.replay.rebuild import Rebuilt
-from aftercast.models.aliases import Ints
-from aftercast.models.examples.cases import Kind, Progress, cadence_us, first_moment, horizons_of
+from aftercast.models.aliases import Ints, Progress
+from aftercast.models.examples.cases import horizons_of, known_until, training_grid
 from aftercast.models.examples.feature_list import described
-from aftercast.models.examples.splits import training_cutoffs
 from aftercast.models.fit.training import OWN, Trained
-from aftercast.models.kinds import event_kind
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.leakage.columns import lint_columns
 from aftercast.models.leakage.settings import LeakageSettings
-from aftercast.operations.clocks import NEVER, format_duration, timestamp_us
+from aftercast.operations.clocks import NEVER, format_duration
 from aftercast.operations.errors import NotEnoughDataError
 
 Ids = npt.NDArray[np.str_]
@@ -76,7 +75,7 @@ class _Population:
 
 
 def lint_store(
-    kind: Kind,
+    kind: str,
     store: Store,
     spec: FleetSpec,
     *,
@@ -98,11 +97,7 @@ def lint_store(
         If the store holds no events, or nothing is at risk before ``until``.
     """
     limits = settings or LeakageSettings()
-    version = store.version() if version is None else version
-    observed = store.observed_until(version)
-    if observed is None:
-        raise NotEnoughDataError("The store holds no events to look for leaks in.", "Import history first.")
-    end = observed if until is None else min(observed, until)
+    version, end = known_until(store, version, until)
     everything = _population(kind, store, spec, version, end)
     ids = everything.sampled_ids(limits.devices)
     cutoffs = everything.sampled_cutoffs(ids, limits.cutoffs, horizons_of(kind, spec)[0])
@@ -127,13 +122,13 @@ def lint_store(
     return replayed.with_report(lint_clocks(frames)).with_report(judged)
 
 
-def too_good(trained: Trained, settings: LeakageSettings | None = None) -> LeakageReport:
+def too_good(trained: Trained) -> LeakageReport:
     """Warn where a whole model is better on its validation period than forecasts of failures are.
 
     Leaked twins of this task are published with AUC .9999. An honest model may be as good where failures announce
     themselves, so this stops nothing: it names the features the model rests on, for a person to look at.
     """
-    limit = (settings or LeakageSettings()).model_auc
+    limit = LeakageSettings.model_auc
     area = trained.metrics[OWN]["all"]["roc_auc"]
     names = list(map(str, trained.sample.columns))
     if area is None:
@@ -150,29 +145,28 @@ def too_good(trained: Trained, settings: LeakageSettings | None = None) -> Leaka
     return LeakageReport.of([finding], looked_at, names)
 
 
-def standing_features(kind: Kind, store: Store, spec: FleetSpec, version: int) -> frozenset[str]:
+def standing_features(kind: str, store: Store, spec: FleetSpec, version: int) -> frozenset[str]:
     """Columns of the views of standing facts: known from the start of each life, constant by nature."""
-    dictionary = described(store, spec, event_kind(kind).grain, version=version)
+    dictionary = described(store, spec, hazard_kind(kind).grain, version=version)
     return frozenset(feature.name for feature in dictionary if feature.view in STANDING_VIEWS)
 
 
-def _population(kind: Kind, store: Store, spec: FleetSpec, version: int, end: pd.Timestamp) -> _Population:
-    first = first_moment(kind, store, version, end)
-    cutoffs = training_cutoffs(first, timestamp_us(end), cadence_us(kind, spec))
+def _population(kind: str, store: Store, spec: FleetSpec, version: int, end: pd.Timestamp) -> _Population:
+    cutoffs = training_grid(kind, store, spec, version, end)
     outcome = load_outcome(store, spec, version=version, known_at=end)
-    if event_kind(kind).grain == "device_id":
+    if hazard_kind(kind).grain == "device_id":
         examples = device_examples(outcome.devices, cutoffs)
     else:
         examples = customer_examples(outcome.customers, cutoffs)
-    labels = event_kind(kind).labels(outcome, examples, observed_until=end)
+    labels = hazard_kind(kind).labels(outcome, examples, observed_until=end)
     if len(examples) == 0:
         raise NotEnoughDataError("Nothing is at risk at any training cutoff.", "Import devices and their history.")
     return _Population(examples, labels)
 
 
-def _frames(kind: Kind, store: Store, version: int, ids: Ids) -> Mapping[str, pd.DataFrame]:
+def _frames(kind: str, store: Store, version: int, ids: Ids) -> Mapping[str, pd.DataFrame]:
     """Contract frames of the sampled ids with all they ever held."""
-    if event_kind(kind).grain == "device_id":
+    if hazard_kind(kind).grain == "device_id":
         return {table: store.read(table, version=version, device_ids=ids.tolist()) for table in DEVICE_TABLES}
     frames = {table: store.read(table, version=version) for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)}
     own = {table: frames[table][frames[table]["customer_id"].isin(ids)] for table in CUSTOMER_TABLES}

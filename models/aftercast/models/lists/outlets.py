@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 from aftercast.data.store import Store
 from aftercast.models.kinds import kind_of
-from aftercast.operations.database.forecasts import Kind
 
 
-def in_outlets(store: Store, kind: Kind, ids: Collection[str], outlets: Collection[str]) -> set[str]:
+def in_outlets(store: Store, kind: str, ids: Collection[str], outlets: Collection[str]) -> set[str]:
     """Ids of devices in these outlets, or of customers who have such a device.
 
     The store is asked each time, so that a device that moved to another outlet is gone from the old one at once.

@@ -16,7 +16,7 @@ from aftercast.models.lists.outlets import in_outlets
 from aftercast.models.scoring.forecast_store import most_urgent, stored_set
 from aftercast.models.words.answers import Answer
 from aftercast.operations.clocks import parse_duration_us, parse_time
-from aftercast.operations.database.forecasts import ForecastSet, Kind, read_ranks
+from aftercast.operations.database.forecasts import ForecastSet, read_ranks
 from aftercast.operations.database.risk_lists import has_room, read_list, write_list
 from aftercast.operations.errors import SettingsError, TooManyListsError
 
@@ -85,7 +85,7 @@ class RiskList(BaseModel, frozen=True):
     """
 
     list_id: str
-    kind: Kind
+    kind: str
     cutoff: _Instant
     horizon: str
     model_version: str
@@ -102,7 +102,7 @@ class RiskList(BaseModel, frozen=True):
 
 def make_list(
     workspace: Workspace,
-    kind: Kind = "failure",
+    kind: str = "failure",
     *,
     cutoff: pd.Timestamp | None = None,
     horizon: str | None = None,

@@ -12,18 +12,11 @@ import numpy as np
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels
 from aftercast.models.aliases import Floats, Ints, Mask
-from aftercast.models.metrics import (
-    alarm_draws,
-    alarm_metrics,
-    budget_draws,
-    budget_metrics,
-    ranked_metrics,
-    row_draws,
-    row_metrics,
-)
 from aftercast.models.metrics.bootstrap import Interval, intervals
+from aftercast.models.metrics.budgets import budget_draws, budget_metrics
 from aftercast.models.metrics.failures import Rows
 from aftercast.models.metrics.rows import Sorted
+from aftercast.models.metrics.table import alarm_draws, alarm_metrics, ranked_metrics, row_draws, row_metrics
 from aftercast.models.metrics.visit_rates import at_least
 from aftercast.operations.clocks import NEVER
 

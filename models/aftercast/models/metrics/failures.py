@@ -14,7 +14,7 @@ from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER
 
 @dataclass(frozen=True)
 class Rows:
-    """ForecastRows rows and what became of them.
+    """Rows of forecasts and what became of them.
 
     Attributes
     ----------

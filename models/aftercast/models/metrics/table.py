@@ -45,9 +45,9 @@ class Metric:
         """Whether it has an interval."""
         return False
 
-    def text(self, value: float | None, undefined: str = "") -> str:
-        """Value for people."""
-        return undefined if value is None else format(value, self.format)
+    def text(self, value: float | None) -> str:
+        """Value for people; empty where undefined."""
+        return "" if value is None else format(value, self.format)
 
 
 @dataclass(frozen=True)

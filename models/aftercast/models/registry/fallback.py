@@ -19,7 +19,6 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.kinds import kind_of
 from aftercast.models.metadata import Metadata
 from aftercast.models.registry.versions import Loaded
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError
 
 FOLDER: Final = "last-good"
@@ -67,12 +66,12 @@ def keep_last_good(workspace: Workspace, good: LastGood) -> None:
         unfinished.replace(path)
 
 
-def has_last_good(workspace: Workspace, kind: Kind) -> bool:
+def has_last_good(workspace: Workspace, kind: str) -> bool:
     """Whether a champion was written down."""
     return _path(workspace, kind).is_file()
 
 
-def find_last_good(workspace: Workspace, kind: Kind) -> LastGood | None:
+def find_last_good(workspace: Workspace, kind: str) -> LastGood | None:
     """Return the champion that was written down last, None where none was.
 
     Raises
@@ -104,5 +103,5 @@ def _unpack(path: Path, folder: Path) -> None:
                 (folder / name).write_bytes(archive.read(name))
 
 
-def _path(workspace: Workspace, kind: Kind) -> Path:
+def _path(workspace: Workspace, kind: str) -> Path:
     return workspace.path(FOLDER, f"{kind}.zip")

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.contact import reason
 from aftercast.models.registry.versions import Loaded, champion_version, client, load_champion
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import WorkspaceError
 
 
@@ -24,7 +23,7 @@ def require_registry(workspace: Workspace) -> None:
         client(workspace).search_registered_models(max_results=1)
 
 
-def find_champion(workspace: Workspace, kind: Kind) -> Loaded | None:
+def find_champion(workspace: Workspace, kind: str) -> Loaded | None:
     """Champion of a kind, None where there is none.
 
     Raises

@@ -11,7 +11,8 @@ import math
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,13 +51,10 @@ def log_training(workspace: Workspace, training: Training, metadata: Metadata) -
     if finished is not None and _can_be_loaded(workspace, metadata.kind, finished):
         return finished
     name = f"{metadata.kind} until {metadata.until[:10]}"
-    run_id: str = mlflow.create_run(experiment, run_name=name).info.run_id
-    mlflow.set_tag(run_id, KEY_TAG, metadata.key)
-    _log_values(mlflow, run_id, training, metadata)
-    _log_files(mlflow, run_id, training)
-    with tempfile.TemporaryDirectory() as folder:
+    with _run(mlflow, experiment, metadata.key, name) as run_id, tempfile.TemporaryDirectory() as folder:
+        _log_values(mlflow, run_id, training, metadata)
+        _log_files(mlflow, run_id, training)
         _log_model(mlflow, run_id, training, metadata, Path(folder))
-    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
     return run_id
 
 
@@ -75,23 +73,30 @@ def log_search(
     finished = _end_dead_runs(mlflow, experiment, key)
     if finished is not None:
         return finished
-    run_id: str = mlflow.create_run(experiment, run_name=f"{len(found['trials'])} trials").info.run_id
-    mlflow.set_tag(run_id, KEY_TAG, key)
-    now = int(time.time() * 1000)
-    losses = [(trial["number"], sum(trial["losses"]) / len(trial["losses"])) for trial in found["trials"]]
-    verdict = {name: found["verdict"][name] for name in ("default", "best", "difference", "standard_error")}
-    mlflow.log_batch(
-        run_id,
-        metrics=[Metric("trial_log_loss", loss, now, number) for number, loss in losses]
-        + [Metric(f"held.{name}", value, now, 0) for name, value in verdict.items()],
-        params=[Param(f"best.{name}", _text(value)) for name, value in found["best"]["values"].items()],
-        tags=[RunTag("aftercast.verdict", found["verdict"]["sentence"])],
-    )
-    mlflow.log_text(run_id, json.dumps(found, indent=2), "search.json")
-    for name, figure in figures.items():
-        mlflow.log_figure(run_id, figure, f"plots/{name}.png")
-    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+    with _run(mlflow, experiment, key, f"{len(found['trials'])} trials") as run_id:
+        now = int(time.time() * 1000)
+        losses = [(trial["number"], sum(trial["losses"]) / len(trial["losses"])) for trial in found["trials"]]
+        verdict = {name: found["verdict"][name] for name in ("default", "best", "difference", "standard_error")}
+        mlflow.log_batch(
+            run_id,
+            metrics=[Metric("trial_log_loss", loss, now, number) for number, loss in losses]
+            + [Metric(f"held.{name}", value, now, 0) for name, value in verdict.items()],
+            params=[Param(f"best.{name}", _text(value)) for name, value in found["best"]["values"].items()],
+            tags=[RunTag("aftercast.verdict", found["verdict"]["sentence"])],
+        )
+        mlflow.log_text(run_id, json.dumps(found, indent=2), "search.json")
+        for name, figure in figures.items():
+            mlflow.log_figure(run_id, figure, f"plots/{name}.png")
     return run_id
+
+
+@contextmanager
+def _run(mlflow: MlflowClient, experiment: str, key: str, name: str) -> Iterator[str]:
+    """Id of a new run, which is finished only when everything of the block was logged."""
+    run_id: str = mlflow.create_run(experiment, run_name=name).info.run_id
+    mlflow.set_tag(run_id, KEY_TAG, key)
+    yield run_id
+    mlflow.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
 
 
 def _experiment(workspace: Workspace, mlflow: MlflowClient, name: str) -> str:

@@ -125,14 +125,19 @@ def load_champion(workspace: Workspace, kind: str) -> Loaded:
     return _load(workspace, kind, found)
 
 
-def newest_version(workspace: Workspace, kind: str) -> Version | None:
-    """Return the version registered last, champion or not, None where there is none."""
+def newest_version(workspace: Workspace, kind: str, key: str | None = None) -> Version | None:
+    """Return the version registered last (by a flow run of this key), champion or not, None where there is none."""
     if _unused(workspace):
         return None
-    found = client(workspace).search_model_versions(f"name = '{model_name(kind)}'")
+    made = "" if key is None else f" and tag.`{KEY_TAG}` = '{key}'"
+    found = client(workspace).search_model_versions(f"name = '{model_name(kind)}'{made}")
     champion = champion_version(workspace, kind)
     newest = max(found, key=lambda version: int(version.version), default=None)
-    return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
+    return (
+        None
+        if newest is None
+        else _version(newest, kind, champion=champion is not None and champion.version == str(newest.version))
+    )
 
 
 def load_version(workspace: Workspace, kind: str, version: str) -> Loaded:
@@ -149,17 +154,9 @@ def _registered(workspace: Workspace, kind: str, version: str) -> ModelVersion:
         ) from error
 
 
-def find_version(workspace: Workspace, kind: str, key: str) -> Version | None:
-    """Version a flow run of this key registered last, None where there is none."""
-    found = client(workspace).search_model_versions(f"name = '{model_name(kind)}' and tag.`{KEY_TAG}` = '{key}'")
-    newest = max(found, key=lambda version: int(version.version), default=None)
-    champion = champion_version(workspace, kind)
-    return None if newest is None else _version(newest, kind, champion=_same(champion, newest))
-
-
 def register(workspace: Workspace, kind: str, run_id: str, key: str, until: str) -> Version:
     """Register the model of a run, once for each key unless the run is another; it is not champion by that."""
-    there = find_version(workspace, kind, key)
+    there = newest_version(workspace, kind, key)
     if there is not None and there.run_id == run_id:
         return there
     mlflow = client(workspace)
@@ -246,17 +243,6 @@ def _decide(workspace: Workspace, found: Version, *, champion: bool, decision: s
     return replace(found, champion=champion, decision=decision)
 
 
-@contextmanager
-def champion_files(workspace: Workspace, kind: str) -> Iterator[tuple[Version, Path] | None]:
-    """Give the champion and the folder of its files for the length of a with block, None where there is none."""
-    found = _champion(workspace, kind)
-    if found is None:
-        yield None
-        return
-    with fetched_files(workspace, str(found.source)) as folder:
-        yield _version(found, kind, champion=True), folder
-
-
 def has_registry(workspace: Workspace) -> bool:
     """Whether there is a registry to ask: a server, or a file that a training made."""
     return not _unused(workspace)
@@ -315,10 +301,6 @@ def _version(found: ModelVersion, kind: str, *, champion: bool) -> Version:
     return Version(
         kind, str(found.version), found.run_id, champion, tags.get(DECISION_TAG, ""), tags.get(UNTIL_TAG, "")
     )
-
-
-def _same(version: Version | None, found: ModelVersion) -> bool:
-    return version is not None and version.version == str(found.version)
 
 
 def _ensure_name(mlflow: MlflowClient, name: str) -> None:

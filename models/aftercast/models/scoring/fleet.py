@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
@@ -22,36 +21,11 @@ from aftercast.models.hazard.forecast import HazardForecast
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.forecast_rows import ForecastRows, Usual
 from aftercast.models.scoring.risk_arrays import MOST_DRIVERS, judge_rows
-from aftercast.models.scoring.snapshot import Snapshot, take_snapshot
+from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.operations.clocks import parse_time
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 TOP_DRIVERS: Final = 5
-
-
-def score_devices(
-    loaded: Loaded,
-    store: Store,
-    spec: FleetSpec,
-    cutoff: pd.Timestamp,
-    *,
-    version: int | None = None,
-    device_ids: Collection[str] | None = None,
-) -> list[HazardForecast]:
-    """Scores of the devices (customers, for a churn model) at risk at a cutoff, ordered by id.
-
-    Features are computed for the whole fleet even where a few ids are asked for: what is usual for a model is read
-    from all devices of it.
-
-    Raises
-    ------
-    ModelMismatchError
-        If the model was trained on other features.
-    NotEnoughDataError
-        If nothing is at risk at the cutoff.
-    """
-    snapshot = take_snapshot(store, spec, loaded.kind, cutoff, version=version)
-    return judge(loaded, with_shift(snapshot, loaded, store, spec), spec, ids=device_ids)
 
 
 def with_shift(snapshot: Snapshot, loaded: Loaded, store: Store, spec: FleetSpec) -> Snapshot:
@@ -81,27 +55,17 @@ def judge(
     spec: FleetSpec,
     *,
     ids: Collection[str] | None = None,
-    usual: Usual | None = None,
-    top: int = TOP_DRIVERS,
 ) -> list[HazardForecast]:
-    """Scores of the rows of a snapshot (of these ids), ordered by id.
-
-    Parameters
-    ----------
-    usual
-        What is usual for each device model; computed from the snapshot when None.
-    top
-        How many drivers to name.
+    """Forecasts of the rows of a snapshot (of these ids), ordered by id.
 
     Raises
     ------
     ModelMismatchError
         If the model was trained on other features than the snapshot holds.
     """
-    usual = Usual.of(snapshot) if usual is None else usual
     rows = snapshot if ids is None else snapshot.of(ids)
-    scored = forecast_rows_of(loaded, rows, spec, usual=usual, top=top)
-    return [scored.score(i, top) for i in range(len(rows.ids))]
+    judged = forecast_rows_of(loaded, rows, spec, usual=Usual.of(snapshot), top=TOP_DRIVERS)
+    return [judged.forecast(i, TOP_DRIVERS) for i in range(len(rows.ids))]
 
 
 def forecast_rows_of(

@@ -1,4 +1,4 @@
-"""Rows of a snapshot with what a model says of them: the score of one device is looked up here, not computed."""
+"""Rows of a snapshot with what a model says of them: the forecast of one device is looked up here, not computed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.scope import Feature
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.hazard.forecast import Driver, HazardForecast, Interval, PartUse
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.models.scoring.silence import silent_sensors
@@ -57,7 +58,7 @@ class Usual:
         )
 
     @cached_property
-    def _values(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _values(self) -> tuple[Floats, Floats]:
         return self.mean.to_numpy(np.float64), self.deviation.to_numpy(np.float64)
 
 
@@ -87,8 +88,8 @@ class ForecastRows:
         """Row of each device or customer id."""
         return {str(entity_id): i for i, entity_id in enumerate(self.snapshot.ids)}
 
-    def score(self, i: int, top: int) -> HazardForecast:
-        """HazardForecast of a row, with at most so many drivers."""
+    def forecast(self, i: int, top: int) -> HazardForecast:
+        """Forecast of a row, with at most so many drivers."""
         rows, risks, newest = self.snapshot, self.judged.risks, int(self.snapshot.data_as_of[i])
         device_model = str(rows.device_model[i])
         return HazardForecast(
@@ -139,7 +140,7 @@ class ForecastRows:
         return int(self.snapshot.cutoff.as_unit("us").value)
 
     @cached_property
-    def _missing(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def _missing(self) -> dict[str, Mask]:
         """Whether each sensor does not report, for each row."""
         return silent_sensors(self.snapshot.features, self.spec)
 

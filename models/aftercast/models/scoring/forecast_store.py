@@ -9,8 +9,9 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.forecast import Forecast
-from aftercast.models.kind import Progress, Scoring
+from aftercast.models.aliases import Progress
+from aftercast.models.forecast import Forecast, stored_content
+from aftercast.models.kind import Reading, Scoring
 from aftercast.models.kinds import kind_of
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database.forecasts import ForecastSet, newest_set, read_ranks, read_set, write_set
@@ -37,7 +38,7 @@ def make_forecasts(
             f"{cutoff:%Y-%m-%d %H:%M} UTC.",
             f"Take a later cutoff, or run `aftercast train {kind.name} --until {cutoff:%Y-%m-%dT%H:%M}`.",
         )
-    return kind.score(loaded, workspace.store, workspace.fleet, cutoff, version=version, progress=progress)
+    return kind.score(loaded, Reading(workspace.store, workspace.fleet, version, cutoff, progress))
 
 
 def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[ForecastSet, bool]:
@@ -53,7 +54,7 @@ def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[Fo
         horizons=horizons,
         components=components,
     )
-    rows = [(each.entity_id, each.ranks, kind.stored(each)) for each in forecasts]
+    rows = [(each.entity_id, each.ranks, stored_content(each)) for each in forecasts]
     return found, write_set(database, found, rows)
 
 

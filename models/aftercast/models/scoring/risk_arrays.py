@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aftercast.models.aliases import Floats
 from aftercast.models.hazard import HazardModel, Risks
 from aftercast.models.hazard.drivers import strongest
 
-Floats = npt.NDArray[np.float64]
 MOST_DRIVERS: Final = 20
 """Drivers kept of each row."""
 
@@ -47,29 +47,24 @@ class Judged:
     def __len__(self) -> int:
         return len(self.ends)
 
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays with one entry a row, by name."""
+        risks = {name: getattr(self.risks, name) for name in ("probability", "any_probability")}
+        return {**risks, "ends": self.ends, "driver": self.driver, "contribution": self.contribution}
+
     def take(self, rows: npt.NDArray[Any]) -> Judged:
         """Judgement of some rows, by their positions or by a mask."""
-        risks = replace(
-            self.risks,
-            probability=self.risks.probability[rows],
-            any_probability=self.risks.any_probability[rows],
-        )
-        return Judged(risks, self.ends[rows], self.thresholds, self.driver[rows], self.contribution[rows])
+        return self._with(**{name: values[rows] for name, values in self.arrays.items()})
 
     def followed_by(self, other: Judged) -> Judged:
         """Judgement of these rows and then the other's, by the same model."""
-        risks = replace(
-            self.risks,
-            probability=np.concatenate([self.risks.probability, other.risks.probability]),
-            any_probability=np.concatenate([self.risks.any_probability, other.risks.any_probability]),
-        )
-        return Judged(
-            risks,
-            np.concatenate([self.ends, other.ends]),
-            self.thresholds,
-            np.concatenate([self.driver, other.driver]),
-            np.concatenate([self.contribution, other.contribution]),
-        )
+        more = other.arrays
+        return self._with(**{name: np.concatenate([values, more[name]]) for name, values in self.arrays.items()})
+
+    def _with(self, probability: Floats, any_probability: Floats, **arrays: npt.NDArray[Any]) -> Judged:
+        risks = replace(self.risks, probability=probability, any_probability=any_probability)
+        return replace(self, risks=risks, **arrays)
 
 
 def judge_rows(model: HazardModel, features: pd.DataFrame, top: int = MOST_DRIVERS) -> Judged:

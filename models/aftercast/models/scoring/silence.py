@@ -9,15 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FeatureSettings, FleetSpec, Sensor
 from aftercast.features.dictionary import feature_dictionary
+from aftercast.models.aliases import Mask
 from aftercast.operations.clocks import DAY_US, HOUR_US, parse_duration_us
 
 
-def silent_sensors(features: pd.DataFrame, spec: FleetSpec) -> dict[str, npt.NDArray[np.bool_]]:
+def silent_sensors(features: pd.DataFrame, spec: FleetSpec) -> dict[str, Mask]:
     """Whether each sensor does not report, for each row; sensors without a column are left out.
 
     A sensor is silent where none of its features over a window is known, or where the device's last report is older
@@ -34,7 +34,7 @@ def silent_sensors(features: pd.DataFrame, spec: FleetSpec) -> dict[str, npt.NDA
     dict
         Sensor -> shape (n,), in the order of the spec.
     """
-    found: dict[str, npt.NDArray[np.bool_]] = {}
+    found: dict[str, Mask] = {}
     stale, young = _stale(features, spec), _young(features, spec)
     for sensor, columns in sensor_columns(spec).items():
         last = f"{sensor}_last"
@@ -72,7 +72,7 @@ def _names(spec: FleetSpec) -> dict[str, None]:
     return dict.fromkeys(feature.name for feature in feature_dictionary(spec, "device_id"))
 
 
-def _stale(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.bool_]:
+def _stale(features: pd.DataFrame, spec: FleetSpec) -> Mask:
     """Whether the last report is older than counts as evidence; not where the device never reported."""
     if "telemetry_age_hours" not in features.columns:
         return np.zeros(len(features), dtype=bool)
@@ -80,7 +80,7 @@ def _stale(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.bool_]:
     return np.asarray(features["telemetry_age_hours"].to_numpy(dtype=np.float64) > hours)
 
 
-def _young(features: pd.DataFrame, spec: FleetSpec) -> npt.NDArray[np.bool_]:
+def _young(features: pd.DataFrame, spec: FleetSpec) -> Mask:
     """Whether the device was installed within the longest window."""
     if "device_age_days" not in features.columns:
         return np.zeros(len(features), dtype=bool)

@@ -24,14 +24,14 @@ from aftercast.features.evidence import data_as_of, evidence_class
 from aftercast.features.examples import Examples, Grain, customer_examples, device_examples
 from aftercast.features.history import load_history
 from aftercast.features.scope import Feature
+from aftercast.models.aliases import Ints
 from aftercast.models.examples.entities import ENTITIES
 from aftercast.models.fit.base_rate_shift import Shift
-from aftercast.models.kinds import event_kind
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.scoring.impossible_readings import impossible_inputs
 from aftercast.models.scoring.parts import UsualParts, usual_parts
 from aftercast.models.scoring.risk_arrays import Judged
 from aftercast.operations.clocks import from_us, timestamp_us, to_us
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import NotEnoughDataError
 
 
@@ -71,19 +71,19 @@ class Snapshot:
         Run that trained a model -> what it says of the rows.
     """
 
-    kind: Kind
+    kind: str
     cutoff: pd.Timestamp
     data_version: int
     dictionary: tuple[Feature, ...]
     ids: npt.NDArray[Any]
     features: pd.DataFrame
     evidence: npt.NDArray[Any]
-    data_as_of: npt.NDArray[np.int64]
+    data_as_of: Ints
     device_model: npt.NDArray[Any]
     customer_id: npt.NDArray[Any]
     outlets: npt.NDArray[Any]
     out_of_range: npt.NDArray[Any]
-    cutoff_us: npt.NDArray[np.int64]
+    cutoff_us: Ints
     parts: UsualParts = field(default_factory=UsualParts)
     shifts: Mapping[str, Shift] = field(default_factory=dict)
     judged: Mapping[str, Judged] = field(default_factory=dict)
@@ -143,7 +143,7 @@ ALIGNED: Final = (
 
 
 def take_snapshot(
-    store: Store, spec: FleetSpec, kind: Kind, cutoff: pd.Timestamp, *, version: int | None = None
+    store: Store, spec: FleetSpec, kind: str, cutoff: pd.Timestamp, *, version: int | None = None
 ) -> Snapshot:
     """Compute the feature rows of everything at risk at a cutoff, from what was known then.
 
@@ -161,7 +161,7 @@ def take_snapshot(
     """
     version = store.version() if version is None else version
     at = np.array([timestamp_us(cutoff)], dtype=np.int64)
-    if event_kind(kind).grain == "device_id":
+    if hazard_kind(kind).grain == "device_id":
         history = load_history(store, spec, version=version, known_at=cutoff)
         examples = device_examples(history, at)
         _require(examples, kind, cutoff)
@@ -197,12 +197,12 @@ def take_snapshot(
     )
 
 
-def snapshot_path(folder: Path, kind: Kind) -> Path:
+def snapshot_path(folder: Path, kind: str) -> Path:
     """Where a workspace keeps the snapshot of its latest scored cutoff."""
     return folder / "online" / f"{kind}-features.parquet"
 
 
-def why_not(store: Store, kind: Kind, entity_id: str, cutoff: pd.Timestamp) -> str:
+def why_not(store: Store, kind: str, entity_id: str, cutoff: pd.Timestamp) -> str:
     """Say why a device or customer has no row in a snapshot: unknown, not yet there, or gone.
 
     Parameters
@@ -210,9 +210,9 @@ def why_not(store: Store, kind: Kind, entity_id: str, cutoff: pd.Timestamp) -> s
     cutoff
         UTC; for one that lost its row since the fleet's cutoff the instant of :func:`gone_since`.
     """
-    entity = event_kind(kind).entity
+    entity = hazard_kind(kind).entity
     noun, start, end = entity.noun, entity.began, entity.ended
-    rows, at = _visible(store, event_kind(kind).grain, None, cutoff, [entity_id]), f"{cutoff:%Y-%m-%d %H:%M} UTC"
+    rows, at = _visible(store, hazard_kind(kind).grain, None, cutoff, [entity_id]), f"{cutoff:%Y-%m-%d %H:%M} UTC"
     if rows.empty:
         return f"the {noun} was not known at {at}"
     row = rows.iloc[-1]
@@ -237,7 +237,7 @@ def gone_since(store: Store, rows: Snapshot, ids: Collection[str]) -> dict[str, 
     rows
         Rows of the last scoring, some of them renewed since.
     """
-    grain, end = event_kind(rows.kind).grain, event_kind(rows.kind).entity.ended
+    grain, end = hazard_kind(rows.kind).grain, hazard_kind(rows.kind).entity.ended
     seen = [rows.cutoff, store.observed_until(), *from_us(np.unique(rows.cutoff_us))]
     facts = _visible(store, grain, None, None, ids)
     known = facts["available_at"].clip(lower=max(each for each in seen if each is not None))
@@ -245,9 +245,9 @@ def gone_since(store: Store, rows: Snapshot, ids: Collection[str]) -> dict[str, 
     return dict(zip(gone[grain], gone[[end, "available_at"]].max(axis=1), strict=True))
 
 
-def _require(examples: Examples, kind: Kind, cutoff: pd.Timestamp) -> None:
+def _require(examples: Examples, kind: str, cutoff: pd.Timestamp) -> None:
     if len(examples.ids) == 0:
-        entity = event_kind(kind).entity
+        entity = hazard_kind(kind).entity
         raise NotEnoughDataError(
             f"No {entity.noun} is at risk at {cutoff:%Y-%m-%d %H:%M} UTC.",
             f"Import {entity.table}, or choose a cutoff after the first {entity.noun} began (--cutoff).",

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from aftercast.features.scope import Feature
 from aftercast.models.fit.base_rate_shift import Shift
@@ -40,7 +41,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     for name in ALIGNED:
         table = table.append_column(f"{_ROW}{name}", _column(name, getattr(snapshot, name)))
     for number, found in enumerate(snapshot.judged.values()):
-        for name, values in _arrays(found).items():
+        for name, values in found.arrays.items():
             table = table.append_column(f"{_JUDGED}{number}_{name}", _fixed(values))
     about = {
         "format": FORMAT,
@@ -48,7 +49,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
         "cutoff": snapshot.cutoff.isoformat(),
         "data_version": snapshot.data_version,
         "dictionary": [asdict(feature) for feature in snapshot.dictionary],
-        "shifts": {version: shift.to_dict() for version, shift in snapshot.shifts.items()},
+        "shifts": {version: asdict(shift) for version, shift in snapshot.shifts.items()},
         "parts": snapshot.parts.to_list(),
         "judged": [{"run_id": run_id, **_about(found)} for run_id, found in snapshot.judged.items()],
     }
@@ -91,7 +92,7 @@ def load_snapshot(path: Path) -> Snapshot:
         dictionary=tuple(Feature(**feature) for feature in about["dictionary"]),
         features=table.select(features).to_pandas(),
         parts=UsualParts.from_list(about["parts"]),
-        shifts={version: Shift.from_dict(shift) for version, shift in about["shifts"].items()},
+        shifts=TypeAdapter(dict[str, Shift]).validate_python(about["shifts"]),
         judged={each["run_id"]: _judged(each, number, table) for number, each in enumerate(about["judged"])},
         **aligned,
     )
@@ -111,22 +112,12 @@ def _values(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any]:
     return np.array(column.to_pylist(), dtype=object)
 
 
-def _arrays(found: Judged) -> dict[str, npt.NDArray[Any]]:
-    return {
-        "probability": found.risks.probability,
-        "any_probability": found.risks.any_probability,
-        "ends": found.ends,
-        "driver": found.driver,
-        "contribution": found.contribution,
-    }
-
-
 def _about(found: Judged) -> dict[str, Any]:
     return {
         "horizons_us": found.risks.horizons_us.tolist(),
         "components": list(found.risks.components),
         "thresholds": [None if np.isnan(each) else each for each in found.thresholds.tolist()],
-        "shapes": {name: list(values.shape[1:]) for name, values in _arrays(found).items()},
+        "shapes": {name: list(values.shape[1:]) for name, values in found.arrays.items()},
     }
 
 
@@ -138,14 +129,10 @@ def _fixed(values: npt.NDArray[Any]) -> pa.Array:
 
 def _judged(about: dict[str, Any], number: int, table: pa.Table) -> Judged:
     arrays = {name: _unfixed(table[f"{_JUDGED}{number}_{name}"], shape) for name, shape in about["shapes"].items()}
-    risks = Risks(
-        arrays["probability"],
-        arrays["any_probability"],
-        np.array(about["horizons_us"], dtype=np.int64),
-        tuple(about["components"]),
-    )
+    horizons_us, components = np.array(about["horizons_us"], dtype=np.int64), tuple(about["components"])
+    risks = Risks(arrays.pop("probability"), arrays.pop("any_probability"), horizons_us, components)
     thresholds = np.array([np.nan if each is None else each for each in about["thresholds"]], dtype=np.float64)
-    return Judged(risks, arrays["ends"], thresholds, arrays["driver"], arrays["contribution"])
+    return Judged(risks, thresholds=thresholds, **arrays)
 
 
 def _unfixed(column: pa.ChunkedArray, shape: Sequence[int]) -> npt.NDArray[Any]:

@@ -19,7 +19,6 @@ from aftercast.models.interpolation import risk_within, time_to
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.words.next_step import NextStep, next_step
 from aftercast.operations.clocks import DAY_US, HOUR_US, format_duration, parse_duration_us
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError
 
 SECOND_US: Final = 1_000_000
@@ -100,7 +99,7 @@ class Answer(Statement):
         }
 
 
-def answer(score: HazardForecast, horizon: str) -> Answer:
+def answer(forecast: HazardForecast, horizon: str) -> Answer:
     """Answer for one horizon, any length up to the model's longest.
 
     Between two horizons of the model the hazard is taken as constant, see :func:`risk_within`.
@@ -111,40 +110,40 @@ def answer(score: HazardForecast, horizon: str) -> Answer:
         If the horizon is longer than the model's longest.
     """
     horizon_us = parse_duration_us(horizon)
-    check_horizon(horizon_us, score.horizons_us)
-    components = {name: risk_within(score.horizons_us, risks, horizon_us) for name, risks in score.risks.items()}
-    probability = risk_within(score.horizons_us, score.any_risk, horizon_us)
-    by_component = hazard_kind(score.kind).words.by_component
+    check_horizon(horizon_us, forecast.horizons_us)
+    components = {name: risk_within(forecast.horizons_us, risks, horizon_us) for name, risks in forecast.risks.items()}
+    probability = risk_within(forecast.horizons_us, forecast.any_risk, horizon_us)
+    by_component = hazard_kind(forecast.kind).words.by_component
     top = max(components, key=lambda name: (components[name], name)) if by_component else None
-    parts = () if top is None else tuple(score.parts.get(top, ()))
-    until = _end(score.cutoff, horizon_us)
-    threshold = threshold_within(score.horizons_us, score.any_threshold, horizon_us)
-    step = next_step(score.kind, probability, threshold, until, component=top, parts=parts, missing=score.missing)
+    parts = () if top is None else tuple(forecast.parts.get(top, ()))
+    until = _end(forecast.cutoff, horizon_us)
+    threshold = threshold_within(forecast.horizons_us, forecast.any_threshold, horizon_us)
+    step = next_step(forecast.kind, probability, threshold, until, component=top, parts=parts, missing=forecast.missing)
     return Answer(
-        kind=score.kind,
-        entity_id=score.entity_id,
-        cutoff=score.cutoff,
+        kind=forecast.kind,
+        entity_id=forecast.entity_id,
+        cutoff=forecast.cutoff,
         horizon=horizon,
-        sentence=_sentence(score.kind, probability, top, components, horizon_us),
+        sentence=_sentence(forecast.kind, probability, top, components, horizon_us),
         probability=probability,
-        interval=dict(zip(score.horizons_us, score.any_interval, strict=False)).get(horizon_us),
-        remaining_life=remaining_life(score),
+        interval=dict(zip(forecast.horizons_us, forecast.any_interval, strict=False)).get(horizon_us),
+        remaining_life=remaining_life(forecast),
         component=top,
         components=components,
-        evidence=score.evidence,
-        data_as_of=score.data_as_of,
-        model_version=score.model_version,
-        device_model=score.device_model,
-        customer_id=score.customer_id,
-        drivers=score.drivers,
-        missing=score.missing,
-        out_of_range=score.out_of_range,
+        evidence=forecast.evidence,
+        data_as_of=forecast.data_as_of,
+        model_version=forecast.model_version,
+        device_model=forecast.device_model,
+        customer_id=forecast.customer_id,
+        drivers=forecast.drivers,
+        missing=forecast.missing,
+        out_of_range=forecast.out_of_range,
         next_step=step,
         parts=parts,
     )
 
 
-def not_judged(kind: Kind, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
+def not_judged(kind: str, entity_id: str, cutoff: pd.Timestamp, horizon: str, reason: str) -> Answer:
     """Answer without a probability: one that says why instead of pretending a risk of zero."""
     return Answer(
         kind=kind,
@@ -167,11 +166,11 @@ def threshold_within(horizons_us: Sequence[int], thresholds: Sequence[float], ho
     return risk_within(horizons_us, thresholds, horizon_us) if len(thresholds) > 0 else math.nan
 
 
-def remaining_life(score: HazardForecast) -> RemainingLife:
-    """Remaining life by the probabilities of a score."""
-    ends = [time_to(score.horizons_us, score.any_risk, share) for share in (0.1, 0.5, 0.9)]
+def remaining_life(forecast: HazardForecast) -> RemainingLife:
+    """Remaining life by the probabilities of a forecast."""
+    ends = [time_to(forecast.horizons_us, forecast.any_risk, share) for share in (0.1, 0.5, 0.9)]
     lower, median, upper = (None if end is None else end / DAY_US for end in ends)
-    return RemainingLife(lower, median, upper, score.horizons_us[-1] / DAY_US)
+    return RemainingLife(lower, median, upper, forecast.horizons_us[-1] / DAY_US)
 
 
 def words(duration_us: int) -> str:
@@ -225,7 +224,7 @@ def check_horizon(horizon_us: int, horizons_us: Sequence[int]) -> None:
         )
 
 
-def _sentence(kind: Kind, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:
+def _sentence(kind: str, probability: float, top: str | None, components: Mapping[str, float], horizon_us: int) -> str:
     """One sentence; with several components the number at its head is that of any of them failing."""
     within = f"within {words(horizon_us)}"
     found = hazard_kind(kind)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.aliases import Progress
 from aftercast.models.hazard.forecast import PartUse
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded, load_champion
@@ -26,7 +26,6 @@ from aftercast.operations.errors import NotFoundError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Progress = Callable[[str, int], None]
 COMPONENTS: Final = 3
 CASES: Final = 5
 SAID: Final = (
@@ -166,12 +165,12 @@ def explain(
             f"{entity.noun.capitalize()} {entity_id} cannot be explained: {reason}.",
             "Check the id, or choose a --cutoff.",
         )
-    score = judge(loaded, snapshot, workspace.fleet, ids=[entity_id])[0]
+    forecast = judge(loaded, snapshot, workspace.fleet, ids=[entity_id])[0]
     chosen = horizon or hazard_kind(kind).usual(loaded.model.horizons_us.tolist())
-    said = answer(score, chosen)
+    said = answer(forecast, chosen)
     ranked = sorted(said.components.items(), key=lambda item: (-item[1], item[0]))[:components]
-    known: dict[str, Any] = {"cutoff": score.cutoff, "version": workspace.store.version()}
-    row = replace(snapshot.of([entity_id]), cutoff=score.cutoff, data_version=known["version"])
+    known: dict[str, Any] = {"cutoff": forecast.cutoff, "version": workspace.store.version()}
+    row = replace(snapshot.of([entity_id]), cutoff=forecast.cutoff, data_version=known["version"])
     near = similar_cases(
         shifted(loaded, snapshot),
         row,

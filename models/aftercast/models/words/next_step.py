@@ -12,7 +12,6 @@ import pandas as pd
 
 from aftercast.models.hazard.forecast import PartUse
 from aftercast.models.kinds import hazard_kind
-from aftercast.operations.database.forecasts import Kind
 
 Code = Literal["visit", "contact", "reconnect", "decide", "wait"]
 
@@ -33,7 +32,7 @@ class NextStep:
 
 
 def next_step(
-    kind: Kind,
+    kind: str,
     probability: float,
     threshold: float,
     until: pd.Timestamp,

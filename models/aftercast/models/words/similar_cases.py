@@ -12,7 +12,8 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
 from aftercast.features.labels import Labels, load_outcome
-from aftercast.models.examples.cases import Cases, Progress, build_cases, first_moment
+from aftercast.models.aliases import Floats, Progress
+from aftercast.models.examples.cases import Cases, build_cases, first_moment
 from aftercast.models.fit.shift_windows import moment_of
 from aftercast.models.hazard import HazardModel
 from aftercast.models.hazard.calibration import log_odds
@@ -21,7 +22,6 @@ from aftercast.models.scoring.snapshot import Snapshot
 from aftercast.operations.clocks import DAY_US, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
-Floats = npt.NDArray[np.float64]
 EVERY_US: Final = 7 * DAY_US
 MOST_CUTOFFS: Final = 52
 MOST_COMPARED: Final = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import Progress
+from aftercast.models.aliases import Progress
 from aftercast.pipelines.drain import run_drain
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import Progress
+from aftercast.models.aliases import Progress
 from aftercast.pipelines.ingest import run_ingest
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import Progress
+from aftercast.models.aliases import Progress
 from aftercast.operations.clocks import parse_time
 from aftercast.pipelines.kind_settings import given_settings
 from aftercast.pipelines.train import run_train

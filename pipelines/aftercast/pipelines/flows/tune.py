@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aftercast.data.workspace import Workspace
-from aftercast.models.kind import Progress
+from aftercast.models.aliases import Progress
 from aftercast.operations.clocks import parse_time
 from aftercast.pipelines.tune import run_tune
 

@@ -2,6 +2,4 @@
 
 from aftercast.models.kinds.anomaly.kind import AnomalyKind
 
-__all__ = ["KIND", "AnomalyKind"]
-
 KIND = AnomalyKind()

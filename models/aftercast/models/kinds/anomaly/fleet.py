@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
-from aftercast.features.build import build_device_features, concat_features
+from aftercast.features.build import build_device_features
 from aftercast.features.examples import Examples, device_examples
 from aftercast.features.history import load_history
+from aftercast.models.aliases import Ints, Progress
+from aftercast.models.examples.cases import joined
+from aftercast.models.kind import Reading
 from aftercast.models.kinds.anomaly.signals import SHARE, signals_of
 from aftercast.operations.clocks import parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
-Progress = Callable[[str, int], None]
 REFERENCE: Final = "365d"
 
 
-def cutoffs_before(
-    store: Store, spec: FleetSpec, cutoff: pd.Timestamp, version: int, *, look_back: str = REFERENCE
-) -> npt.NDArray[np.int64]:
-    """Cutoffs ending with the given one, ``training.cutoff_every`` apart, as far back as telemetry and ``look_back``.
+def cutoffs_before(read: Reading) -> Ints:
+    """Cutoffs up to the end of what is read, ``training.cutoff_every`` apart: as far back as telemetry, at most a year.
 
     Returns
     -------
@@ -37,20 +35,22 @@ def cutoffs_before(
     NotEnoughDataError
         If there is no telemetry before the cutoff.
     """
-    times = store.read("telemetry", version=version, known_at=cutoff, columns=["event_time"])["event_time"]
+    times = read.store.read("telemetry", version=read.version, known_at=read.until, columns=["event_time"])[
+        "event_time"
+    ]
     if times.dropna().empty:
         raise NotEnoughDataError(
             "The store holds no telemetry before the cutoff, so nothing can be unusual.", "Import telemetry."
         )
-    every, last = parse_duration_us(spec.training.cutoff_every), timestamp_us(cutoff)
-    first = max(timestamp_us(times.min()), last - parse_duration_us(look_back))
+    every, last = parse_duration_us(read.spec.training.cutoff_every), timestamp_us(read.until)
+    first = max(timestamp_us(times.min()), last - parse_duration_us(REFERENCE))
     return np.arange(last, first, -every, dtype=np.int64)[::-1]
 
 
 def telemetry_rows(
     store: Store,
     spec: FleetSpec,
-    cutoffs_us: npt.NDArray[np.int64],
+    cutoffs_us: Ints,
     *,
     version: int,
     progress: Progress | None = None,
@@ -73,11 +73,8 @@ def telemetry_rows(
             progress(f"bucket {bucket + 1} of {store.device_buckets},", len(examples))
     if not parts:
         raise NotEnoughDataError("No device is in the field at any cutoff.", "Import devices.")
-    ids = np.concatenate([examples.ids for examples, _ in parts])
-    moments = np.concatenate([examples.cutoff_us for examples, _ in parts])
-    order = np.lexsort((moments, ids))
-    joined = concat_features([frame for _, frame in parts]).iloc[order].reset_index(drop=True)
-    return joined, Examples(ids[order], moments[order], "device_id")
+    examples, features = joined(parts)
+    return features, examples
 
 
 def _columns(frame: pd.DataFrame, spec: FleetSpec) -> list[str]:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
 from aftercast.features.examples import Examples
-from aftercast.models.forecast import AlarmForecast, PlainStatement, restored_forecast, stored_content
+from aftercast.models.aliases import Progress
+from aftercast.models.forecast import AlarmForecast, PlainStatement
 from aftercast.models.judge.plots import histogram_plot
-from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
+from aftercast.models.kind import OWN, BacktestRequest, Gate, Reading, Scoring, Training, TrainingRequest
 from aftercast.models.kinds.anomaly.backtest import AnomalyBacktest, announced_failures
 from aftercast.models.kinds.anomaly.fleet import cutoffs_before, telemetry_rows
 from aftercast.models.kinds.anomaly.ignored import impossible_readings
-from aftercast.models.kinds.anomaly.persistence import load_anomaly_view, save_anomaly_view
 from aftercast.models.kinds.anomaly.settings import AnomalySettings, Comparison
 from aftercast.models.kinds.anomaly.view import AnomalyView, fit_anomaly_view
-from aftercast.models.registry.versions import Loaded, load_champion
-from aftercast.models.scoring.forecast_store import forecast_of
+from aftercast.models.kinds.plain import PlainKind, statement_of
+from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.snapshot import standing_facts
-from aftercast.models.words.plain_explanation import PlainExplanation
 from aftercast.operations.clocks import (
     cutoff_grid,
     format_duration,
@@ -36,14 +34,12 @@ from aftercast.operations.clocks import (
     parse_time,
     timestamp_us,
 )
-from aftercast.operations.configuration import StrictModel, validate
-from aftercast.operations.database.forecasts import ForecastSet
+from aftercast.operations.configuration import StrictModel
 from aftercast.operations.errors import NotEnoughDataError, SettingsError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-FILE: Final = "view.json"
 ORDER: Final = {"dark": -1.0, "not judged": -2.0, "usual": -3.0}
 """Urgency of what is not unusual; what is unusual has its strength, which is above 0."""
 
@@ -59,61 +55,30 @@ class AnomalyOptions(StrictModel):
     """What a device is compared with: its own past, its cohort, or both."""
 
 
-@dataclass(frozen=True)
-class AnomalyModel:
-    """A fitted view as a model."""
-
-    view: AnomalyView
-
-    def save(self, folder: Path) -> None:
-        """Write it as JSON into a folder."""
-        save_anomaly_view(self.view, folder / FILE)
-
-    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """State and strength of rows.
-
-        Parameters
-        ----------
-        frame
-            Features with ``device_id`` and ``cutoff`` (UTC), sorted by them, the rows of the past among them.
-        """
-        cutoffs = frame["cutoff"].map(timestamp_us).to_numpy(dtype=np.int64)
-        examples = Examples(frame["device_id"].to_numpy(dtype=np.str_), cutoffs, "device_id")
-        scored = self.view.score(frame.drop(columns=["device_id", "cutoff"]), examples)
-        return scored[["device_id", "state", "anomaly_score", "alarm_from"]]
-
-
-class AnomalyKind(Kind):
+class AnomalyKind(PlainKind):
     """Devices whose sensors left their usual range, and devices gone silent."""
 
     name = "anomaly"
-    grain = "device_id"
     shape = "alarms"
+    forecast = AlarmForecast
+    options = AnomalyOptions
     title = "Anomalies"
     order = "unusual devices by score, then dark ones, those not judged, and the others"
     about = "how unusual a device is, at a rate of alarms that is held; it needs telemetry and no failures."
 
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> AnomalyOptions:
         """Rate of alarms, quiet time and what is compared with."""
-        del spec
-        found = validate(AnomalyOptions, values, "--set")
+        found: AnomalyOptions = super().settings(values, spec)
         parse_duration_us(found.quiet)
         return found
 
-    def described_settings(self, settings: AnomalyOptions) -> Mapping[str, Any]:
-        """Names and values of the options."""
-        return settings.model_dump()
-
     def train(self, asked: TrainingRequest) -> Training:
         """Fit a view on the year before the end; by construction it holds the rate of alarms on that period."""
-        spec, until = asked.spec, _on_grid(asked.spec, asked.until)
-        view, features, examples, scored = _fitted(
-            asked.store, spec, asked.settings, version=asked.version, until=until, progress=asked.progress
-        )
+        until = _on_grid(asked.spec, asked.until)
+        view, features, examples, scored = _fitted(replace(asked, until=until), asked.settings)
         rate, sure = view.reference, view.settings.confidence
         few = np.flatnonzero(examples.ids == examples.ids[0])
         sample = features.iloc[few].assign(device_id=examples.ids[few], cutoff=from_us(examples.cutoff_us[few]))
-        model = AnomalyModel(view)
         strength = scored["anomaly_score"].dropna().tolist()
         facts = {
             "rate": view.rate,
@@ -126,13 +91,13 @@ class AnomalyKind(Kind):
         }
         held = f"at most {rate.upper(sure):.3f} alarms per device-month in the reference period, {sure:.0%} sure"
         return Training(
-            model=model,
+            model=view,
             metrics={OWN: {name: float(value) for name, value in facts.items()}},
             gate=Gate(rate.upper(sure) <= view.rate, f"{held}; {view.rate:g} were asked for."),
             params={f"settings.{name}": value for name, value in asked.settings.model_dump().items()},
             figures={"strength": histogram_plot(strength, "anomaly score", "rows of the reference period")},
             asked=sample,
-            answered=model.table(sample),
+            answered=view.table(sample),
             facts={**facts, "learnt_until": until.isoformat()},
             result={**facts, "devices": len(np.unique(examples.ids)), "examples": len(examples)},
         )
@@ -147,9 +112,9 @@ class AnomalyKind(Kind):
             f"{result['alarm_from']:.1f} is an alarm. A score is no probability.",
         ]
 
-    def load(self, folder: Path) -> AnomalyModel:
+    def load(self, folder: Path) -> AnomalyView:
         """Read a saved view."""
-        return AnomalyModel(load_anomaly_view(folder / FILE))
+        return AnomalyView.load(folder)
 
     def backtest(self, workspace: Workspace, asked: BacktestRequest, progress: Progress | None) -> AnomalyBacktest:
         """Fit on the time before the test and judge the test: the rate of alarms, and failures after alarms."""
@@ -163,11 +128,12 @@ class AnomalyKind(Kind):
         options = self.settings({}, spec) if asked.settings is None else asked.settings
         until = _on_grid(spec, parse_time(asked.train_until[-1]))
         first = parse_time(asked.test_from) if asked.test_from else until
-        view, *_ = _fitted(store, spec, options, version=version, until=until, progress=progress)
+        read = Reading(store, spec, version, until, progress)
+        view, *_ = _fitted(read, options)
         tests = cutoff_grid(max(first, until), parse_time(asked.test_until), view.every_us)
         if len(tests) == 0:
             raise NotEnoughDataError("There is nothing to test on.", "Let --test-until follow --train-until.")
-        scored = _scored(view, store, spec, int(tests[-1]), version=version, progress=progress, first_us=int(tests[0]))
+        scored = _scored(view, read, int(tests[0]), int(tests[-1]))
         horizon = parse_duration_us(asked.horizon or "7d")
         failures = store.read("failures", version=version, columns=["device_id", "event_time"])
         count, announced, by_chance = announced_failures(scored, failures, horizon, view.every_us)
@@ -192,31 +158,18 @@ class AnomalyKind(Kind):
             scored=scored,
         )
 
-    def score(
-        self,
-        loaded: Loaded,
-        store: Store,
-        spec: FleetSpec,
-        cutoff: pd.Timestamp,
-        *,
-        version: int,
-        progress: Progress | None = None,
-    ) -> Scoring:
+    def score(self, loaded: Loaded, read: Reading) -> Scoring:
         """State of every device in the field at the cutoff, beside its own past and its cohort."""
-        view: AnomalyView = loaded.model.view
-        scored = _scored(view, store, spec, timestamp_us(cutoff), version=version, progress=progress)
+        at = timestamp_us(read.until)
+        scored = _scored(loaded.model, read, at, at)
         if scored.empty:
             raise NotEnoughDataError(
-                f"No device is in the field at {cutoff:%Y-%m-%d %H:%M} UTC.", "Take another cutoff."
+                f"No device is in the field at {read.until:%Y-%m-%d %H:%M} UTC.", "Take another cutoff."
             )
-        devices = store.read("devices", version=version, known_at=cutoff)
-        standing = standing_facts(devices, scored["device_id"].to_numpy(dtype=object))
+        standing = standing_facts(read.table("devices"), scored["device_id"].to_numpy(dtype=object))
         rows = zip(scored.to_dict("records"), standing["device_model"], standing["customer_id"], strict=True)
         forecasts = [
-            _forecast(
-                loaded, row, device_model=str(device_model), customer_id=str(customer), cutoff=cutoff, version=version
-            )
-            for row, device_model, customer in rows
+            _forecast(loaded, row, str(device_model), str(customer), read) for row, device_model, customer in rows
         ]
         count = scored["state"].value_counts()
         told = ", ".join(
@@ -228,52 +181,22 @@ class AnomalyKind(Kind):
         """Last cutoff of the reference period."""
         return parse_time(loaded.metadata.facts["learnt_until"])
 
-    def stored(self, forecast: AlarmForecast) -> dict[str, Any]:
-        """Everything but what the set says."""
-        return stored_content(forecast)
-
-    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> AlarmForecast:
-        """Forecast of stored content."""
-        return restored_forecast(AlarmForecast, found.head(entity_id), content)
-
     def answer(self, forecast: AlarmForecast, horizon: str | None = None) -> PlainStatement:
         """State with what deviates; why there is none where the device cannot be judged."""
         del horizon
         judged = forecast.state in {"usual", "unusual"}
-        return PlainStatement(
-            kind=forecast.kind,
-            entity_id=forecast.entity_id,
-            cutoff=forecast.cutoff,
-            sentence=_sentence(forecast),
-            reason=None if judged else " ".join(forecast.notices) or forecast.state,
-            evidence="telemetry",
-            data_as_of=forecast.data_as_of,
-            device_model=forecast.device_model,
-            customer_id=forecast.customer_id,
-            model_version=forecast.model_version,
-            said=(*forecast.reasons, *forecast.notices),
-            facts={
+        return statement_of(
+            forecast,
+            _sentence(forecast),
+            None if judged else " ".join(forecast.notices) or forecast.state,
+            (*forecast.reasons, *forecast.notices),
+            {
                 "state": forecast.state,
                 "anomaly_score": forecast.strength,
                 "alarm_from": forecast.alarm_from,
                 "since": None if forecast.since is None else forecast.since.isoformat(),
             },
         )
-
-    def explain(
-        self,
-        workspace: Workspace,
-        entity_id: str,
-        *,
-        cutoff: pd.Timestamp | None,
-        horizon: str | None,
-        progress: Progress | None,
-    ) -> PlainExplanation:
-        """State of a device and what deviates from its past or its cohort."""
-        del horizon
-        loaded = load_champion(workspace, self.name)
-        found = cast("AlarmForecast", forecast_of(workspace, loaded, entity_id, cutoff, progress))
-        return PlainExplanation(self.answer(found))
 
 
 def _on_grid(spec: FleetSpec, until: pd.Timestamp) -> pd.Timestamp:
@@ -282,66 +205,42 @@ def _on_grid(spec: FleetSpec, until: pd.Timestamp) -> pd.Timestamp:
     return from_us(np.array([timestamp_us(until) // every * every], dtype=np.int64))[0]
 
 
-def _fitted(
-    store: Store,
-    spec: FleetSpec,
-    options: AnomalyOptions,
-    *,
-    version: int,
-    until: pd.Timestamp,
-    progress: Progress | None,
-) -> tuple[AnomalyView, pd.DataFrame, Examples, pd.DataFrame]:
+def _fitted(read: Reading, options: AnomalyOptions) -> tuple[AnomalyView, pd.DataFrame, Examples, pd.DataFrame]:
     """View of the reference period that ends there, its rows, and what it says of them."""
-    cutoffs = cutoffs_before(store, spec, until, version)
-    features, examples = telemetry_rows(store, spec, cutoffs, version=version, progress=progress)
+    cutoffs, store, version = cutoffs_before(read), read.store, read.version
+    features, examples = telemetry_rows(store, read.spec, cutoffs, version=version, progress=read.progress)
     quarantined = impossible_readings(store.quarantine(version))
     view = fit_anomaly_view(
         features,
         examples,
-        spec,
+        read.spec,
         alarms_per_device_month=options.rate,
-        quiet=options.quiet,
         quarantined=quarantined,
-        settings=AnomalySettings(compare=options.compare),
+        settings=AnomalySettings(compare=options.compare, quiet=options.quiet),
     )
     return view, features, examples, view.score(features, examples, quarantined=quarantined)
 
 
-def _scored(
-    view: AnomalyView,
-    store: Store,
-    spec: FleetSpec,
-    last_us: int,
-    *,
-    version: int,
-    progress: Progress | None,
-    first_us: int | None = None,
-) -> pd.DataFrame:
-    """Rows at the cutoffs from the first (the last where None) to the last, judged beside their past; ids ascending."""
-    first = last_us if first_us is None else first_us
-    cutoffs = np.arange(last_us, first - view.look_back_us, -view.every_us, dtype=np.int64)[::-1]
-    features, examples = telemetry_rows(store, spec, cutoffs, version=version, progress=progress)
+def _scored(view: AnomalyView, read: Reading, first_us: int, last_us: int) -> pd.DataFrame:
+    """Rows at the cutoffs from the first to the last, judged beside their past; ids ascending."""
+    store, version = read.store, read.version
+    cutoffs = np.arange(last_us, first_us - view.look_back_us, -view.every_us, dtype=np.int64)[::-1]
+    features, examples = telemetry_rows(store, read.spec, cutoffs, version=version, progress=read.progress)
     scored = view.score(features, examples, quarantined=impossible_readings(store.quarantine(version)))
-    return scored[examples.cutoff_us >= first].reset_index(drop=True)
+    return scored[examples.cutoff_us >= first_us].reset_index(drop=True)
 
 
 def _forecast(
-    loaded: Loaded,
-    row: Mapping[Any, Any],
-    *,
-    device_model: str,
-    customer_id: str,
-    cutoff: pd.Timestamp,
-    version: int,
+    loaded: Loaded, row: Mapping[Any, Any], device_model: str, customer_id: str, read: Reading
 ) -> AlarmForecast:
     state, strength = str(row["state"]), None if np.isnan(row["anomaly_score"]) else float(row["anomaly_score"])
     since = row["unusual_since"] if state == "unusual" else row["silent_since"]
     return AlarmForecast(
         kind=loaded.kind,
         entity_id=str(row["device_id"]),
-        cutoff=cutoff,
+        cutoff=read.until,
         model_version=loaded.version,
-        data_version=version,
+        data_version=read.version,
         urgency=strength if state == "unusual" else ORDER[state],
         state=state,
         strength=strength,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -46,10 +46,6 @@ class Deviating:
     deviation: float
     compared_with: str
     sentence: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
 
 
 def deviating(row: int, values: Floats, found: Deviations, threshold: float, signals: Signals) -> tuple[Deviating, ...]:

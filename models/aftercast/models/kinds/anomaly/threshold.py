@@ -19,7 +19,7 @@ LONGEST: Final = 0.5  # months that an alarm may last on average
 
 @dataclass(frozen=True)
 class Calibration:
-    """ForecastRows rows of the reference period.
+    """Scored rows of the reference period.
 
     Attributes
     ----------

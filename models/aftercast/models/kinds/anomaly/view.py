@@ -7,6 +7,8 @@ a device is, not how likely it fails: it is no probability and is never turned i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ import pandas as pd
 from aftercast.data.fleet import FleetSpec
 from aftercast.features.examples import Examples
 from aftercast.features.scope import Scope
+from aftercast.models.aliases import Floats, Mask
 from aftercast.models.kinds.anomaly.deviation import Groups
 from aftercast.models.kinds.anomaly.episodes import AlarmRate, alarm_rate, begun
 from aftercast.models.kinds.anomaly.ignored import ignored_mask, ignored_notices
@@ -23,11 +26,12 @@ from aftercast.models.kinds.anomaly.settings import AnomalySettings
 from aftercast.models.kinds.anomaly.signals import Signal, dark, half_filled, signal_values, signals_of
 from aftercast.models.kinds.anomaly.standard import Deviations, Panel, Standard, deviations, learn_standard
 from aftercast.models.kinds.anomaly.threshold import Calibration, choose_threshold
-from aftercast.operations.clocks import HOUR_US, from_us, parse_duration_us
+from aftercast.models.saved_json import load_json, save_json
+from aftercast.operations.clocks import HOUR_US, from_us, parse_duration_us, timestamp_us
 from aftercast.operations.errors import InputError, NotEnoughDataError, SettingsError
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+FILE: Final = "view.json"
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,28 @@ class AnomalyView:
     def look_back_us(self) -> int:
         """How far before a cutoff rows count: own past, then time for an episode to have begun; microseconds."""
         return self.settings.past_us + self.gap_us + 4 * self.settings.quiet_us
+
+    def save(self, folder: Path) -> None:
+        """Write it as JSON into a folder, numbers to the last bit."""
+        save_json(self, folder / FILE, FORMAT)
+
+    @staticmethod
+    def load(folder: Path) -> AnomalyView:
+        """Read what :meth:`save` wrote; raises ModelMismatchError where there is none of this format."""
+        return load_json(AnomalyView, folder / FILE, FORMAT, what="anomaly view", mend="Fit again.")
+
+    def table(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """State and strength of rows.
+
+        Parameters
+        ----------
+        frame
+            Features with ``device_id`` and ``cutoff`` (UTC), sorted by them, the rows of the past among them.
+        """
+        cutoffs = frame["cutoff"].map(timestamp_us).to_numpy(dtype=np.int64)
+        examples = Examples(frame["device_id"].to_numpy(dtype=np.str_), cutoffs, "device_id")
+        scored = self.score(frame.drop(columns=["device_id", "cutoff"]), examples)
+        return scored[["device_id", "state", "anomaly_score", "alarm_from"]]
 
     def score(
         self, features: pd.DataFrame, examples: Examples, *, quarantined: pd.DataFrame | None = None
@@ -139,7 +165,6 @@ def fit_anomaly_view(
     spec: FleetSpec,
     *,
     alarms_per_device_month: float,
-    quiet: str = "7d",
     quarantined: pd.DataFrame | None = None,
     settings: AnomalySettings | None = None,
 ) -> AnomalyView:
@@ -155,8 +180,6 @@ def fit_anomaly_view(
         n aligned rows at evenly spaced cutoffs, the whole fleet at each.
     alarms_per_device_month
         Alarm episodes per device-month, above 0.
-    quiet
-        A device alarms again only after it was without alarm for longer than this.
     quarantined
         As for :meth:`AnomalyView.score`.
 
@@ -165,7 +188,7 @@ def fit_anomaly_view(
     NotEnoughDataError
         If there is no telemetry, or the period is too short to hold the rate.
     SettingsError
-        If rate, quiet time or settings make no sense.
+        If the rate makes no sense.
     InputError
         If features and examples are not aligned.
     """
@@ -173,7 +196,7 @@ def fit_anomaly_view(
         raise SettingsError(
             f"{alarms_per_device_month} alarms per device-month cannot be asked for.", "Name a rate above 0, as 0.1."
         )
-    chosen = replace(settings or AnomalySettings(), quiet=quiet)
+    chosen = settings or AnomalySettings()
     scope = Scope(spec)
     signals, gap_us = signals_of(spec), scope.windows[-1]
     draft = AnomalyView(

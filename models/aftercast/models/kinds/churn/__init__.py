@@ -2,6 +2,4 @@
 
 from aftercast.models.kinds.churn.kind import ChurnKind
 
-__all__ = ["KIND", "ChurnKind"]
-
 KIND = ChurnKind()

@@ -2,6 +2,4 @@
 
 from aftercast.models.kinds.failure.kind import FailureKind
 
-__all__ = ["KIND", "FailureKind"]
-
 KIND = FailureKind()

@@ -2,6 +2,4 @@
 
 from aftercast.models.kinds.remaining_life.kind import RemainingLifeKind
 
-__all__ = ["KIND", "RemainingLifeKind"]
-
 KIND = RemainingLifeKind()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from aftercast.models.judge.forecasts import rows_of_model, write_rows
 from aftercast.models.kinds.remaining_life.assessment import Judged
 from aftercast.models.kinds.remaining_life.evaluation import OURS, Sample, rmse_difference
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
@@ -23,7 +22,6 @@ from aftercast.operations.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-META: Final = b"aftercast"
 COLUMNS: Final = ("model", "unit", "predicted", "remaining", "weight")
 
 
@@ -84,8 +82,8 @@ class LifeBacktest:
             )
             for name, sample in self.judged.samples.items()
         ]
-        meta = json.dumps({"kind": self.about["kind"], "cap": self.judged.settings.cap}).encode()
-        pq.write_table(pa.concat_tables(parts).replace_schema_metadata({META: meta}), path, compression="zstd")
+        meta = {"kind": self.about["kind"], "cap": self.judged.settings.cap}
+        write_rows(pa.concat_tables(parts), meta, path)
 
 
 @dataclass(frozen=True)
@@ -138,21 +136,9 @@ def compare_files(a: tuple[Path, str], b: tuple[Path, str]) -> LifeComparison:
 
 
 def _read(path: Path, model: str) -> tuple[Sample, float]:
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", "Write one with `aftercast backtest remaining-life --forecasts`.")
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file.", "Write one with --forecasts FILE.parquet.") from error
-    meta = (table.schema.metadata or {}).get(META)
-    if meta is None or not set(COLUMNS) <= set(table.column_names):
-        raise InputError(f"{path} holds no remaining lives.", "Write one with `aftercast backtest remaining-life`.")
-    frame = table.to_pandas()
-    rows = frame[frame["model"] == (model or OURS)]
-    if rows.empty:
-        raise InputError(f"{path} holds no model '{model}'.", f"It holds {', '.join(sorted(set(frame['model'])))}.")
+    rows, meta = rows_of_model(path, model or OURS, COLUMNS)
     columns = [rows[name].to_numpy() for name in ("predicted", "remaining", "unit", "weight")]
-    return Sample(*columns), float(json.loads(meta)["cap"])
+    return Sample(*columns), float(meta["cap"])
 
 
 def _fold_row(fold: Mapping[str, Any], names: list[str]) -> list[str]:

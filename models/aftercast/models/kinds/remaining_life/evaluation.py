@@ -20,8 +20,8 @@ from aftercast.models.kinds.remaining_life.model import Training, row_weights
 from aftercast.models.kinds.remaining_life.scores import asymmetric_cost, covered
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories import Trajectories
-from aftercast.models.metrics import Metric
 from aftercast.models.metrics.bootstrap import TAILS, draw_weights, share
+from aftercast.models.metrics.table import Metric
 
 Measured: TypeAlias = dict[str, list[float]]
 METRICS: Final[dict[str, Metric]] = {

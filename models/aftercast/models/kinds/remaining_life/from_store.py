@@ -7,7 +7,7 @@ the rows before it in the same life, never from later ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
+from aftercast.models.kind import Reading
 from aftercast.models.kinds.remaining_life.lives import Life, load_lives
 from aftercast.models.kinds.remaining_life.model import UNITS_PER_FOLD
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
@@ -23,7 +23,6 @@ from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
 from aftercast.operations.clocks import parse_duration_us
 from aftercast.operations.errors import InputError, NotEnoughDataError
 
-Progress = Callable[[str, int], None]
 SETTING: Final = "setting"
 ENOUGH: Final = 0.5  # share of the lives that must report a sensor for it to be used
 
@@ -100,17 +99,8 @@ def asked_of(spec: FleetSpec, component: str | None = None, settings: Iterable[s
     return Asked(chosen, tuple(found), sensors)
 
 
-def failed_units(
-    store: Store,
-    spec: FleetSpec,
-    asked: Asked,
-    settings: RemainingLifeSettings,
-    *,
-    version: int,
-    known_at: pd.Timestamp,
-    progress: Progress | None = None,
-) -> FailedUnits:
-    """Read the last life of each device that ended in a failure; nothing that was available only after ``known_at``.
+def failed_units(read: Reading, asked: Asked, settings: RemainingLifeSettings) -> FailedUnits:
+    """Read the last life of each device that ended in a failure.
 
     One life a device: folds and intervals need units that do not depend on each other. Left out are lives of at most
     ``settings.youngest`` cycles, and those whose last cycle is older than the fleet's ``stale_after`` at the failure,
@@ -121,10 +111,10 @@ def failed_units(
     NotEnoughDataError
         If there are fewer units than two a fold.
     """
-    stale_us = parse_duration_us(spec.features.stale_after)
+    stale_us = parse_duration_us(read.spec.features.stale_after)
     lives: list[Life] = []
     left_out = {"failed": 0, "too short": 0, "silent before the failure": 0, "without every sensor": 0}
-    for bucket, devices in load_lives(store, spec, asked.component, asked.columns, version=version, known_at=known_at):
+    for bucket, devices in load_lives(read, asked.component, asked.columns):
         for life in (each.failed for each in devices if each.failed is not None):
             left_out["failed"] += 1
             if len(life.times_us) <= settings.youngest:
@@ -133,14 +123,14 @@ def failed_units(
                 left_out["silent before the failure"] += 1
             else:
                 lives.append(life)
-        if progress is not None:
-            progress(f"bucket {bucket + 1} of {store.device_buckets}, units run to failure:", len(lives))
+        if read.progress is not None:
+            read.progress(f"bucket {bucket + 1} of {read.store.device_buckets}, units run to failure:", len(lives))
     used = _reported(lives, asked)
     places = [asked.columns.index(name) for name in used.columns]
     frames = {life.device_id: frame_of(life, used.columns, places) for life in lives}
     whole = {unit: frame for unit, frame in frames.items() if len(frame) > settings.youngest}
     left_out["without every sensor"] = len(frames) - len(whole)
-    _require(len(whole), left_out, asked, settings, known_at)
+    _require(len(whole), left_out, asked, settings, read.until)
     return FailedUnits(joined(whole, used.columns), used, left_out)
 
 

@@ -6,17 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
 from aftercast.data.workspace import Workspace
-from aftercast.models.forecast import DistributionForecast, PlainStatement, restored_forecast, stored_content
-from aftercast.models.kind import OWN, BacktestRequest, Gate, Kind, Progress, Scoring, Training, TrainingRequest
+from aftercast.models.aliases import Progress
+from aftercast.models.examples.cases import known_until
+from aftercast.models.forecast import DistributionForecast, PlainStatement
+from aftercast.models.kind import OWN, BacktestRequest, Gate, Reading, Scoring, Training, TrainingRequest
+from aftercast.models.kinds.plain import PlainKind, statement_of
 from aftercast.models.kinds.remaining_life.assessment import Judged, judge, stage_names
 from aftercast.models.kinds.remaining_life.backtest import LifeBacktest, LifeComparison, compare_files
 from aftercast.models.kinds.remaining_life.baseline import AGE
@@ -28,13 +30,10 @@ from aftercast.models.kinds.remaining_life.running import running_units
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.tables import shown_intervals, shown_points, shown_source
 from aftercast.models.kinds.remaining_life.trajectories.table import CYCLE, UNIT
-from aftercast.models.registry.versions import Loaded, load_champion
-from aftercast.models.scoring.forecast_store import forecast_of
+from aftercast.models.registry.versions import Loaded
 from aftercast.models.scoring.snapshot import standing_facts
-from aftercast.models.words.plain_explanation import PlainExplanation
 from aftercast.operations.clocks import parse_time
-from aftercast.operations.configuration import StrictModel, validate
-from aftercast.operations.database.forecasts import ForecastSet
+from aftercast.operations.configuration import StrictModel
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 if TYPE_CHECKING:
@@ -65,24 +64,16 @@ class LifeOptions(StrictModel):
         return asked_of(spec, self.component, names)
 
 
-class RemainingLifeKind(Kind):
+class RemainingLifeKind(PlainKind):
     """Units that run to failure, the cycles left to them, and why one cannot be judged."""
 
     name = "remaining-life"
-    grain = "device_id"
     shape = "distribution"
+    forecast = DistributionForecast
+    options = LifeOptions
     title = "Remaining life"
     order = "cautious remaining life, shortest first, then what cannot be judged"
     about = "the cycles left to a running unit, with an interval, where units are run to failure."
-
-    def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> LifeOptions:
-        """Component, columns of settings, and how lives are learnt."""
-        del spec
-        return validate(LifeOptions, values, "--set")
-
-    def described_settings(self, settings: LifeOptions) -> Mapping[str, Any]:
-        """Names and values of the options."""
-        return settings.model_dump()
 
     def train(self, asked: TrainingRequest) -> Training:
         """Train on units run to failure, beside the baselines in folds of whole units.
@@ -91,9 +82,7 @@ class RemainingLifeKind(Kind):
         units of the difference is below 0.
         """
         options: LifeOptions = asked.settings
-        units, judged = _judged(
-            asked.store, asked.spec, options, version=asked.version, until=asked.until, progress=asked.progress
-        )
+        units, judged = _judged(asked, options)
         model = judged.training.model
         sample = units.frame[units.frame[UNIT] == units.frame[UNIT].iloc[0]]
         facts = {
@@ -144,11 +133,10 @@ class RemainingLifeKind(Kind):
         """Test in folds of whole units beside the baselines; nothing is kept."""
         calendar = ("test_from", "test_until", "horizon", "every", "retrain", "act_within", "hold_out", "shift")
         asked.refuse(NO_CALENDAR, *calendar, "draws", "seed")
-        version, end = _known(workspace, parse_time(asked.train_until[-1]) if asked.train_until else None)
+        until = parse_time(asked.train_until[-1]) if asked.train_until else None
+        version, end = known_until(workspace.store, None, until)
         options = self.settings({}, workspace.fleet) if asked.settings is None else asked.settings
-        units, judged = _judged(
-            workspace.store, workspace.fleet, options, version=version, until=end, progress=progress
-        )
+        units, judged = _judged(Reading(workspace.store, workspace.fleet, version, end, progress), options)
         about = {
             "kind": self.name,
             "until": end.isoformat(),
@@ -163,32 +151,23 @@ class RemainingLifeKind(Kind):
         del draws  # units are drawn as often as in a backtest
         return compare_files(a, b)
 
-    def score(
-        self,
-        loaded: Loaded,
-        store: Store,
-        spec: FleetSpec,
-        cutoff: pd.Timestamp,
-        *,
-        version: int,
-        progress: Progress | None = None,
-    ) -> Scoring:
+    def score(self, loaded: Loaded, read: Reading) -> Scoring:
         """Cycles left to every running unit, from what was available at the cutoff (included)."""
-        asked = _asked(loaded, spec)
         model: RemainingLifeModel = loaded.model
-        found = running_units(store, spec, asked, model.settings, version=version, known_at=cutoff, progress=progress)
+        found = running_units(read, _asked(loaded, read.spec), model.settings)
         answers = {}
         if len(found.frame) > 0:
             answers = {str(row[UNIT]): row for row in model.predict(found.frame).to_dict("records")}
-        devices = store.read("devices", version=version, known_at=cutoff)
         rows = found.units.sort_values(UNIT, kind="stable").to_dict("records")
-        customers = standing_facts(devices, np.array([row[UNIT] for row in rows], dtype=object))["customer_id"]
+        customers = standing_facts(read.table("devices"), np.array([row[UNIT] for row in rows], dtype=object))[
+            "customer_id"
+        ]
         forecasts = [
-            _forecast(loaded, row, answers.get(row[UNIT]), customer_id=str(customer), cutoff=cutoff, version=version)
+            _forecast(loaded, row, answers.get(row[UNIT]), str(customer), read)
             for row, customer in zip(rows, customers, strict=True)
         ]
         if not forecasts:
-            raise NotEnoughDataError(f"No unit runs at {cutoff:%Y-%m-%d %H:%M} UTC.", "Take another cutoff.")
+            raise NotEnoughDataError(f"No unit runs at {read.until:%Y-%m-%d %H:%M} UTC.", "Take another cutoff.")
         judged = sum(each.expected is not None for each in forecasts)
         return Scoring(forecasts, notice=f"{judged} of {len(forecasts)} running units judged.")
 
@@ -196,63 +175,20 @@ class RemainingLifeKind(Kind):
         """End of what it was trained on: of later failures it would know the lives before them."""
         return parse_time(loaded.metadata.until)
 
-    def stored(self, forecast: DistributionForecast) -> dict[str, Any]:
-        """Everything but what the set says."""
-        return stored_content(forecast)
-
-    def restored(self, found: ForecastSet, entity_id: str, content: Mapping[str, Any]) -> DistributionForecast:
-        """Forecast of stored content."""
-        return restored_forecast(DistributionForecast, found.head(entity_id), content)
-
     def answer(self, forecast: DistributionForecast, horizon: str | None = None) -> PlainStatement:
         """Cycles left with their interval, or why they cannot be judged."""
         del horizon
         judged = forecast.expected is not None
         values = {name: getattr(forecast, name) for name in ("expected", "cautious", "lower", "upper", "unit")}
-        return PlainStatement(
-            kind=forecast.kind,
-            entity_id=forecast.entity_id,
-            cutoff=forecast.cutoff,
-            sentence=_sentence(forecast),
-            reason=None if judged else " ".join(forecast.notices),
-            evidence="telemetry",
-            data_as_of=forecast.data_as_of,
-            device_model=forecast.device_model,
-            customer_id=forecast.customer_id,
-            model_version=forecast.model_version,
-            said=forecast.notices,
-            facts={**values, "quantity": forecast.quantity, "coverage": forecast.coverage, **forecast.facts},
-        )
-
-    def explain(
-        self,
-        workspace: Workspace,
-        entity_id: str,
-        *,
-        cutoff: pd.Timestamp | None,
-        horizon: str | None,
-        progress: Progress | None,
-    ) -> PlainExplanation:
-        """Cycles left, the interval, the stage of life, and what is known of the unit."""
-        del horizon
-        loaded = load_champion(workspace, self.name)
-        found = cast("DistributionForecast", forecast_of(workspace, loaded, entity_id, cutoff, progress))
-        return PlainExplanation(self.answer(found))
+        facts = {**values, "quantity": forecast.quantity, "coverage": forecast.coverage, **forecast.facts}
+        reason = None if judged else " ".join(forecast.notices)
+        return statement_of(forecast, _sentence(forecast), reason, forecast.notices, facts)
 
 
-def _judged(
-    store: Store,
-    spec: FleetSpec,
-    options: LifeOptions,
-    *,
-    version: int,
-    until: pd.Timestamp,
-    progress: Progress | None,
-) -> tuple[FailedUnits, Judged]:
+def _judged(read: Reading, options: LifeOptions) -> tuple[FailedUnits, Judged]:
     """Units run to failure and what a training on them is worth."""
     settings = RemainingLifeSettings(**options.model_dump(exclude={"component", "settings"}))
-    asked = options.asked(spec)
-    units = failed_units(store, spec, asked, settings, version=version, known_at=until, progress=progress)
+    units = failed_units(read, options.asked(read.spec), settings)
     settings = replace(settings, setting_columns=units.asked.settings, sensor_columns=units.asked.sensors)
     return units, judge(units.frame, settings)
 
@@ -281,15 +217,6 @@ def _gate(judged: Judged) -> Gate:
     return Gate(judged.better_than_age, f"{word} than the age baseline. {figures}")
 
 
-def _known(workspace: Workspace, moment: pd.Timestamp | None) -> tuple[int, pd.Timestamp]:
-    """Newest version, and the instant until which it is read: the one asked for, at most the end of the data."""
-    version = workspace.store.version()
-    observed = workspace.store.observed_until(version)
-    if observed is None:
-        raise NotEnoughDataError("The workspace holds no data.", "Run `aftercast import SOURCE PATH`.")
-    return version, observed if moment is None else min(moment, observed)
-
-
 def _asked(loaded: Loaded, spec: FleetSpec) -> Asked:
     """Component and columns to read for a model; raises ModelMismatchError if the fleet spec no longer has them."""
     model: RemainingLifeModel = loaded.model
@@ -308,10 +235,8 @@ def _forecast(
     loaded: Loaded,
     unit: Mapping[Any, Any],
     answer: Mapping[Any, Any] | None,
-    *,
     customer_id: str,
-    cutoff: pd.Timestamp,
-    version: int,
+    read: Reading,
 ) -> DistributionForecast:
     settings = loaded.model.settings
     facts: dict[str, Any] = {
@@ -328,9 +253,9 @@ def _forecast(
     return DistributionForecast(
         kind=loaded.kind,
         entity_id=str(unit[UNIT]),
-        cutoff=cutoff,
+        cutoff=read.until,
         model_version=loaded.version,
-        data_version=version,
+        data_version=read.version,
         urgency=None if told["cautious"] is None else -told["cautious"],
         quantity=f"life of the {facts['component']}",
         unit="cycles",

@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from aftercast.data.fleet import Component, FleetSpec
-from aftercast.data.store import Store
+from aftercast.data.fleet import Component
 from aftercast.features.failure_events import failure_records, is_in, renewals_of
 from aftercast.features.history import History, load_history
 from aftercast.features.outcome import final_versions, last_fact
 from aftercast.models.aliases import Floats, Ints
+from aftercast.models.kind import Reading
 from aftercast.operations.clocks import NEVER, timestamp_us
 
 
@@ -54,10 +54,8 @@ class DeviceLives:
     running: Life | None
 
 
-def load_lives(
-    store: Store, spec: FleetSpec, component: str, columns: tuple[str, ...], *, version: int, known_at: pd.Timestamp
-) -> Iterator[tuple[int, list[DeviceLives]]]:
-    """Yield the lives of all devices, bucket by bucket, from facts that were available by ``known_at`` (included).
+def load_lives(read: Reading, component: str, columns: tuple[str, ...]) -> Iterator[tuple[int, list[DeviceLives]]]:
+    """Yield the lives of all devices, bucket by bucket, from what is read.
 
     Parameters
     ----------
@@ -66,10 +64,11 @@ def load_lives(
     columns
         Sensors of the spec to read.
     """
-    known_us = timestamp_us(known_at)
-    for bucket in range(store.device_buckets):
-        history = load_history(store, spec, version=version, known_at=known_at, bucket=bucket)
-        yield bucket, _of_bucket(history, next(c for c in spec.components if c.name == component), columns, known_us)
+    known_us = timestamp_us(read.until)
+    wanted = next(each for each in read.spec.components if each.name == component)
+    for bucket in range(read.store.device_buckets):
+        history = load_history(read.store, read.spec, version=read.version, known_at=read.until, bucket=bucket)
+        yield bucket, _of_bucket(history, wanted, columns, known_us)
 
 
 def _of_bucket(history: History, component: Component, columns: tuple[str, ...], known_us: int) -> list[DeviceLives]:

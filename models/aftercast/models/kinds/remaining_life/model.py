@@ -136,7 +136,7 @@ class Training:
     unseen: dict[str, Floats]
 
 
-def train_remaining_life(frame: pd.DataFrame, settings: RemainingLifeSettings | None = None) -> RemainingLifeModel:
+def train_and_check(frame: pd.DataFrame, settings: RemainingLifeSettings) -> Training:
     """Learn remaining life from units that were run to failure: the last row of each is its failure.
 
     Parameters
@@ -151,19 +151,13 @@ def train_remaining_life(frame: pd.DataFrame, settings: RemainingLifeSettings | 
     NotEnoughDataError
         If there are fewer than two units a fold.
     """
-    return train_and_check(frame, settings).model
-
-
-def train_and_check(frame: pd.DataFrame, settings: RemainingLifeSettings | None = None) -> Training:
-    """:func:`train_remaining_life` that also returns the out-of-fold answers, for evaluation."""
-    chosen = settings or RemainingLifeSettings()
-    trajectories, sensors = read_training(frame, chosen)
-    outside, weights = out_of_fold(trajectories, sensors, chosen)
-    unseen = cross_tabulated(outside, chosen)
-    extra = stage_widening(outside, unseen, chosen)
-    lower, upper = widened(unseen["lower"], unseen["upper"], extra[stage_of(outside.predicted, chosen)])
+    trajectories, sensors = read_training(frame, settings)
+    outside, weights = out_of_fold(trajectories, sensors, settings)
+    unseen = cross_tabulated(outside, settings)
+    extra = stage_widening(outside, unseen, settings)
+    lower, upper = widened(unseen["lower"], unseen["upper"], extra[stage_of(outside.predicted, settings)])
     model = RemainingLifeModel(
-        fit_members(trajectories, sensors, chosen), weights, tabulate(outside, chosen), extra, chosen
+        fit_members(trajectories, sensors, settings), weights, tabulate(outside, settings), extra, settings
     )
     return Training(model, outside, {**unseen, "lower": lower, "upper": upper})
 

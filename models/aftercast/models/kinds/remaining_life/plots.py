@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from matplotlib.figure import Figure
 
+from aftercast.models.judge.plots import axes_of
 from aftercast.models.kinds.remaining_life.assessment import Judged
 from aftercast.models.kinds.remaining_life.evaluation import OURS
-
-SIZE: Final = (6.4, 4.8)
 
 
 def remaining_life_plots(judged: Judged) -> dict[str, Figure]:
@@ -20,21 +17,17 @@ def remaining_life_plots(judged: Judged) -> dict[str, Figure]:
 
 def _points(judged: Judged) -> Figure:
     """Every row that counts, each a faint dot; a perfect prediction lies on the line, a late one above it."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = axes_of("True remaining life, cycles, capped", "Predicted remaining life, cycles")
     sample, cap = judged.samples[OURS], judged.settings.cap
     axes.plot([0, cap], [0, cap], color="grey", linewidth=1, label="perfect")
     axes.scatter(np.minimum(sample.truth, cap), sample.predicted, s=3, alpha=0.15, label="out of fold")
-    axes.set_xlabel("True remaining life, cycles, capped")
-    axes.set_ylabel("Predicted remaining life, cycles")
     axes.legend()
     return figure
 
 
 def _coverage(judged: Judged) -> Figure:
     """Share of true lives inside the interval in each stage of predicted life, with 95 % intervals over units."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = axes_of("", "Share inside the interval")
     found = {name: row["coverage"] for name, row in judged.coverage.items() if not name.startswith("true")}
     values = np.array(list(found.values()))
     axes.errorbar(
@@ -46,6 +39,5 @@ def _coverage(judged: Judged) -> Figure:
     )
     axes.axhline(judged.settings.coverage, color="grey", linewidth=1, linestyle="--", label="promised")
     axes.set_xticks(range(len(found)), list(found), rotation=20)
-    axes.set_ylabel("Share inside the interval")
     axes.legend()
     return figure

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
-from aftercast.models.kinds.remaining_life.from_store import Asked, Progress, frame_of, joined, natural
+from aftercast.models.kind import Reading
+from aftercast.models.kinds.remaining_life.from_store import Asked, frame_of, joined, natural
 from aftercast.models.kinds.remaining_life.lives import Life, load_lives
 from aftercast.models.kinds.remaining_life.settings import RemainingLifeSettings
 from aftercast.models.kinds.remaining_life.trajectories.table import UNIT
@@ -35,26 +34,17 @@ class RunningUnits:
     units: pd.DataFrame
 
 
-def running_units(
-    store: Store,
-    spec: FleetSpec,
-    asked: Asked,
-    settings: RemainingLifeSettings,
-    *,
-    version: int,
-    known_at: pd.Timestamp,
-    progress: Progress | None = None,
-) -> RunningUnits:
+def running_units(read: Reading, asked: Asked, settings: RemainingLifeSettings) -> RunningUnits:
     """Read the running life of each device that is in the field or has sent telemetry in it.
 
     A unit of at most ``settings.youngest`` cycles, or one that never reported a column, is not judged.
     """
-    stale_us = parse_duration_us(spec.features.stale_after)
-    known_us = timestamp_us(known_at)
+    stale_us = parse_duration_us(read.spec.features.stale_after)
+    known_us = timestamp_us(read.until)
     places = list(range(len(asked.columns)))
     frames: dict[str, pd.DataFrame] = {}
     rows: list[dict[str, Any]] = []
-    for bucket, devices in load_lives(store, spec, asked.component, asked.columns, version=version, known_at=known_at):
+    for bucket, devices in load_lives(read, asked.component, asked.columns):
         for life in (each.running for each in devices if each.running is not None):
             retired = life.retired_us <= known_us
             if life.began_us > known_us or (retired and len(life.times_us) == 0):
@@ -64,8 +54,8 @@ def running_units(
             if reason is None:
                 frames[life.device_id] = frame
             rows.append({**_row(life, reason, _remark(life, retired, known_us, stale_us)), "retired": retired})
-        if progress is not None:
-            progress(f"bucket {bucket + 1} of {store.device_buckets}, running units:", len(rows))
+        if read.progress is not None:
+            read.progress(f"bucket {bucket + 1} of {read.store.device_buckets}, running units:", len(rows))
     return RunningUnits(joined(frames, asked.columns), _table(rows))
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from aftercast.models.kinds.remaining_life.trajectories import RecipeSettings
-from aftercast.operations.errors import SettingsError
 
 HUBER: Final = 0.08  # of the cap: errors beyond it weigh linearly, so that engines that fail oddly do not rule
 
@@ -69,17 +68,6 @@ class RemainingLifeSettings:
     folds: int = 5
     workers: Annotated[int, Field(exclude=True)] = field(default_factory=lambda: os.cpu_count() or 1, compare=False)
     recipe: RecipeSettings = field(default_factory=RecipeSettings)
-
-    def __post_init__(self) -> None:
-        """Refuse settings that no model can be trained by."""
-        if not self.cap > 0 or not self.early > 0 or not self.late > 0:
-            raise SettingsError("The cap and the scales of the cost have to be positive.", "Set them above 0.")
-        if not 0 < self.coverage < 1:
-            raise SettingsError(f"The coverage is {self.coverage}.", "Set it between 0 and 1, for example 0.9.")
-        if self.folds < 2 or not self.seeds or self.every < 1:
-            raise SettingsError("Training needs two folds, a seed and every row at most.", "Set folds to 5.")
-        if list(self.stages) != sorted(set(self.stages)):
-            raise SettingsError("The edges of the stages do not increase.", "Sort them.")
 
     def parameters(self, seed: int) -> dict[str, Any]:
         """Parameters of LightGBM: shallow trees of few features each, which average well over noisy sensors.

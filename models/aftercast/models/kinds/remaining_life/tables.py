@@ -8,10 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
+from aftercast.models.kinds.remaining_life.evaluation import METRICS
 from aftercast.models.text_table import text_table
-
-HEADINGS = ("RMSE, capped", "RMSE, uncapped", "MAE, capped", "cost score")
-METRICS = ("rmse", "rmse_uncapped", "mae", "score")
 
 
 def shown_points(title: str, metrics: Mapping[str, Mapping[str, list[float]]], cap: float) -> list[RenderableType]:
@@ -22,7 +20,7 @@ def shown_points(title: str, metrics: Mapping[str, Mapping[str, list[float]]], c
     about = (
         f"{title}. Rows from the 21st cycle on with at most {1.2 * cap:g} left; each unit weighs the same; cap {cap:g}."
     )
-    return [about, text_table("", ["", *HEADINGS], rows, right=range(1, 5))]
+    return [about, text_table("", ["", *(metric.title for metric in METRICS.values())], rows, right=range(1, 5))]
 
 
 def shown_intervals(title: str, found: Mapping[str, Mapping[str, Any]]) -> Table:

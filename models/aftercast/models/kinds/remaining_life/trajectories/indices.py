@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from aftercast.models.aliases import Floats
 
@@ -77,8 +78,5 @@ def _ridge(normal: Floats, target: Floats) -> Floats:
 
 def _directions(normal: Floats) -> Floats:
     """Principal directions of rows, q x (at most 3), the widest first, largest weight positive."""
-    centred = normal - normal.mean(axis=0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    widest: Floats = vectors[:, ::-1][:, :DIRECTIONS]
-    largest = widest[np.argmax(np.abs(widest), axis=0), np.arange(widest.shape[1])]
-    return widest * np.sign(largest)
+    found = PCA(min(DIRECTIONS, *normal.shape), svd_solver="covariance_eigh").fit(normal).components_.T
+    return np.asarray(found)

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import pairwise_distances_argmin, silhouette_score
 
 from aftercast.models.aliases import Floats
 from aftercast.models.kinds.remaining_life.trajectories.table import Trajectories
 
 SEPARATED: Final = 0.8  # mean silhouette above which groups are regimes; a single cloud stays near 0.4
 SAMPLE: Final = 2000
+SEED: Final = 0
 CONSTANT: Final = 1e-8  # a spread below this share of the value is rounding
 
 
@@ -40,9 +41,7 @@ class Regimes:
 
     def of_rows(self, settings: Floats) -> npt.NDArray[np.intp]:
         """Regime of each row: the nearest centre, n."""
-        if len(self.centres) == 1:
-            return np.zeros(len(settings), dtype=np.intp)
-        return np.argmin(_distances(settings / self.scale, self.centres), axis=1)
+        return _nearest(settings / self.scale, self.centres)
 
     def normalise(self, settings: Floats, sensors: Floats) -> Floats:
         """Sensors in standard deviations from the mean of their row's regime, n x q."""
@@ -50,43 +49,42 @@ class Regimes:
         return (sensors - self.means[rows]) / self.spreads[rows]
 
 
-def find_regimes(trajectories: Trajectories, most: int = 8, seed: int = 0) -> Regimes:
+def find_regimes(trajectories: Trajectories, most: int = 8) -> Regimes:
     """Find 1 to ``most`` regimes: the k-means grouping of the highest silhouette, if that is clear (Rousseeuw 1987)."""
     settings = trajectories.settings
     spread = settings.std(axis=0)
     scale = np.where(spread > CONSTANT * np.maximum(np.abs(settings).max(axis=0, initial=0), 1e-300), spread, 1.0)
     scaled = settings / scale
-    centres = _centres(scaled, most, seed)
-    rows = np.argmin(_distances(scaled, centres), axis=1)
+    centres = _centres(scaled, most)
+    rows = _nearest(scaled, centres)
     means, spreads = _levels(trajectories.sensors, rows, len(centres))
     return Regimes(scale, centres, means, spreads)
 
 
-def _centres(scaled: Floats, most: int, seed: int) -> Floats:
+def _centres(scaled: Floats, most: int) -> Floats:
     one = scaled.mean(axis=0, keepdims=True)
-    sample = _sample(scaled, seed)
+    sample = _sample(scaled)
     distinct = len(np.unique(sample, axis=0))
     best, chosen = SEPARATED, one
     for k in range(2, min(most, distinct - 1) + 1):
-        found = KMeans(k, n_init=10, random_state=seed).fit(sample)
+        found = KMeans(k, n_init=10, random_state=SEED).fit(sample)
         clear = float(silhouette_score(sample, found.labels_)) if len(np.unique(found.labels_)) > 1 else 0.0
         if clear > best + 1e-6:
             best, chosen = clear, found.cluster_centers_.astype(np.float64)
     return chosen
 
 
-def _sample(scaled: Floats, seed: int) -> Floats:
+def _sample(scaled: Floats) -> Floats:
     if len(scaled) <= SAMPLE:
         return scaled
-    return scaled[np.sort(np.random.default_rng(seed).choice(len(scaled), SAMPLE, replace=False))]
+    return scaled[np.sort(np.random.default_rng(SEED).choice(len(scaled), SAMPLE, replace=False))]
 
 
-def _distances(scaled: Floats, centres: Floats) -> Floats:
-    """Squared distances, n x k, summed setting by setting so that a row's result does not depend on other rows."""
-    total = np.zeros((len(scaled), len(centres)))
-    for column in range(scaled.shape[1]):
-        total += (scaled[:, column, None] - centres[None, :, column]) ** 2
-    return total
+def _nearest(scaled: Floats, centres: Floats) -> npt.NDArray[np.intp]:
+    """Nearest centre of each row, n; the first where there is only one, even without settings."""
+    if len(centres) == 1:
+        return np.zeros(len(scaled), dtype=np.intp)
+    return np.asarray(pairwise_distances_argmin(scaled, centres))
 
 
 def _levels(sensors: Floats, rows: npt.NDArray[np.intp], k: int) -> tuple[Floats, Floats]:

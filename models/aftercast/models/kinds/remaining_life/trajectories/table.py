@@ -66,7 +66,7 @@ def read_trajectories(frame: pd.DataFrame, settings: Sequence[str], sensors: Seq
         If a column is missing, is not numeric or has missing or infinite values, if the rows of a unit are not
         together, or its cycles do not increase.
     NotEnoughDataError
-        If there is no row, or a unit of a categorical column has none.
+        If there is no row.
     """
     _check_columns(frame, [UNIT, CYCLE, *settings, *sensors])
     _check_units(frame)
@@ -95,13 +95,6 @@ def _check_units(frame: pd.DataFrame) -> None:
         raise NotEnoughDataError("There is no row of any unit.", "Hand in at least one cycle of a unit.")
     if frame[UNIT].isna().any():
         raise InputError(f"{int(frame[UNIT].isna().sum())} rows name no unit.", "Fill the column 'unit'.")
-    if isinstance(frame[UNIT].dtype, pd.CategoricalDtype):
-        counts = frame[UNIT].value_counts()
-        empty = counts.index[counts == 0]
-        if len(empty) > 0:
-            raise NotEnoughDataError(
-                f"{len(empty)} units have no row, for example '{empty[0]}'.", "Remove the unused categories."
-            )
 
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> Floats:
