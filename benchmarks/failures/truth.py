@@ -15,11 +15,11 @@ from benchmarks.failures.taught import Taught
 from aftercast.data.fleet import load_fleet
 from aftercast.data.simulator import simulate
 from aftercast.data.workspace import Workspace, create_workspace, open_workspace
+from aftercast.models.kind import BacktestRequest
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.bootstrap import draw_weights, interval, share
 from aftercast.models.metrics.rows import Sorted, expected_calibration_error
 from aftercast.models.metrics.table import row_draws, row_metrics
-from aftercast.pipelines.backtest import BacktestRequest
 from aftercast.pipelines.ingest import run_ingest
 
 Floats = npt.NDArray[np.float64]

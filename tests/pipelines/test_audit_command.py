@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def call(folder: Path, *words: str) -> Result:
     app = typer.Typer()
-    audit.register(app)
+    app.add_typer(audit.audit, name="audit")
     app.command("other")(lambda: None)
     return CliRunner().invoke(app, ["audit", *words, "-w", str(folder)])
 

@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
 
 def call(folder: Path, *words: str) -> Result:
     app = typer.Typer()
-    database.register(app)
-    keys.register(app)
+    app.add_typer(database.database, name="database")
+    app.add_typer(keys.keys, name="keys")
     return CliRunner().invoke(app, [*words, "-w", str(folder)])
 
 

@@ -339,7 +339,7 @@ def test_an_error_nobody_foresaw_is_a_finding_without_its_text() -> None:
     def fails() -> list[Finding]:
         raise RuntimeError("postgresql://ann:secret@host")
 
-    (found,) = guarded(fails)
+    (found,) = guarded("keys", fails)
     assert found.level == "problem"
     assert re.fullmatch(r"The check itself failed: RuntimeError at test_doctor\.py:\d+\.", found.found)
 

@@ -142,7 +142,7 @@ def test_after_a_promotion_a_drained_device_is_explained_from_the_row_the_servic
     champions = Champions(own_fleet)
     champions.refresh()
     champions.refresh()
-    served = answer(champions.rows("failure").scores([device_id], 5)[device_id], "7d")
+    served = answer(champions.rows("failure").forecasts([device_id], 5)[device_id], "7d")
     found = explain(own_fleet, "failure", device_id, cases=0).answer
     assert (found.model_version, found.cutoff) == (second.version, later)
     assert found == served

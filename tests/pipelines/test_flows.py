@@ -18,8 +18,8 @@ from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import InputError, SettingsError
 from aftercast.pipelines.drain import run_drain
 from aftercast.pipelines.engine import run_flow
-from aftercast.pipelines.flows import score
 from aftercast.pipelines.ingest import run_ingest
+from aftercast.pipelines.score import run_score
 
 BEGAN = "2025-01-01T00:00:00Z"
 
@@ -239,4 +239,4 @@ def test_the_server_mode_needs_an_address(workspace: Workspace) -> None:
     )
     place = Workspace(workspace.folder, settings, workspace.fleet)
     with pytest.raises(SettingsError, match=r"prefect\.address"):
-        run_flow(place, score.run)
+        run_flow(place, run_score)

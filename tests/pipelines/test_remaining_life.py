@@ -49,7 +49,6 @@ from aftercast.operations.errors import (
     NotFoundError,
     SettingsError,
 )
-from aftercast.pipelines.backtest import run_backtest
 from aftercast.pipelines.runs import Done
 from aftercast.pipelines.score import run_score
 from aftercast.pipelines.train import run_train
@@ -127,7 +126,7 @@ def train(workspace: Workspace, *, until: pd.Timestamp | None = None, **options:
 def backtest(workspace: Workspace, until: pd.Timestamp | None = None) -> dict[str, Any]:
     """Report of a backtest."""
     asked = () if until is None else (until.isoformat(),)
-    return run_backtest(workspace, BacktestRequest(KIND, train_until=asked, settings=OPTIONS)).to_dict()
+    return kind_of(KIND).backtest(workspace, BacktestRequest(KIND, train_until=asked, settings=OPTIONS), None).to_dict()
 
 
 def forecasts(workspace: Workspace, cutoff: pd.Timestamp | None = None) -> list[DistributionForecast]:
@@ -426,7 +425,7 @@ def test_the_commands_print_what_a_planner_and_a_machine_read(
 
 def test_what_means_nothing_to_a_backtest_of_it_is_refused_by_name(workspace: Workspace) -> None:
     with pytest.raises(SettingsError, match=r"--horizon, --retrain, --shift means nothing"):
-        run_backtest(workspace, BacktestRequest(KIND, horizon="7d", retrain="daily", shift=False))
+        kind_of(KIND).backtest(workspace, BacktestRequest(KIND, horizon="7d", retrain="daily", shift=False), None)
 
 
 def test_a_retired_unit_is_kept_and_says_so(own: Workspace) -> None:

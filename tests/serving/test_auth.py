@@ -278,7 +278,7 @@ def test_a_key_in_use_goes_on_working_while_the_database_is_away(
         assert callers.find(key) is not None
     with pytest.raises(ProblemError) as refused:
         callers.find(other)
-    assert (refused.value.status, refused.value.code) == (503, "keys-unavailable")
+    assert refused.value.problem.type == "/problems/keys-unavailable"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     keys.reachable = True
     keys.now += RETRY_S

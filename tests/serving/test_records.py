@@ -305,7 +305,7 @@ def test_a_caller_limited_to_outlets_sends_nothing(own_fleet: Workspace) -> None
     caller = Caller("token:a", "a", ("ingest",), frozenset({"N1"}), None, "token")
     with pytest.raises(ProblemError, match="limited to outlets") as refused:
         take_records(own_fleet, "faults", [{"code": "E"}], caller)
-    assert refused.value.status == 403
+    assert refused.value.problem.status == 403
     assert count_waiting(own_fleet.database).batches == 0
 
 

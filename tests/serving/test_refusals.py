@@ -42,7 +42,7 @@ def strict(bare_workspace: Workspace, listening: Listening) -> Iterator[tuple[st
 
 def shown(status: int) -> Problem:
     """Return the example of a status."""
-    return REFUSALS[status][1].shown(None)
+    return REFUSALS[status][1].shown()
 
 
 def check(answer: Any, example: Problem) -> None:
@@ -63,7 +63,7 @@ def test_every_example_of_a_body_that_is_wrong_is_what_is_sent(bare_client: http
     check(bare_client.post(RISK, json={"devices": [{}]}).json(), shown(422))
     check(bare_client.post(RISK, json=ONE).json(), shown(503))
     unreadable = {"table": "telemetry", "records": [{"device_id": 1}]}
-    check(bare_client.post("/v1/records", json=unreadable).json(), NOTHING_READABLE.shown(None))
+    check(bare_client.post("/v1/records", json=unreadable).json(), NOTHING_READABLE.shown())
 
 
 def test_every_example_of_what_a_key_may_not_is_what_is_sent(

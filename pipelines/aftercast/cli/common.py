@@ -13,6 +13,7 @@ import typer
 
 from aftercast.models.kinds import kind_names
 from aftercast.operations.environment import default_workspace
+from aftercast.operations.errors import SettingsError
 
 if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help does not need
     import pandas as pd
@@ -46,6 +47,8 @@ KindOption = Annotated[
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder. [default: $AFTERCAST_WORKSPACE, else .]")
 ]
+HorizonOption = Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")]
+UntilOption = Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")]
 SettingsOption = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="Settings of the kind, e.g. of `aftercast tune --out FILE`."),
@@ -71,12 +74,6 @@ def instant(text: str | None) -> pd.Timestamp | None:
     from aftercast.operations.clocks import parse_time
 
     return None if text is None else parse_time(text)
-
-
-def checked_instant(text: str | None) -> str | None:
-    """ISO 8601 text in UTC of an instant a person typed, None where nothing was."""
-    moment = instant(text)
-    return None if moment is None else moment.isoformat()
 
 
 def say(text: str = "") -> None:
@@ -111,6 +108,21 @@ def print_parts(parts: Sequence[RenderableType]) -> None:
             say(part)
         else:
             console.print(part)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Raise SettingsError where the file cannot be written within the block."""
+    try:
+        yield
+    except OSError as error:
+        hint = "Choose another place with --out."
+        raise SettingsError(f"{out} cannot be written: {error.strerror}.", hint) from error
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """Number and noun, as ``1 entry`` or ``2,000 entries``."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The command ``aftercast``: its commands, and the one place where errors become a message, a hint and an exit code.
 
-Commands are found by looking into ``commands``. They load their libraries inside their functions: MLflow, Prefect and
-LightGBM take seconds to import, and `aftercast --help` needs none of them.
+Commands are found by looking into ``commands``; each has the name of its module. They load their libraries inside their
+functions: MLflow, Prefect and LightGBM take seconds to import, and `aftercast --help` needs none of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ _FOUND = [
     importlib.import_module(f"{commands.__name__}.{found.name}") for found in pkgutil.iter_modules(commands.__path__)
 ]
 for _module in sorted(_FOUND, key=lambda module: (PANELS.index(module.PANEL), module.__name__)):
-    _module.register(app)
+    _own = _module.__name__.rpartition(".")[2]
+    _command, _name = getattr(_module, _own), _own.strip("_").replace("_", "-")
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name, rich_help_panel=_module.PANEL)
+    else:
+        app.command(_name, rich_help_panel=_module.PANEL)(_command)
 
 
 def _show_version(wanted: bool) -> None:

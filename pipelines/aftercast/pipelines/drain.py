@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from aftercast.data.contract import TABLES
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import Workspace
 from aftercast.features.examples import Grain
+from aftercast.models.aliases import Progress
 from aftercast.models.kinds import every_kind
 from aftercast.operations.database.inbox import REFUSED, InboxBatch, mark_drained, waiting_batches
 from aftercast.operations.errors import InputError
@@ -24,7 +25,6 @@ LOG: Final = logging.getLogger(__name__)
 ROWS_AT_ONCE: Final = 200_000
 MOST_TOLD: Final = 10
 ORDER: Final = {table: place for place, table in enumerate(("customers", "devices"))}
-Progress = Callable[[str, int], None]
 
 
 def run_drain(workspace: Workspace, progress: Progress | None = None) -> dict[str, Any]:

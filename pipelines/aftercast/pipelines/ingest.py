@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest import NEW, Source, get_source, ingest
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
+from aftercast.models.aliases import Progress
 from aftercast.models.metadata import spec_hash
 from aftercast.operations.errors import InputError
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
@@ -22,7 +23,6 @@ DRAFTED_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "fault_codes": ("faults",),
 }
 """Tables whose rows a drafted section comes from."""
-Progress = Callable[[str, int], None]
 
 
 def run_ingest(workspace: Workspace, source_name: str, path: Path, progress: Progress | None = None) -> Done:

@@ -17,7 +17,6 @@ from aftercast.models.scoring.snapshot import Snapshot, snapshot_path, take_snap
 from aftercast.models.scoring.snapshot_file import load_snapshot, save_snapshot
 from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.operations.clocks import from_us, timestamp_us
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import ModelMismatchError, NotEnoughDataError
 
 PATIENCE_S = 600.0
@@ -39,7 +38,7 @@ def keep_online(workspace: Workspace, snapshot: Snapshot) -> None:
             save_snapshot(kept, snapshot_path(workspace.folder, snapshot.kind))
 
 
-def renew(workspace: Workspace, kind: Kind, ids: Collection[str], known_at: pd.Timestamp) -> int:
+def renew(workspace: Workspace, kind: str, ids: Collection[str], known_at: pd.Timestamp) -> int:
     """Renew the online rows of devices or customers, and say how many were renewed.
 
     The rows are made by the views of scoring from everything stored by now; those of customers are those of a scoring
@@ -99,7 +98,7 @@ def _rows(workspace: Workspace, fleet: Snapshot, ids: Collection[str], cutoff: p
         return None
 
 
-def _saved(workspace: Workspace, kind: Kind) -> Snapshot | None:
+def _saved(workspace: Workspace, kind: str) -> Snapshot | None:
     """Rows that the service has now; None where there are none of this version of aftercast."""
     try:
         return load_snapshot(snapshot_path(workspace.folder, kind))

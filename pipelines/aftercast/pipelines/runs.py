@@ -77,40 +77,26 @@ def run_once(
     WorkspaceError
         If another run of the key did not end in time.
     """
-    folder = workspace.path("locks")
-    folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / f"{flow}-{key}.lock", timeout=patience_s)
-    try:
-        lock.acquire()
-    except Timeout as error:  # only of this lock: one that the work waits for is told by the work
-        raise _still_working(flow, patience_s) from error
-    try:
+    with one_at_a_time(workspace, flow, key, patience_s=patience_s):
         found = find_flow_run(workspace.database, flow, key)
         if found is not None and found.result is not None and not again:
             return Done(found.result, repeated=True)
         record_start(workspace.database, flow, key)
-        with _failure_recorded(workspace, flow, key):
+        try:
             result = work()
+        except BaseException:
+            with suppress(SQLAlchemyError):  # where even that fails, the error of the work counts
+                record_failure(workspace.database, flow, key)
+            raise
         record_finish(workspace.database, flow, key, result)
         return Done(result, repeated=False)
-    finally:
-        lock.release()
 
 
 @contextmanager
-def _failure_recorded(workspace: Workspace, flow: str, key: str) -> Iterator[None]:
-    """Record that a run ended by an error; where even that fails, the error counts."""
-    try:
-        yield
-    except BaseException:
-        with suppress(SQLAlchemyError):
-            record_failure(workspace.database, flow, key)
-        raise
-
-
-@contextmanager
-def one_at_a_time(workspace: Workspace, flow: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Let one run of a flow work at a time; the operating system frees the lock of one that dies.
+def one_at_a_time(
+    workspace: Workspace, flow: str, key: str | None = None, *, patience_s: float = PATIENCE_S
+) -> Iterator[None]:
+    """Let one run of a flow, or of one key of it, work at a time; the operating system frees the lock of one that dies.
 
     Raises
     ------
@@ -119,21 +105,16 @@ def one_at_a_time(workspace: Workspace, flow: str, *, patience_s: float = PATIEN
     """
     folder = workspace.path("locks")
     folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / f"{flow}.lock", timeout=patience_s)
+    lock = FileLock(folder / f"{flow if key is None else f'{flow}-{key}'}.lock", timeout=patience_s)
     try:
         lock.acquire()
-    except Timeout as error:
-        raise _still_working(flow, patience_s) from error
+    except Timeout as error:  # only of this lock: one that the work waits for is told by the work
+        said = f"Another run of this {flow} has been working for over {patience_s:.0f} s."
+        raise WorkspaceError(said, "Wait for it, or end it.") from error
     try:
         yield
     finally:
         lock.release()
-
-
-def _still_working(flow: str, patience_s: float) -> WorkspaceError:
-    return WorkspaceError(
-        f"Another run of this {flow} has been working for over {patience_s:.0f} s.", "Wait for it, or end it."
-    )
 
 
 def hash_of_files(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -10,19 +9,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.aliases import Progress
+from aftercast.models.examples.cases import known_until
 from aftercast.models.kinds import kind_names, kind_of
 from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
 from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
 from aftercast.operations.clocks import cutoff_grid, format_duration, from_us, parse_duration_us, timestamp_us
-from aftercast.operations.database.forecasts import Kind, newest_set
-from aftercast.operations.errors import AftercastError, InputError, NotEnoughDataError, NotFoundError
+from aftercast.operations.database.forecasts import newest_set
+from aftercast.operations.errors import AftercastError, InputError, NotFoundError
 from aftercast.pipelines.online import keep_online
 from aftercast.pipelines.runs import run_key, run_once
 
 MOST_MISSED: Final = 31
-
-Progress = Callable[[str, int], None]
 
 
 def run_score(
@@ -60,7 +59,7 @@ def run_score(
     WorkspaceError
         If the registry of models does not answer.
     """
-    until = observed_until(workspace)
+    _, until = known_until(workspace.store, None, None)
     _check(cutoff, until)
     with needing_registry(workspace):
         return _score(workspace, until, cutoff, progress, again=again)
@@ -117,7 +116,7 @@ def _no_champion(workspace: Workspace) -> NotFoundError:
     )
 
 
-def missed(workspace: Workspace, kind: Kind, until: pd.Timestamp) -> tuple[list[pd.Timestamp], list[str]]:
+def missed(workspace: Workspace, kind: str, until: pd.Timestamp) -> tuple[list[pd.Timestamp], list[str]]:
     """Cutoffs to score, ascending, and what to tell people about it; never empty.
 
     The grid counts from 1970-01-01 00:00 UTC, so that daily cutoffs are at midnight. Where nothing was scored yet, only
@@ -138,14 +137,6 @@ def missed(workspace: Workspace, kind: Kind, until: pd.Timestamp) -> tuple[list[
         f"{told}: the last {MOST_MISSED} are scored now, the {len(due) - MOST_MISSED} before them are left out. "
         f"Score one of those with --cutoff (every {format_duration(every)})."
     ]
-
-
-def observed_until(workspace: Workspace) -> pd.Timestamp:
-    """Instant up to which the world was observed; raises NotEnoughDataError for an empty store."""
-    until = workspace.store.observed_until()
-    if until is None:
-        raise NotEnoughDataError("The workspace holds no data.", "Run `aftercast import SOURCE PATH`.")
-    return until
 
 
 def _score_once(

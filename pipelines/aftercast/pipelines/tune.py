@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
+from aftercast.models.aliases import Progress
 from aftercast.models.examples.cases import known_until
 from aftercast.models.fit.settings_file import described_settings
 from aftercast.models.fit.tuning import FOLDS, TRIALS
@@ -18,20 +18,19 @@ from aftercast.models.metadata import spec_hash
 from aftercast.models.registry.runs import log_search
 from aftercast.models.registry.versions import needing_registry
 from aftercast.operations.clocks import format_duration
-from aftercast.operations.database.forecasts import Kind
 from aftercast.pipelines.runs import Done, run_key, run_once
 
 
 def run_tune(
     workspace: Workspace,
-    kind: Kind,
+    kind: str,
     *,
     until: pd.Timestamp | None = None,
     folds: int = FOLDS,
     trials: int = TRIALS,
     minutes: float | None = None,
     seed: int = 0,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Done:
     """Search settings; the same search of the same data and fleet spec is made once.
 

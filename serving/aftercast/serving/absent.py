@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.scoring.snapshot import Snapshot, gone_since, why_not
 from aftercast.models.words.answers import Answer, not_judged
-from aftercast.operations.database.forecasts import Kind
-from aftercast.serving.kinds import SERVED
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class Unanswered:
     hint: str
 
 
-def unknown(kind: Kind, entity_id: str) -> Unanswered:
+def unknown(kind: str, entity_id: str) -> Unanswered:
     """Error of an id that is not known, or not to the caller."""
-    noun = SERVED[kind].noun
+    noun = hazard_kind(kind).entity.noun
     return Unanswered(entity_id, f"unknown_{noun}", f"The {noun} is not known.", "Import it, or correct the id.")
 
 
@@ -46,15 +45,15 @@ def without_row(
             reason = why_not(workspace.store, snapshot.kind, each, cutoff)
             found[each] = not_judged(snapshot.kind, each, cutoff, horizon, reason)
         elif each in now:
-            message = f"The {SERVED[snapshot.kind].noun} became known after the last scoring."
+            message = f"The {hazard_kind(snapshot.kind).entity.noun} became known after the last scoring."
             found[each] = Unanswered(each, "not_scored", message, "Ask again after the next scoring.")
         else:
             found[each] = unknown(snapshot.kind, each)
     return found
 
 
-def _known(workspace: Workspace, kind: Kind, ids: Collection[str], **at: Any) -> set[str]:
+def _known(workspace: Workspace, kind: str, ids: Collection[str], **at: Any) -> set[str]:
     """Ids that the store holds; with ``version`` and ``known_at`` those that it held then."""
-    served = SERVED[kind]
-    only: dict[str, Any] = {f"{served.id_name}s": list(ids), **at}
-    return set(workspace.store.read(served.table, columns=[served.id_name], **only)[served.id_name])
+    found = hazard_kind(kind)
+    only: dict[str, Any] = {f"{found.grain}s": list(ids), **at}
+    return set(workspace.store.read(found.entity.table, columns=[found.grain], **only)[found.grain])

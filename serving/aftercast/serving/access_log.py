@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.operations.log_format import FIELDS, REQUEST
-from aftercast.serving.headers import header
 from aftercast.serving.metrics.requests import RequestMetrics, method_of
 
 ACCESS: Final = logging.getLogger("aftercast.serving.access")
@@ -43,7 +43,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = header(scope, _RAW_ID) or ""
+        given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _ACCEPTED_ID.fullmatch(given) else os.urandom(16).hex()
         scope.setdefault("state", {})["request_id"] = request_id
         REQUEST.set(request_id)
@@ -85,5 +85,5 @@ def _line(scope: Scope, request_id: str, status: int | None, seconds: float) -> 
         "route": getattr(scope.get("route"), "path", None),
         "status": status,
         "duration_ms": round(seconds * 1000, 2),
-        "key_id": None if caller is None else caller.key_id,
+        "key_id": None if caller is None else caller.caller_id,
     }

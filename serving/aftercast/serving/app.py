@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.types import Lifespan
 
 from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.operations.audit import anchoring
@@ -33,6 +34,9 @@ from aftercast.serving.tokens import tokens_of
 from aftercast.serving.tracing import Tracing, collector_of, tracing
 from aftercast.serving.warm_up import warming_up
 
+if TYPE_CHECKING:  # only who traces needs it
+    from aftercast.serving.collector import Collector
+
 
 def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm: bool = False) -> FastAPI:
     """Application that answers from a workspace.
@@ -40,7 +44,7 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
     Parameters
     ----------
     check_every_s
-        Seconds between looks for a newly promoted model or newly saved scores; None is that of the settings.
+        Seconds between looks for a newly promoted model or newly saved rows; None is that of the settings.
     warm
         Whether to compile at the start what answers with records need.
     """
@@ -50,26 +54,13 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
     collector = collector_of(workspace.settings.tracing)
     every_s = limits.refresh_every_s if check_every_s is None else check_every_s
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(service.champions.refresh)
-        with (
-            anchoring(workspace.audit, lambda: workspace.database, workspace.settings.audit.anchor_every_s),
-            service.champions.watching(every_s),
-            tracing(collector),
-            warming_up(workspace, service.champions) if warm else nullcontext(),
-        ):
-            LOG.info("takes requests, release %s", version("aftercast"))
-            yield
-        LOG.info("has stopped")
-
     # The first carries the files of the page, which the framework's own would load from the internet.
     make = FastAPIOffline if limits.docs else FastAPI
     page: dict[str, Any] = {"docs_url": "/docs", "static_url": "/docs/static"} if limits.docs else {"docs_url": None}
     app = make(
         **DESCRIPTION,
         version=version("aftercast"),
-        lifespan=lifespan,
+        lifespan=_lifespan(service, collector, every_s, warm=warm),
         **page,
         redoc_url=None,
         swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": "none"},  # the usual one asks the internet
@@ -94,6 +85,26 @@ def create_app(workspace: Workspace, *, check_every_s: float | None = None, warm
         app.include_router(router)
     describe(app)
     return app
+
+
+def _lifespan(service: Service, collector: Collector | None, every_s: float, *, warm: bool) -> Lifespan[FastAPI]:
+    """What runs beside the requests, from the first look for models to the last span."""
+    workspace, champions = service.workspace, service.champions
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(champions.refresh)
+        with (
+            anchoring(workspace.audit, lambda: workspace.database, workspace.settings.audit.anchor_every_s),
+            champions.watching(every_s),
+            tracing(collector),
+            warming_up(workspace, champions) if warm else nullcontext(),
+        ):
+            LOG.info("takes requests, release %s", version("aftercast"))
+            yield
+        LOG.info("has stopped")
+
+    return lifespan
 
 
 def from_environment() -> FastAPI:

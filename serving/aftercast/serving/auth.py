@@ -16,11 +16,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from sqlalchemy import Engine
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aftercast.operations.database.keys import KEY_PREFIX
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.headers import header
 from aftercast.serving.principals import Caller, Callers
 from aftercast.serving.problems import BUSY, SCOPE_MISSING, UNAUTHENTICATED
 from aftercast.serving.tokens import Tokens
@@ -29,7 +29,6 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 DOCS_PATHS: Final = ("/docs", "/openapi.json")
 """Pages that a person opens in a browser; the browser's own prompt for a password may bring the key there."""
 KEY_HEADER: Final = "X-API-Key"
-_KEY_HEADER: Final = KEY_HEADER.lower().encode()
 BEARER_CHALLENGE: Final = 'Bearer realm="aftercast"'
 BASIC_CHALLENGE: Final = 'Basic realm="aftercast"'
 LOOKUP_THREADS: Final = 8
@@ -91,10 +90,11 @@ def presented_key(scope: Scope) -> str | None:
 
     ``X-API-Key``, else ``Authorization: Bearer``, else, for the documentation alone, the password of HTTP Basic.
     """
-    key = (header(scope, _KEY_HEADER) or "").strip()
+    headers = Headers(scope=scope)
+    key = headers.get(KEY_HEADER, "").strip()
     if key:  # gateways add it empty
         return key
-    scheme, _, value = (header(scope, b"authorization") or "").partition(" ")
+    scheme, _, value = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip() or None
     return _password(value.strip()) if scheme.lower() == "basic" and _is_docs(scope) else None

@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from aftercast.operations.settings import TracingSettings
-from aftercast.serving.headers import header
 from aftercast.serving.metrics.requests import method_of
 
 TIMEOUT_S: Final = 3
@@ -66,7 +66,7 @@ class Collector:
     @contextmanager
     def request(self, scope: Scope) -> Iterator[RequestSpan]:
         """Span of a request, within that of its caller where a ``traceparent`` header names one."""
-        parent = _PROPAGATOR.extract({"traceparent": header(scope, b"traceparent") or ""})
+        parent = _PROPAGATOR.extract({"traceparent": Headers(scope=scope).get("traceparent", "")})
         method = method_of(scope)
         attributes = {"http.request.method": method, "aftercast.request_id": scope["state"]["request_id"]}
         with self._tracer.start_as_current_span(

@@ -70,10 +70,11 @@ def install(app: FastAPI) -> None:
 async def answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer to an error; what is no refusal is logged, under the same request id."""
     found = _refusal(request, error)
-    if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ProblemError):
+    problem = found.problem.model_copy(update={"request_id": request_id_of(request)})
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ProblemError):
         _log(error)
-    content = found.problem(request_id_of(request)).model_dump(mode="json", exclude_none=True)
-    response = JSONResponse(content, found.status, media_type=PROBLEM_TYPE)
+    content = problem.model_dump(mode="json", exclude_none=True)
+    response = JSONResponse(content, problem.status, media_type=PROBLEM_TYPE)
     for name, value in found.headers:
         response.headers.append(name, value)
     return response

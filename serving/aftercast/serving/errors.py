@@ -24,68 +24,38 @@ Headers = Sequence[tuple[str, str]]
 
 
 class ProblemError(AftercastError):
-    """A refusal written for the caller; answered as problem details.
+    """A refusal written for the caller; answered as problem details, see :class:`ProblemKind`.
 
-    Parameters
+    Attributes
     ----------
-    status, code, title
-        HTTP status; the last part of the problem's type; its title, the same for every occurrence.
-    message, hint
-        This occurrence and what to do, as in every error of aftercast.
-    passes
-        Whether the same request may be answered a moment later.
+    problem
+        Body of the answer.
     headers
         Of the answer; a name may occur twice.
-    errors
-        Fields of the request that are missing or wrong.
     """
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        title: str,
-        message: str,
-        hint: str = "",
-        *,
-        passes: bool = False,
-        headers: Headers = (),
-        errors: tuple[FieldProblem, ...] | None = None,
-    ) -> None:
-        super().__init__(message, hint)
-        self.status = status
-        self.code = code
-        self.title = title
-        self.headers = (*headers, RETRY) if passes else tuple(headers)
-        self.errors = errors
-
-    def problem(self, request_id: str | None) -> Problem:
-        """Body of the answer."""
-        return Problem(
-            type=f"{TYPE_PREFIX}{self.code}",
-            title=self.title,
-            status=self.status,
-            detail=self.message,
-            hint=self.hint or None,
-            request_id=request_id,
-            errors=self.errors,
-        )
+    def __init__(self, problem: Problem, headers: Headers = ()) -> None:
+        super().__init__(problem.detail, problem.hint or "")
+        self.problem = problem
+        self.headers = headers
 
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """A kind of refusal: what is raised, and what the OpenAPI document shows of it.
+    """A kind of refusal: what is raised, and what the OpenAPI document shows of it. Texts name values in braces.
 
     Attributes
     ----------
-    status, code, title, passes
-        As of :class:`ProblemError`.
+    status, code, title
+        HTTP status; the last part of the problem's type; its title, the same for every occurrence.
     detail, hint
-        With the names of values in braces.
+        This occurrence and what to do, as in every error of aftercast.
+    passes
+        Whether the same request may be answered a moment later.
     example
-        Such values.
+        Values of an example.
     fields
-        Fields that an example names.
+        Fields that the example names.
     """
 
     status: int
@@ -100,15 +70,22 @@ class ProblemKind:
     def error(
         self, *, headers: Headers = (), errors: tuple[FieldProblem, ...] | None = None, **values: object
     ) -> ProblemError:
-        """Return the error of an occurrence."""
-        detail, hint = self.detail.format(**values), self.hint.format(**values)
-        return ProblemError(
-            self.status, self.code, self.title, detail, hint, passes=self.passes, headers=headers, errors=errors
+        """Return the error of an occurrence; ``errors`` are the fields of the request that are missing or wrong."""
+        code, title, detail, hint = (text.format(**values) for text in (self.code, self.title, self.detail, self.hint))
+        problem = Problem(
+            type=f"{TYPE_PREFIX}{code}",
+            title=title,
+            status=self.status,
+            detail=detail,
+            hint=hint or None,
+            request_id=None,
+            errors=errors,
         )
+        return ProblemError(problem, (*headers, RETRY) if self.passes else headers)
 
-    def shown(self, request_id: str | None) -> Problem:
+    def shown(self) -> Problem:
         """Return an example."""
-        return self.error(errors=self.fields, **self.example).problem(request_id)
+        return self.error(errors=self.fields, **self.example).problem
 
 
 def request_id_of(request: Request) -> str | None:

@@ -15,7 +15,6 @@ from aftercast.models.scoring.fleet import check_features, with_judgement, with_
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.clocks import parse_time
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import AftercastError, NotFoundError
 from aftercast.serving.response_cache import Rows
 
@@ -60,7 +59,7 @@ class Held:
 class Lookup:
     """Looks up the newest model and rows of one kind."""
 
-    def __init__(self, workspace: Workspace, kind: Kind) -> None:
+    def __init__(self, workspace: Workspace, kind: str) -> None:
         self._workspace = workspace
         self._kind = kind
         self._waiting: Loaded | None = None
@@ -105,10 +104,6 @@ class Lookup:
         if held.loaded.version not in snapshot.shifts:
             snapshot = with_shift(snapshot, held.loaded, self._workspace.store, spec)
         return replace(held, rows=Rows(held.loaded, with_judgement(snapshot, held.loaded), spec))
-
-    def forget(self) -> None:
-        """Forget the model that waited for rows that fit it: it answers now."""
-        self._waiting = None
 
     def _load(self, champion: Version) -> Loaded:
         """Champion ready to answer; one that waits for rows that fit it is loaded once."""

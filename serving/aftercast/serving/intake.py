@@ -18,9 +18,14 @@ from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
 from aftercast.operations.errors import NotFoundError
-from aftercast.serving.errors import ProblemError
 from aftercast.serving.principals import Caller
-from aftercast.serving.problems import IDEMPOTENCY_KEY_REUSED, NOTHING_READABLE
+from aftercast.serving.problems import (
+    IDEMPOTENCY_KEY_REUSED,
+    NOTHING_READABLE,
+    OUTLETS_CANNOT_SEND,
+    RECORDS_NOT_TAKEN,
+    TOO_MANY,
+)
 
 RECORDS: Final = "records"
 """Event of records that came in, in the audit log."""
@@ -66,9 +71,9 @@ def take_records(
         If the batch cannot be recorded: then nothing was taken.
     """
     if caller.outlets is not None:
-        hint = "Send records with a key without outlets."
-        raise ProblemError(403, "outlets-cannot-send", "The caller may not do this", "It is limited to outlets.", hint)
-    _check_size(workspace, records)
+        raise OUTLETS_CANNOT_SEND.error()
+    if len(records) > (most := workspace.settings.serving.max_records):
+        raise TOO_MANY.error(noun="record", count=len(records), most=most, hint="Split the request.")
     request = hashlib.sha256(orjson.dumps([table, records], option=orjson.OPT_SORT_KEYS)).hexdigest()
     batch_id = _batch_id(caller, idempotency_key)
     try:
@@ -80,8 +85,7 @@ def take_records(
                 return Taken(batch, repeated=False)
             there = find_batch(workspace.database, batch_id)  # the same request came twice at once
     except SQLAlchemyError as error:
-        detail, hint = "The operational database is unavailable: nothing was taken.", "Send the records again."
-        raise ProblemError(503, "database-unavailable", "Records cannot be taken", detail, hint) from error
+        raise RECORDS_NOT_TAKEN.error() from error
     if there is None or there.request_sha256 != request:
         raise IDEMPOTENCY_KEY_REUSED.error()
     return Taken(there, repeated=True)
@@ -116,7 +120,8 @@ def _checked(
     others = [each for each in checked.refused if each.row not in early]
     wrong = sorted([*others, *too_early, *strange], key=lambda each: each.row)
     taken = tuple(row for i, row in enumerate(dated) if i not in early)
-    _check_any(taken, wrong)
+    if not taken or any(each.reason == UNREADABLE for each in wrong):
+        raise NOTHING_READABLE.error()
     return InboxBatch(
         batch_id,
         table,
@@ -172,23 +177,6 @@ def _without_strange_columns(
         Refused(table, i, NO_COLUMN, "", cell_only=True) for i, row in enumerate(records) if not strange.isdisjoint(row)
     ]
     return [{name: value for name, value in row.items() if name not in strange} for row in records], found
-
-
-def _check_size(workspace: Workspace, records: Sequence[Row]) -> None:
-    most = workspace.settings.serving.max_records
-    if len(records) > most:
-        raise ProblemError(
-            422,
-            "too-many-records",
-            "Too many records in one call",
-            f"The request brings {len(records)} records, the service takes {most} a call.",
-            "Split the request.",
-        )
-
-
-def _check_any(taken: Sequence[Row], wrong: Sequence[Refused]) -> None:
-    if not taken or any(each.reason == UNREADABLE for each in wrong):
-        raise NOTHING_READABLE.error()
 
 
 def _known(workspace: Workspace, table: str, records: Sequence[Row]) -> dict[str, Set[str]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from anyio import CancelScope
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aftercast.serving.auth import OPEN_PATHS
 from aftercast.serving.errors import LOG
-from aftercast.serving.headers import header
 from aftercast.serving.problems import BODY_TOO_LARGE, BODY_TOO_SLOW, BUSY, TOOK_TOO_LONG
 
 CLOSE: Final = ("Connection", "close")
@@ -30,7 +30,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = header(scope, b"content-length") or ""
+        announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > self.limit:
             raise BODY_TOO_LARGE.error(limit=self.limit)
         await self.app(scope, _Body(receive, self.limit, self.within_s).receive, send)

@@ -15,12 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.workspace import Workspace
 from aftercast.models.registry.fallback import LastGood, keep_last_good
-from aftercast.models.registry.versions import Loaded
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import WorkspaceError
 from aftercast.serving.errors import LOG
 from aftercast.serving.held import Held, Lookup
-from aftercast.serving.kinds import SERVED
+from aftercast.serving.kinds import served_kinds
 from aftercast.serving.problems import NO_MODEL, NOT_SCORED
 from aftercast.serving.response_cache import Rows
 
@@ -43,28 +41,21 @@ class Champions:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._held: dict[Kind, Held] = {kind: Held() for kind in SERVED}
-        self._lookups = {kind: Lookup(workspace, kind) for kind in SERVED}
-        self._failing: dict[Kind, str] = {}
+        self._held: dict[str, Held] = {kind: Held() for kind in served_kinds()}
+        self._lookups = {kind: Lookup(workspace, kind) for kind in served_kinds()}
+        self._failing: dict[str, str] = {}
         self.observed_until: pd.Timestamp | None = None
         self.database_away = False
 
-    def held(self, kind: Kind) -> Held:
+    def held(self, kind: str) -> Held:
         """Return what is held now; never waits."""
         return self._held[kind]
 
-    def failing(self, kind: Kind) -> str | None:
+    def failing(self, kind: str) -> str | None:
         """Kind of error that keeps newer models from being looked up; None while they are."""
         return self._failing.get(kind)
 
-    def champion(self, kind: Kind) -> Loaded:
-        """Return the champion; raises a 503 problem where there is none."""
-        held = self._held[kind]
-        if held.loaded is None:
-            raise NO_MODEL.error(reason=held.reason)
-        return held.loaded
-
-    def rows(self, kind: Kind) -> Rows:
+    def rows(self, kind: str) -> Rows:
         """Rows of the last scoring with the model that judges them.
 
         Raises
@@ -75,12 +66,11 @@ class Champions:
         held = self._held[kind]
         if held.rows is not None:
             return held.rows
-        self.champion(kind)
-        raise NOT_SCORED.error(reason=held.reason)
+        raise (NO_MODEL if held.loaded is None else NOT_SCORED).error(reason=held.reason)
 
     def refresh(self) -> None:
         """Look once for newer models and rows; what cannot be read now leaves the old in place."""
-        for kind in SERVED:
+        for kind in served_kinds():
             try:
                 self._take(kind, self._lookups[kind].newest(self._held[kind]))
                 self._failing.pop(kind, None)
@@ -106,20 +96,19 @@ class Champions:
             stop.set()
             watcher.join()
 
-    def _take(self, kind: Kind, found: Held) -> None:
+    def _take(self, kind: str, found: Held) -> None:
         """Answer from what was found from now on, having written down which model it is."""
         old = self._held[kind]
         self._record(kind, old, found)
         self._held[kind] = found
         if found.loaded is None or found.model == old.model:
             return
-        self._lookups[kind].forget()
         try:
             keep_last_good(self._workspace, LastGood(found.loaded, found.decision, found.metrics))
         except OSError as error:
             LOG.warning("no copy of the %s model could be kept: %s", kind, error.strerror)
 
-    def _record(self, kind: Kind, old: Held, found: Held) -> None:
+    def _record(self, kind: str, old: Held, found: Held) -> None:
         """Write down a change of the model that answers."""
         if old.model == found.model:
             return
@@ -128,7 +117,7 @@ class Champions:
         change = {"kind": kind, "version": version, "run_id": run_id, "before": before}
         self._workspace.audit.append("model.serving", change)
 
-    def _go_on(self, kind: Kind) -> None:
+    def _go_on(self, kind: str) -> None:
         """Go on with what is held; where that is nothing, with the model that answered before the last stop."""
         held = self._held[kind]
         try:
@@ -147,7 +136,7 @@ class Champions:
         except (SQLAlchemyError, WorkspaceError):
             self.database_away = True
 
-    def _report(self, kind: Kind, error: Exception) -> None:
+    def _report(self, kind: str, error: Exception) -> None:
         """Log the first of a row of failures in full, the others not at all."""
         if self._failing.get(kind) != type(error).__name__:
             LOG.error("The %s model stays as it is.", kind, exc_info=error)

@@ -10,17 +10,16 @@ from typing import Any, Final
 import pandas as pd
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded
-from aftercast.models.words.answers import Answer, answer
+from aftercast.models.words.answers import answer
 from aftercast.operations.clocks import format_duration, parse_duration_us
-from aftercast.operations.database.forecasts import Kind
 from aftercast.operations.errors import SettingsError
-from aftercast.serving.absent import Unanswered, unknown, without_row
+from aftercast.serving.absent import unknown, without_row
 from aftercast.serving.errors import ProblemError
-from aftercast.serving.kinds import SERVED
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.principals import Caller
-from aftercast.serving.problems import UNKNOWN_HORIZON
+from aftercast.serving.problems import TOO_MANY, UNKNOWN_HORIZON
 from aftercast.serving.response_cache import Fragment, Rows
 from aftercast.serving.serialization import fragment
 from aftercast.serving.tenancy import visible
@@ -49,7 +48,7 @@ class Question:
         Records that come with the question, about its only device; None without any.
     """
 
-    kind: Kind
+    kind: str
     ids: Sequence[str]
     horizon: str | None
     drivers: int
@@ -111,47 +110,7 @@ def check_size(workspace: Workspace, noun: str, ids: Sequence[str]) -> None:
     """Refuse a call about more devices or customers than the service answers at once: 422."""
     most = workspace.settings.serving.max_devices
     if len(ids) > most:
-        raise ProblemError(
-            422,
-            f"too-many-{noun}s",
-            f"Too many {noun}s in one call",
-            f"The request asks about {len(ids)} {noun}s, the service answers {most} a call.",
-            "Split the request.",
-        )
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The latest risk of one device or customer: at the usual horizon, and at each horizon of the model.
-
-    Attributes
-    ----------
-    every
-        Shortest horizon first; empty where there is no risk.
-    """
-
-    loaded: Loaded
-    cutoff: pd.Timestamp
-    usual: Answer | Unanswered
-    every: tuple[Answer, ...]
-
-
-def profile(workspace: Workspace, champions: Champions, kind: Kind, entity_id: str, drivers: int) -> Profile:
-    """Latest risk of one device or customer at every horizon of the model.
-
-    Raises
-    ------
-    ProblemError
-        503 where there is no model or nothing was scored.
-    """
-    rows = champions.rows(kind)
-    usual = checked_horizon(rows.loaded, None)
-    score = rows.scores([entity_id], drivers).get(entity_id)
-    if score is None:
-        absent = without_row(workspace, rows.snapshot, [entity_id], usual)[entity_id]
-        return Profile(rows.loaded, rows.snapshot.cutoff, absent, ())
-    every = tuple(answer(score, format_duration(end)) for end in score.horizons_us)
-    return Profile(rows.loaded, score.cutoff, answer(score, usual), every)
+        raise TOO_MANY.error(noun=noun, count=len(ids), most=most, hint="Split the request.")
 
 
 def checked_horizon(loaded: Loaded, text: str | None) -> str:
@@ -162,7 +121,7 @@ def checked_horizon(loaded: Loaded, text: str | None) -> str:
     ProblemError
         409 if it is longer than the model's longest, or no duration.
     """
-    return _checked_horizon(SERVED[loaded.kind].usual_horizon, tuple(loaded.metadata.horizons), text)
+    return _checked_horizon(hazard_kind(loaded.kind).usual_horizon, tuple(loaded.metadata.horizons), text)
 
 
 @lru_cache(maxsize=1000)
@@ -188,8 +147,8 @@ def horizon_problem(detail: str, longest: str) -> ProblemError:
 def _judged(rows: Rows, ids: Sequence[str], drivers: int, horizon: str) -> dict[str, Fragment]:
     """Answers about ids with a row, which are kept for the next who asks."""
     made = {}
-    for each, score in rows.scores(ids, drivers).items():
-        made[each] = fragment(rows.loaded, answer(score, horizon))
+    for each, forecast in rows.forecasts(ids, drivers).items():
+        made[each] = fragment(rows.loaded, answer(forecast, horizon))
         rows.fragments.put((each, horizon, drivers), made[each])
     return made
 

@@ -57,17 +57,12 @@ class Caller:
     rate_limit: str | None
     kind: Literal["key", "token"]
 
-    @property
-    def key_id(self) -> str:
-        """The caller's id under the name that the access log has for it."""
-        return self.caller_id
-
     def allows(self, scope: str) -> bool:
         """Whether a scope is granted; ``admin`` may everything."""
         return scope in self.scopes or "admin" in self.scopes
 
     def sees_outlet(self, outlet_id: str | None) -> bool:
-        """Whether devices of an outlet are seen; those of no known outlet only by who sees all."""
+        """Whether devices of an outlet are seen; those of none, also as a missing value, only by who sees all."""
         return self.outlets is None or outlet_id in self.outlets
 
 

@@ -32,6 +32,13 @@ SCOPE_MISSING: Final = ProblemKind(
     "Ask the operator of the service for a key that has it.",
     example={"kind": "key", "scope": "predict"},
 )
+OUTLETS_CANNOT_SEND: Final = ProblemKind(
+    403,
+    "outlets-cannot-send",
+    "The caller may not do this",
+    "It is limited to outlets.",
+    "Send records with a key without outlets.",
+)
 NOT_FOUND: Final = ProblemKind(
     404,
     "not-found",
@@ -71,6 +78,7 @@ IDEMPOTENCY_KEY_REUSED: Final = ProblemKind(
     "A request repeated under one Idempotency-Key must be the same every time.",
     "Use a new key for new records.",
 )
+TOO_MANY_LISTS: Final = ProblemKind(409, "too-many-lists", "No more lists of this cutoff", "{detail}", "{hint}")
 BODY_TOO_LARGE: Final = ProblemKind(
     413,
     "body-too-large",
@@ -94,6 +102,20 @@ INVALID_REQUEST: Final = ProblemKind(
     "Compare with /openapi.json, which has an example of every body.",
     example={"count": 1, "location": "body.devices.0.device_id"},
     fields=(FieldProblem(location="body.devices.0.device_id", message="Field required"),),
+)
+TOO_MANY: Final = ProblemKind(
+    422,
+    "too-many-{noun}s",
+    "Too many {noun}s in one call",
+    "The request has {count} {noun}s, the service takes {most} a call.",
+    "{hint}",
+)
+ONE_DEVICE_WITH_RECORDS: Final = ProblemKind(
+    422,
+    "one-device-with-records",
+    "Records need a call of their own",
+    "The request asks about {count} devices and brings records.",
+    "Ask about a device with records in a call of its own.",
 )
 NOTHING_READABLE: Final = ProblemKind(
     422,
@@ -140,6 +162,13 @@ DATABASE_UNAVAILABLE: Final = ProblemKind(
     "This question needs the operational database, which is unavailable.",
     "Ask again in a moment; the latest risks by id go on being answered.",
     passes=True,
+)
+RECORDS_NOT_TAKEN: Final = ProblemKind(
+    503,
+    "database-unavailable",
+    "Records cannot be taken",
+    "The operational database is unavailable: nothing was taken.",
+    "Send the records again.",
 )
 KEYS_UNAVAILABLE: Final = ProblemKind(
     503,

@@ -43,6 +43,7 @@ def refusals(*statuses: int, examples: Iterable[ProblemKind] = ()) -> dict[int |
 
 
 def _refusal(about: str, kind: ProblemKind) -> dict[str, Any]:
-    example = kind.shown(REQUEST_ID).model_dump(mode="json", exclude_none=True)
+    shown = kind.shown().model_copy(update={"request_id": REQUEST_ID})
+    example = shown.model_dump(mode="json", exclude_none=True)
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": about, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}

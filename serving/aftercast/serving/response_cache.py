@@ -94,15 +94,15 @@ class Rows:
         return Usual.of(self.snapshot)
 
     @cached_property
-    def _scored(self) -> ForecastRows:
+    def _every(self) -> ForecastRows:
         return forecast_rows_of(self.loaded, self.snapshot, self._spec, usual=self.usual)
 
-    def scores(self, ids: Collection[str], top: int) -> dict[str, HazardForecast]:
-        """Scores of those ids that have a row, with at most so many drivers."""
+    def forecasts(self, ids: Collection[str], top: int) -> dict[str, HazardForecast]:
+        """Forecasts of those ids that have a row, with at most so many drivers."""
         asked = [each for each in dict.fromkeys(ids) if each in self.position]
         if not asked:
             return {}
         if self.judged:
-            return {each: self._scored.forecast(self.position[each], top) for each in asked}
+            return {each: self._every.forecast(self.position[each], top) for each in asked}
         few = forecast_rows_of(self.loaded, self.snapshot.of(asked), self._spec, usual=self.usual, top=top)
         return {each: few.forecast(few.position[each], top) for each in asked}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from anyio import to_thread
 from starlette.responses import Response
 
+from aftercast.models.kinds import hazard_kind
 from aftercast.serving.deps import Service
-from aftercast.serving.kinds import SERVED
 from aftercast.serving.predictions import Question, Reply, ask, ask_at_hand, check_size
 from aftercast.serving.principals import Caller
 from aftercast.serving.serialization import PREDICTION, audit_entry, whole_answer
@@ -24,7 +24,7 @@ async def reply_to(service: Service, question: Question, caller: Caller, request
     ProblemError
         If it cannot be answered.
     """
-    check_size(service.workspace, SERVED[question.kind].noun, question.ids)
+    check_size(service.workspace, hazard_kind(question.kind).entity.noun, question.ids)
     reply = ask_at_hand(service.champions, question, caller)
     if reply is None:
         reply = await to_thread.run_sync(_computed, service, question, caller)

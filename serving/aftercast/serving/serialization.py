@@ -12,11 +12,11 @@ import pandas as pd
 
 from aftercast.data.ingest import Refused
 from aftercast.models.hazard.forecast import Driver as DriverSaid
+from aftercast.models.kinds import hazard_kind
 from aftercast.models.registry.versions import Loaded
 from aftercast.models.words.answers import Answer
-from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.absent import Unanswered
-from aftercast.serving.kinds import SERVED
+from aftercast.serving.kinds import WIRES
 from aftercast.serving.response_cache import Fragment, Rows
 from aftercast.serving.wire.common import ModelRef, ResultProblem, finite
 from aftercast.serving.wire.risk import RiskAnswer
@@ -27,10 +27,11 @@ PREDICTION: Final = "prediction"
 
 def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refused] = ()) -> Fragment:
     """One result of an answer, and what the audit log keeps of it."""
-    served = SERVED[loaded.kind]
+    grain = hazard_kind(loaded.kind).grain
+    wire = WIRES[grain]
     if isinstance(said, Unanswered):
         problem = ResultProblem(code=said.code, message=said.message, hint=said.hint)
-        body = served.error(said.entity_id, problem)
+        body = wire.unanswered.model_validate({grain: said.entity_id, "error": problem})
         return Fragment(body.model_dump_json().encode(), _kept(said.entity_id, error=said.code), answered=False)
     kept = _kept(
         said.entity_id,
@@ -39,7 +40,9 @@ def fragment(loaded: Loaded, said: Answer | Unanswered, refused: Sequence[Refuse
         component=said.component,
         evidence=said.evidence,
     )
-    shown = served.risk(said.entity_id, risk_values(loaded, said, refused))
+    values = risk_values(loaded, said, refused)
+    known = {name: value for name, value in values.items() if name in wire.result.model_fields}
+    shown = wire.result.model_validate({**known, grain: said.entity_id})
     return Fragment(shown.model_dump_json().encode(), kept, answered=True)
 
 
@@ -52,7 +55,7 @@ def whole_answer(rows: Rows, cutoff: pd.Timestamp, horizon: str, fragments: Sequ
 
 
 @lru_cache(maxsize=1000)
-def _head(model: tuple[Kind, str, str], cutoff: pd.Timestamp, horizon: str, answered: int, failed: int) -> bytes:
+def _head(model: tuple[str, str, str], cutoff: pd.Timestamp, horizon: str, answered: int, failed: int) -> bytes:
     """Fields that an answer has once, as an object that is still open."""
     kind, version, run_id = model
     which = ModelRef(name=kind, version=version, run_id=run_id)

@@ -14,13 +14,13 @@ from aftercast.models.scoring.what_if import rows_of_devices
 from aftercast.models.words.answers import Answer, answer, not_judged
 from aftercast.operations.clocks import AHEAD, from_us
 from aftercast.serving.absent import Unanswered
-from aftercast.serving.errors import ProblemError
 from aftercast.serving.model_holder import Champions
 from aftercast.serving.predictions import Question, Records, Reply, checked_horizon
 from aftercast.serving.principals import Caller
+from aftercast.serving.problems import ONE_DEVICE_WITH_RECORDS, TOO_MANY
 from aftercast.serving.response_cache import Rows
 from aftercast.serving.serialization import fragment
-from aftercast.serving.tenancy import sees, visible
+from aftercast.serving.tenancy import visible
 from aftercast.serving.tracing import step
 from aftercast.serving.what_if_records import DeviceRecords, check_device_records
 
@@ -44,7 +44,11 @@ def ask_what_if(workspace: Workspace, champions: Champions, question: Question, 
         return _reply(rows, rows.snapshot.cutoff, horizon, _unknown(device_id))
     sent = check_device_records(workspace, rows.snapshot.dictionary, device_id, records)
     stored = len(workspace.store.read("devices", columns=["device_id"], device_ids=[device_id])) > 0
-    if not (_is_theirs(workspace, caller, device_id) if stored else _may_bring(caller, sent)):
+    if stored:
+        theirs = device_id in visible(workspace, "failure", [device_id], caller)
+    else:  # described by its facts, in an outlet that the caller sees
+        theirs = any(caller.sees_outlet(outlet) for outlet in sent.facts.get("outlet_id", ()))
+    if not theirs:
         return _reply(rows, rows.snapshot.cutoff, horizon, _unknown(device_id))
     cutoff = _cutoff(rows, device_id, sent)
     dated = sent.with_facts_at(cutoff) if stored else sent
@@ -54,33 +58,12 @@ def ask_what_if(workspace: Workspace, champions: Champions, question: Question, 
 
 def _only_device(workspace: Workspace, question: Question) -> tuple[str, Records]:
     if len(question.ids) != 1:
-        raise ProblemError(
-            422,
-            "one-device-with-records",
-            "Records need a call of their own",
-            f"The request asks about {len(question.ids)} devices and brings records.",
-            "Ask about a device with records in a call of its own.",
-        )
+        raise ONE_DEVICE_WITH_RECORDS.error(count=len(question.ids))
     records = question.sent or {}
     most, count = workspace.settings.serving.max_records, sum(len(rows) for rows in records.values())
     if count > most:
-        raise ProblemError(
-            422,
-            "too-many-records",
-            "Too many records in one call",
-            f"The request brings {count} records, the service reads {most} a call.",
-            "Send a shorter time.",
-        )
+        raise TOO_MANY.error(noun="record", count=count, most=most, hint="Send a shorter time.")
     return question.ids[0], records
-
-
-def _is_theirs(workspace: Workspace, caller: Caller, device_id: str) -> bool:
-    return device_id in visible(workspace, "failure", [device_id], caller)
-
-
-def _may_bring(caller: Caller, sent: DeviceRecords) -> bool:
-    """Whether a device that is not imported is described by its facts, in an outlet that the caller sees."""
-    return any(sees(caller, outlet) for outlet in sent.facts.get("outlet_id", ()))
 
 
 def _unknown(device_id: str) -> Unanswered:
@@ -113,8 +96,8 @@ def _answer(
         reason = f"the device was not in the field at {cutoff:%Y-%m-%d %H:%M} UTC"
         return not_judged(question.kind, device_id, cutoff, horizon, reason)
     with step("model"):
-        scored = forecast_rows_of(rows.loaded, row, spec, usual=rows.usual, top=question.drivers)
-        return answer(scored.forecast(0, question.drivers), horizon)
+        judged = forecast_rows_of(rows.loaded, row, spec, usual=rows.usual, top=question.drivers)
+        return answer(judged.forecast(0, question.drivers), horizon)
 
 
 def _reply(

@@ -155,7 +155,7 @@ def known_until(store: Store, version: int | None, until: pd.Timestamp | None) -
     version = store.version() if version is None else version
     observed = store.observed_until(version)
     if observed is None:
-        raise NotEnoughDataError("The workspace holds no data to learn from.", "Run `aftercast import SOURCE PATH`.")
+        raise NotEnoughDataError("The workspace holds no data.", "Run `aftercast import SOURCE PATH`.")
     return version, observed if until is None else min(observed, until)
 
 

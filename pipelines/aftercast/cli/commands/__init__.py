@@ -1,1 +1,1 @@
-"""The commands, one a file; each module has a function ``register``."""
+"""The commands, one a file: a function, or a group of commands, that has the name of its module."""

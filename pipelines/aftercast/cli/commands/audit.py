@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, say
+from aftercast.cli.common import JsonFlag, WorkspaceOption, counted, note, opened, print_json, print_table, say, writing
 
 if TYPE_CHECKING:
     from aftercast.operations.audit import Verification
@@ -81,7 +82,7 @@ def export(
         for line in lines:
             say(line)
     else:
-        note(f"{_many(_write_lines(out, lines), 'entry', 'entries')} in {out}.")
+        note(f"{counted(_write_lines(out, lines), 'entry', 'entries')} in {out}.")
 
 
 def _show(found: Verification) -> None:
@@ -89,8 +90,8 @@ def _show(found: Verification) -> None:
         note(f"The last {found.torn_bytes:,} bytes are an entry that was interrupted; the next one sets them aside.")
     if found.whole:
         anchored = f"anchored up to entry {found.anchored:,}" if found.anchored > 0 else "not anchored yet"
-        entries = _many(found.entries, "entry", "entries")
-        say(f"The audit log is whole: {entries} in {_many(found.segments, 'segment', 'segments')}, {anchored}.")
+        entries = counted(found.entries, "entry", "entries")
+        say(f"The audit log is whole: {entries} in {counted(found.segments, 'segment', 'segments')}, {anchored}.")
     for placed in _placed(found):
         say(placed)
     if found.misfits > 1:
@@ -104,23 +105,15 @@ def _placed(found: Verification) -> list[str]:
     return [f"{one.segment}:{one.line}: {one.sentence}" if one.segment else one.sentence for one in found.findings]
 
 
-def _write_lines(out: Path, lines: Any) -> int:
+def _write_lines(out: Path, lines: Iterable[str]) -> int:
     """Write lines to a file that appears when it is complete; returns how many."""
-    from aftercast.operations.errors import SettingsError
-
     count, temporary = 0, out.with_name(f"{out.name}.new")
-    try:
+    with writing(out):
         with temporary.open("w", encoding="utf-8") as file:
             for count, line in enumerate(lines, start=1):  # noqa: B007  # said after the loop
                 file.write(line + "\n")
         temporary.replace(out)
-    except OSError as error:
-        raise SettingsError(f"{out} cannot be written: {error.strerror}.", "Choose another --out.") from error
     return count
-
-
-def _many(count: int, one: str, several: str) -> str:
-    return f"1 {one}" if count == 1 else f"{count:,} {several}"
 
 
 def _short(content: dict[str, Any]) -> str:
@@ -131,8 +124,3 @@ def _short(content: dict[str, Any]) -> str:
         if value is not None
     )
     return " ".join(parts)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(audit, name="audit", rich_help_panel=PANEL)

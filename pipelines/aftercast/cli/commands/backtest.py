@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from aftercast.cli.common import (
+    HorizonOption,
     KindArgument,
     SetOption,
     SettingsOption,
@@ -19,50 +20,52 @@ from aftercast.cli.common import (
     progress,
 )
 
+if TYPE_CHECKING:  # loaded when the command runs, as in every command
+    from aftercast.models.kind import BacktestResult
+
 PANEL = "Models"
+
+TrainUntil = Annotated[
+    list[str] | None,
+    typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
+]
+TestUntil = Annotated[str | None, typer.Option(help="Last test cutoff; its horizon must end within the data.")]
+ActWithin = Annotated[
+    str | None,
+    typer.Option(help="Time needed to act. A failure counts as found only if its alarm came at least so long before."),
+]
+HoldOut = Annotated[
+    str | None,
+    typer.Option(help="Test devices that are in no training: devices:0.2, or newest (hardware generation)."),
+]
+Shift = Annotated[bool, typer.Option(help="Follow the shift of the base rate since the training, as scoring does.")]
+Draws = Annotated[int, typer.Option(min=0, help="Draws of devices for the 95 % intervals; 0 for no intervals.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page to read.")]
+ForecastsFile = Annotated[
+    Path | None,
+    typer.Option("--forecasts", metavar="FILE", help="Write every forecast as Parquet, for `aftercast compare`."),
+]
 
 
 def backtest(
     kind: KindArgument,
     *,
-    train_until: Annotated[
-        list[str] | None,
-        typer.Option(help="Train on nothing after this; given several times, each training is tested until the next."),
-    ] = None,
+    train_until: TrainUntil = None,
     test_from: Annotated[str | None, typer.Option(help="First test cutoff.")] = None,
-    test_until: Annotated[
-        str | None, typer.Option(help="Last test cutoff; its horizon must end within the data.")
-    ] = None,
-    horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
+    test_until: TestUntil = None,
+    horizon: HorizonOption = None,
     every: Annotated[str | None, typer.Option(help="Time between test cutoffs. [default: 24h]")] = None,
     retrain: Annotated[Literal["once", "daily"], typer.Option(help="Train once, or anew every day.")] = "once",
-    act_within: Annotated[
-        str | None,
-        typer.Option(
-            help="Time needed to act. A failure counts as found only if its alarm came at least so long before."
-        ),
-    ] = None,
-    hold_out: Annotated[
-        str | None,
-        typer.Option(help="Test devices that are in no training: devices:0.2, or newest (hardware generation)."),
-    ] = None,
-    shift: Annotated[
-        bool, typer.Option(help="Follow the shift of the base rate since the training, as scoring does.")
-    ] = True,
-    draws: Annotated[
-        int, typer.Option(min=0, help="Draws of devices for the 95 % intervals; 0 for no intervals.")
-    ] = 200,
+    act_within: ActWithin = None,
+    hold_out: HoldOut = None,
+    shift: Shift = True,
+    draws: Draws = 200,
     seed: Annotated[int, typer.Option(help="Seed of the training and of the hold-out.")] = 0,
     settings: SettingsOption = None,
     setting: SetOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page to read.")
-    ] = None,
-    forecasts_file: Annotated[
-        Path | None,
-        typer.Option("--forecasts", metavar="FILE", help="Write every forecast as Parquet, for `aftercast compare`."),
-    ] = None,
+    html_file: HtmlFile = None,
+    forecasts_file: ForecastsFile = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Test a model on later data, beside its baselines.
@@ -70,7 +73,7 @@ def backtest(
     Example: aftercast backtest failure --train-until 2025-06-30 --test-from 2025-06-30 --test-until 2025-08-15 -w fleet
     """
     from aftercast.models.kind import BacktestRequest
-    from aftercast.pipelines.backtest import run_backtest
+    from aftercast.models.kinds import kind_of
     from aftercast.pipelines.kind_settings import given_settings
 
     place = opened(workspace)
@@ -90,17 +93,17 @@ def backtest(
         settings=given_settings(place, kind, settings, setting or []),
     )
     with progress(f"Testing {kind}") as tell:
-        report = run_backtest(place, asked, tell)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        note(f"{json_file} written.")
-    for file, write in ((html_file, report.write_html), (forecasts_file, report.write_forecasts)):
-        if file is not None:
-            write(file)
-            note(f"{file} written.")
+        report = kind_of(kind).backtest(place, asked, tell)
+    _write(report, json_file, html_file, forecasts_file)
     print_parts(report.shown())
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("backtest", rich_help_panel=PANEL)(backtest)
+def _write(report: BacktestResult, json_file: Path | None, html_file: Path | None, forecasts_file: Path | None) -> None:
+    def write_json(file: Path) -> None:
+        file.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    ways = ((json_file, write_json), (html_file, report.write_html), (forecasts_file, report.write_forecasts))
+    for file, write in ways:
+        if file is not None:
+            write(file)
+            note(f"{file} written.")

@@ -43,8 +43,3 @@ def _parted(text: str) -> tuple[Path, str]:
     """File and model, empty for our own; a name that is itself a file is not parted."""
     before, _, after = text.rpartition(":")
     return (Path(text), "") if before == "" or Path(text).exists() else (Path(before), after)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare", rich_help_panel=PANEL)(compare)

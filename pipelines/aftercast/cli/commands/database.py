@@ -25,13 +25,15 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
 
     Example: aftercast database status -w fleet
     """
+    from dataclasses import asdict
+
     from aftercast.operations.database import schema_state
 
     place = opened(workspace)
     engine = _engine(place)
     state = schema_state(engine)
     if as_json:
-        shown = {"database": _shown(engine), "upgrade": place.settings.database.upgrade, **_as_json(state)}
+        shown = {"database": _shown(engine), "upgrade": place.settings.database.upgrade, **asdict(state)}
         print_json({**shown, "up_to_date": state.up_to_date})
         return
     say(f"{_shown(engine)} {_standing(state)}")
@@ -71,17 +73,8 @@ def _shown(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True)
 
 
-def _as_json(state: SchemaState) -> dict[str, object]:
-    return {"current": state.current, "newest": state.newest, "missing": state.missing}
-
-
 def _standing(state: SchemaState) -> str:
     if state.up_to_date:
         return f"is up to date, at revision {state.newest}."
     was = "has no revision yet" if state.current is None else f"is at revision {state.current}"
     return f"{was}; this release needs {state.newest}."
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(database, name="database", rich_help_panel=PANEL)

@@ -43,8 +43,3 @@ def _show(lines: list[Line]) -> None:
     print_table("", ["check", "", "found", "mend"], rows)
     problems, warnings = (sum(line.finding.level == level for line in lines) for level in ("problem", "warning"))
     say(f"{problems} problems, {warnings} warnings." if problems or warnings else "Nothing is wrong.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("doctor", rich_help_panel=PANEL)(doctor)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, progress, say
+from aftercast.cli.common import JsonFlag, WorkspaceOption, counted, note, opened, print_json, progress, say
 
 PANEL = "Serve and operate"
 
@@ -22,13 +22,13 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
+    from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.flows import drain as flow
 
     place = opened(workspace)
     while True:
         with progress("Draining") as tell:
-            result = run_flow(place, flow.run, progress=tell)
+            result = run_flow(place, run_drain, progress=tell)
         if result["batches"] > 0 or not follow:
             _show(result, as_json)
         if not follow:
@@ -44,23 +44,14 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         say("The inbox is empty.")
         return
     say(
-        f"{_counted(result['batches'], 'batch', 'batches')}, {_counted(result['read'], 'record', 'records')}: "
+        f"{counted(result['batches'], 'batch', 'batches')}, {counted(result['read'], 'record', 'records')}: "
         f"{result['kept']:,} stored, "
         f"{result['quarantined']:,} findings in quarantine; {result['renewed']:,} devices and "
         f"{result['renewed_customers']:,} customers renewed."
     )
     if result["refused"] > 0:
         stays = "it stays" if result["refused"] == 1 else "they stay"
-        refused = _counted(result["refused"], "batch", "batches")
+        refused = counted(result["refused"], "batch", "batches")
         note(f"{refused} could not be read at all; {stays} in the inbox, marked as refused.")
     for each in result["refusals"]:
         note(f"  {each['batch_id']} ({each['table']}): {each['reason']}")
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("drain", rich_help_panel=PANEL)(drain)

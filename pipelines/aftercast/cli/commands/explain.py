@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from aftercast.cli.common import (
+    HorizonOption,
     JsonFlag,
     KindArgument,
     WorkspaceOption,
@@ -25,7 +26,7 @@ def explain(
     entity_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the device or customer.")],
     *,
     cutoff: Annotated[str | None, typer.Option(help="Explain at this instant. [default: the last scoring]")] = None,
-    horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
+    horizon: HorizonOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -45,8 +46,3 @@ def explain(
         print_json(found.to_dict())
     else:
         print_parts(found.shown())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("explain", rich_help_panel=PANEL)(explain)

@@ -35,8 +35,3 @@ def describe(
         return
     print_table("", ["feature", "unit", "what", "view"], [[f.name, f.unit, f.about, f.view] for f in found])
     say(f"{len(found)} features of a {grain}.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(features, name="features", rich_help_panel=PANEL)

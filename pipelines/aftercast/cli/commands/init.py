@@ -39,8 +39,3 @@ def init(
         create_workspace(folder, fleet.model_copy(update={"name": title}))
         say(f"Workspace {folder} is ready. {folder / 'fleet.toml'} was drafted from {source} ({found}); look it over.")
     say(f"Next: aftercast import {found} {source or 'PATH'} --workspace {folder}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("init", rich_help_panel=PANEL)(init)

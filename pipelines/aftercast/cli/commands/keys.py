@@ -195,8 +195,3 @@ def _sorted(outlets: frozenset[str] | None) -> list[str] | None:
 
 def _day(moment: Any) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(keys, name="keys", rich_help_panel=PANEL)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from aftercast.cli.common import JsonFlag, print_json, print_table
 
 PANEL = "Models"
@@ -22,8 +20,3 @@ def kinds(as_json: JsonFlag = False) -> None:
         print_json([dict(zip(("kind", "entity", "shape", "about"), row, strict=True)) for row in found])
     else:
         print_table("", names, [list(row) for row in found])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("kinds", rich_help_panel=PANEL)(kinds)

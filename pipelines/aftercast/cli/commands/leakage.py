@@ -52,8 +52,3 @@ def leakage(
         say(report.verdict)
     if report.stopped:
         raise typer.Exit(LEAKS)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("leakage", rich_help_panel=PANEL)(leakage)

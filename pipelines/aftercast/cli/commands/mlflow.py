@@ -36,8 +36,3 @@ def mlflow(
         return
     note(f"MLflow on http://127.0.0.1:{port}; end it with Ctrl-C.")
     raise typer.Exit(subprocess.run(words, check=False).returncode)  # noqa: S603  # our own interpreter and arguments
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("mlflow", rich_help_panel=PANEL)(mlflow)

@@ -31,8 +31,3 @@ def promote(
     found = promote_by_hand(opened(workspace), kind, version, even_if_worse=even_if_worse)
     say(f"Version {found.version} of aftercast-{kind}, run {found.run_id}. {found.decision}")
     say("Score with it: aftercast score")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("promote", rich_help_panel=PANEL)(promote)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, say
+from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, say, writing
 
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
     import pandas as pd
@@ -66,16 +66,11 @@ def _write(found: pd.DataFrame, out: Path) -> None:
     import csv
 
     from aftercast.models.lists.list_files import safe
-    from aftercast.operations.errors import WorkspaceError
 
-    try:
-        with out.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(found.columns)
-            writer.writerows([safe(cell) for cell in row.values()] for row in _records(found))
-    except OSError as error:
-        hint = "Choose another place with --out."
-        raise WorkspaceError(f"{out} cannot be written: {error.strerror}.", hint) from error
+    with writing(out), out.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(found.columns)
+        writer.writerows([safe(cell) for cell in row.values()] for row in _records(found))
 
 
 def _show(found: pd.DataFrame, count: int) -> None:
@@ -86,8 +81,3 @@ def _show(found: pd.DataFrame, count: int) -> None:
     ]
     print_table("", columns, rows, right=frozenset({2}))
     say(f"{len(found):,} of {count:,} records set aside. All, with the records themselves: --out FILE.csv")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("quarantine", rich_help_panel=PANEL)(quarantine)

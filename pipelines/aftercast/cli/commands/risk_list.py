@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from aftercast.cli.common import KindOption, WorkspaceOption, instant, note, opened, print_json, print_table, say
+from aftercast.cli.common import (
+    HorizonOption,
+    KindOption,
+    WorkspaceOption,
+    instant,
+    note,
+    opened,
+    print_json,
+    print_table,
+    say,
+    writing,
+)
 
 PANEL = "Plan"
 
@@ -15,8 +27,8 @@ PANEL = "Plan"
 def risk_list(
     *,
     kind: KindOption = "failure",
-    cutoff: Annotated[str | None, typer.Option(help="ForecastRows cutoff. [default: the latest]")] = None,
-    horizon: Annotated[str | None, typer.Option(help="How far ahead. [default: the usual one of the kind]")] = None,
+    cutoff: Annotated[str | None, typer.Option(help="A scored cutoff. [default: the latest]")] = None,
+    horizon: HorizonOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="How many devices. [default: 20 in a table, else all]")] = None,
     form: Annotated[Literal["table", "csv", "xlsx", "json"], typer.Option("--format", help="Format.")] = "table",
     out: Annotated[Path | None, typer.Option(help="File to write. [default: print]")] = None,
@@ -45,27 +57,15 @@ def risk_list(
     elif out is None:
         typer.echo(to_csv(made), nl=False)
     else:
-        coding = "utf-8-sig" if chosen == "csv" else "utf-8"  # with a mark spreadsheets read names as they are
-        content = to_xlsx(made) if chosen == "xlsx" else _text(made, chosen, to_csv).encode(coding)
-        _write(out, content)
+        if chosen == "xlsx":
+            content = to_xlsx(made)
+        elif chosen == "json":
+            content = json.dumps(made.to_dict(), indent=2, ensure_ascii=False).encode()
+        else:  # with a mark spreadsheets read names as they are
+            content = to_csv(made).encode("utf-8-sig" if chosen == "csv" else "utf-8")
+        with writing(out):
+            out.write_bytes(content)
         note(f"List {made.list_id} with {len(made.rows)} devices written to {out}.")
-
-
-def _text(made: Any, chosen: str, to_csv: Any) -> str:
-    import json
-
-    return json.dumps(made.to_dict(), indent=2, ensure_ascii=False) if chosen == "json" else str(to_csv(made))
-
-
-def _write(out: Path, content: bytes) -> None:
-    from aftercast.operations.errors import WorkspaceError
-
-    try:
-        out.write_bytes(content)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{out} cannot be written: {error.strerror}.", "Choose another place with --out."
-        ) from error
 
 
 def _show(made: Any) -> None:
@@ -96,8 +96,3 @@ def _show(made: Any) -> None:
         f"List {made.list_id}: {len(made.rows)} of {made.judged:,} {kind.entity.noun}s{horizon}, "
         f"model version {made.model_version}, data version {made.data_version}."
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("risk-list", rich_help_panel=PANEL)(risk_list)

@@ -10,7 +10,7 @@ from aftercast.cli.common import (
     AgainFlag,
     JsonFlag,
     WorkspaceOption,
-    checked_instant,
+    instant,
     note,
     opened,
     print_json,
@@ -35,10 +35,10 @@ def score(
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.flows import score as flow
+    from aftercast.pipelines.score import run_score
 
     with progress("Scoring") as tell:
-        result = run_flow(opened(workspace), flow.run, progress=tell, cutoff=checked_instant(cutoff), again=again)
+        result = run_flow(opened(workspace), run_score, progress=tell, cutoff=instant(cutoff), again=again)
     for text in result["notices"]:
         note(text)
     if as_json:
@@ -62,8 +62,3 @@ def _show(result: dict[str, Any]) -> None:
     ]
     print_table("", ["kind", "cutoff", "scored", "model version", "when"], rows, right=frozenset({2, 3}))
     say("Next: aftercast risk-list")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("score", rich_help_panel=PANEL)(score)

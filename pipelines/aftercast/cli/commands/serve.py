@@ -61,8 +61,3 @@ def serve(
         timeout_graceful_shutdown=math.ceil(place.settings.serving.stop_timeout_s),
     )
     raise typer.Exit(run_service(config))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("serve", rich_help_panel=PANEL)(serve)

@@ -38,10 +38,5 @@ def simulate(
     if as_json:
         print_json(summary.to_dict())
         return
-    say(summary.text() if hasattr(summary, "text") else str(summary))
+    say(summary.text())
     say(f"Next: aftercast import tables {folder / 'tables'} --workspace {place.folder}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("simulate", rich_help_panel=PANEL)(simulate)

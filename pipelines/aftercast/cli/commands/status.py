@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from aftercast.cli.common import JsonFlag, WorkspaceOption, opened, print_json, print_table, say
 from aftercast.models.kinds import kind_names
 
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
     from aftercast.data.status import StoreStatus
     from aftercast.data.workspace import Workspace
-    from aftercast.operations.database.forecasts import Kind
 
 COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known"]
 
@@ -88,14 +85,14 @@ def _tables(store: StoreStatus) -> dict[str, dict[str, Any]]:
     }
 
 
-def _model(place: Workspace, kind: Kind) -> dict[str, str] | None:
+def _model(place: Workspace, kind: str) -> dict[str, str] | None:
     from aftercast.models.registry.versions import champion_version
 
     found = champion_version(place, kind)
     return None if found is None else {"version": found.version, "run_id": found.run_id}
 
 
-def _forecasts(place: Workspace, kind: Kind) -> dict[str, Any] | None:
+def _forecasts(place: Workspace, kind: str) -> dict[str, Any] | None:
     from aftercast.operations.database.forecasts import newest_set
 
     found = newest_set(place.database, kind)
@@ -110,8 +107,3 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("status", rich_help_panel=PANEL)(status)

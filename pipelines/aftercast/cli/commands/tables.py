@@ -59,8 +59,3 @@ def _facts(table: Table) -> dict[str, Any]:
         for each in table.required_first
     ]
     return {"about": table.about, "key": table.key, "other_columns": table.open, "columns": columns}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("tables", rich_help_panel=PANEL)(tables)

@@ -12,8 +12,9 @@ from aftercast.cli.common import (
     KindArgument,
     SetOption,
     SettingsOption,
+    UntilOption,
     WorkspaceOption,
-    checked_instant,
+    instant,
     opened,
     print_json,
     print_parts,
@@ -27,7 +28,7 @@ PANEL = "Models"
 def train(
     kind: KindArgument,
     *,
-    until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
+    until: UntilOption = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     settings: SettingsOption = None,
     setting: SetOption = None,
@@ -44,20 +45,13 @@ def train(
     """
     from aftercast.models.kinds import kind_of
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.flows import train as flow
+    from aftercast.pipelines.kind_settings import given_settings
+    from aftercast.pipelines.train import run_train
 
+    place = opened(workspace)
+    asked = {"until": instant(until), "settings": given_settings(place, kind, settings, setting or [])}
     with progress(f"Training {kind}") as tell:
-        result = run_flow(
-            opened(workspace),
-            flow.run,
-            progress=tell,
-            kind=kind,
-            until=checked_instant(until),
-            seed=seed,
-            settings=None if settings is None else str(settings.resolve()),
-            pairs=setting or [],
-            again=again,
-        )
+        result = run_flow(place, run_train, progress=tell, kind=kind, seed=seed, again=again, **asked)
     if as_json:
         print_json(result)
         return
@@ -65,8 +59,3 @@ def train(
         say("This was trained before on the same data; nothing changed (--again trains once more). The earlier result:")
     print_parts(kind_of(kind).shown_training(result))
     say(f"Version {result['version']} of aftercast-{kind}, run {result['run_id']}. {result['decision']}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("train", rich_help_panel=PANEL)(train)

@@ -10,8 +10,9 @@ import typer
 from aftercast.cli.common import (
     JsonFlag,
     KindArgument,
+    UntilOption,
     WorkspaceOption,
-    checked_instant,
+    instant,
     note,
     opened,
     print_json,
@@ -28,7 +29,7 @@ PANEL = "Models"
 def tune(
     kind: KindArgument,
     *,
-    until: Annotated[str | None, typer.Option(help="Read nothing after this. [default: all data]")] = None,
+    until: UntilOption = None,
     trials: Annotated[int, typer.Option(min=2, help="How many settings to try, the defaults among them.")] = 30,
     minutes: Annotated[
         float | None,
@@ -51,11 +52,11 @@ def tune(
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.flows import tune as flow
+    from aftercast.pipelines.tune import run_tune
 
-    asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
+    asked = {"until": instant(until), "folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
-        result = run_flow(opened(workspace), flow.run, progress=tell, kind=kind, until=checked_instant(until), **asked)
+        result = run_flow(opened(workspace), run_tune, progress=tell, kind=kind, **asked)
     if out is not None:
         _write(result, out)
     if as_json:
@@ -88,14 +89,11 @@ def _show(result: dict[str, Any]) -> None:
     )
     print_table(title, ["trial", *names, "log loss"], rows, right=frozenset(range(1, len(names) + 2)))
     given_up = sum(trial["pruned"] for trial in result["trials"])
-    held = result["folds"][-1]
+    held, verdict = result["folds"][-1], result["verdict"]
+    said = f"defaults {verdict['default']:.5f}, best {verdict['best']:.5f}."
     say(f"{len(result['trials'])} trials, {given_up} given up early. MLflow run {result['run_id']}.")
-    say(f"Held fold, {held['test_from'][:10]} to {held['test_until'][:10]}: {_held(result['verdict'])}")
-    say(result["verdict"]["sentence"])
-
-
-def _held(verdict: dict[str, Any]) -> str:
-    return f"defaults {verdict['default']:.5f}, best {verdict['best']:.5f}."
+    say(f"Held fold, {held['test_from'][:10]} to {held['test_until'][:10]}: {said}")
+    say(verdict["sentence"])
 
 
 def _row(trial: dict[str, Any], names: list[str]) -> list[str]:
@@ -106,8 +104,3 @@ def _row(trial: dict[str, Any], names: list[str]) -> list[str]:
 
 def _mean(trial: dict[str, Any]) -> float:
     return float(sum(trial["losses"]) / len(trial["losses"]))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("tune", rich_help_panel=PANEL)(tune)

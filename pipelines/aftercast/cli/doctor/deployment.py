@@ -16,15 +16,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from aftercast.cli.doctor.findings import MissingPartError
-from aftercast.cli.doctor.reach import PART_S, PATIENCE_S, require_tracking, within
+from aftercast.cli.doctor.reach import PATIENCE_S, require_tracking
 from aftercast.data.fleet import FleetSpec, load_fleet
 from aftercast.data.store import Store, unpublished_tables
 from aftercast.data.workspace import FLEET_FILE, SETTINGS_FILE, Workspace
 from aftercast.models.registry.health import find_champion
 from aftercast.models.registry.versions import Loaded
 from aftercast.operations.database import connect, local_address, schema_state
-from aftercast.operations.database.forecasts import Kind
-from aftercast.operations.errors import AftercastError, NotFoundError, SettingsError, WorkspaceError
+from aftercast.operations.errors import NotFoundError, SettingsError, WorkspaceError
 from aftercast.operations.settings import Settings, load_settings
 
 PartT = TypeVar("PartT")
@@ -48,12 +47,12 @@ class Deployment:
     @property
     def settings(self) -> Settings:
         """What ``aftercast.toml`` and the environment say."""
-        return self._part("settings", self.read_settings)
+        return self._part("settings", lambda: _read(load_settings, self.folder / SETTINGS_FILE))
 
     @property
     def fleet(self) -> FleetSpec:
         """What ``fleet.toml`` says."""
-        return self._part("fleet", self.read_fleet)
+        return self._part("fleet", lambda: _read(load_fleet, self.folder / FLEET_FILE))
 
     @property
     def database(self) -> Engine:
@@ -65,45 +64,19 @@ class Deployment:
         """The store, which holds something."""
         return self._part("store", self._open_store)
 
-    @property
-    def registry(self) -> Workspace:
+    def reach_registry(self) -> Workspace:
         """Workspace whose registry answers; for the functions of the registry only."""
         return self._part("mlflow", self._reach_registry)
 
-    def require_registry(self) -> None:
-        """Raise MissingPartError where the registry cannot be asked."""
-        self._part("mlflow", self._reach_registry)
-
-    def champion(self, kind: Kind) -> Loaded | None:
+    def champion(self, kind: str) -> Loaded | None:
         """Champion of a kind, None where there is none."""
-        place = self.registry
+        place = self.reach_registry()
         return self._part("champion", lambda: find_champion(place, kind), key=f"champion of {kind}")
-
-    def load_champion(self, kind: Kind) -> Loaded | None:
-        """Load the champion of a kind, None where there is none; raises what is wrong with it."""
-        place = self.registry
-        return self._own("champion", lambda: find_champion(place, kind), key=f"champion of {kind}")
-
-    def open_store(self) -> Store:
-        """Open the store; raises what is wrong with it."""
-        return self._own("store", self._open_store)
-
-    def reach_registry(self) -> None:
-        """Ask the registry something; raises what is wrong with it."""
-        self._own("mlflow", self._reach_registry)
 
     def close(self) -> None:
         """Close the connections."""
         for engine in self._engines:
             engine.dispose()
-
-    def read_settings(self) -> Settings:
-        """Read ``aftercast.toml``; raises SettingsError for whatever is wrong with it."""
-        return _read(load_settings, self.folder / SETTINGS_FILE)
-
-    def read_fleet(self) -> FleetSpec:
-        """Read ``fleet.toml``; raises SettingsError for whatever is wrong with it."""
-        return _read(load_fleet, self.folder / FLEET_FILE)
 
     def connect(self) -> Engine:
         """Engine of the operational database as it is, that soon gives up.
@@ -148,24 +121,19 @@ class Deployment:
         except MissingPartError:
             return FleetSpec(name="unread")
 
-    def _own(self, name: str, make: Callable[[], PartT], *, key: str | None = None) -> PartT:
-        """Part for the check that tells of it: raises what is wrong, which nobody after it has to find out again."""
-        key = name if key is None else key
-        if key not in self._parts:
-            try:
-                self._parts[key] = make()
-            except AftercastError:
-                self._parts[key] = MissingPartError(name)
-                raise
-        return self._part(name, make, key=key)
-
     def _part(self, name: str, make: Callable[[], PartT], *, key: str | None = None) -> PartT:
         """Part as it was made the first time; MissingPartError names the check that tells why there is none."""
         key = name if key is None else key
         if key not in self._parts:
-            self._parts[key] = _made(name, make)
+            self._parts[key] = MissingPartError(name)  # for the checks after one that hangs here
+            try:
+                self._parts[key] = make()
+            except MissingPartError as error:
+                self._parts[key] = error
+            except Exception as error:  # noqa: BLE001  # store or driver may fail in any way; the named check tells how
+                self._parts[key] = MissingPartError(name, error)
         found = self._parts[key]
-        if isinstance(found, AftercastError):
+        if isinstance(found, MissingPartError):
             raise found
         return cast("PartT", found)
 
@@ -191,16 +159,6 @@ def _read(load: Callable[[Path], PartT], path: Path) -> PartT:
         raise SettingsError(
             f"{path.name} cannot be read ({type(error).__name__}).", "Save it as UTF-8, readable for this user."
         ) from error
-
-
-def _made(part: str, make: Callable[[], PartT]) -> PartT | AftercastError:
-    """Part, or the error that names the check which tells why there is none."""
-    try:
-        return within(PART_S, make, what=part, hint="")
-    except MissingPartError as error:
-        return error
-    except Exception:  # noqa: BLE001  # store or driver may fail in any way; the named check tells how it did
-        return MissingPartError(part)
 
 
 def _impatient(engine: Engine) -> Engine:

@@ -16,16 +16,20 @@ _USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class MissingPartError(AftercastError):
-    """A part that a check needs cannot be had; caught by the edge around the check, since another check tells why.
+    """A part that a check needs cannot be had; caught by the edge around the check, since the part's own tells why.
 
     Parameters
     ----------
     part
         Name of the check that tells why.
+    why
+        What went wrong; None where nothing is known of it.
     """
 
-    def __init__(self, part: str) -> None:
+    def __init__(self, part: str, why: Exception | None = None) -> None:
         super().__init__(f"Cannot be told: it needs what the check '{part}' looks at.", f"See '{part}'.")
+        self.part = part
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Finding:
     mend: str = ""
 
 
-def guarded(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Findings of a check; an error that ends it is the last of them.
+def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Findings of the check of this name; an error that ends it is the last of them.
 
     Of an error nobody foresaw only kind and place are told: its text may hold an address with its password.
     """
@@ -54,13 +58,20 @@ def guarded(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
         for found in check():
             yield _clean(found)
     except MissingPartError as error:
-        yield Finding("warning", error.message, error.hint)
-    except AftercastError as error:
-        yield _clean(Finding("problem", error.message, error.hint))
+        if error.part == name and error.why is not None:
+            yield _problem(error.why)
+        else:
+            yield Finding("warning", error.message, error.hint)
     except Exception as error:  # noqa: BLE001  # an outermost edge: one check must not end the others
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-        yield Finding("problem", f"The check itself failed: {where}.", "Report this line.")
+        yield _problem(error)
+
+
+def _problem(error: Exception) -> Finding:
+    if isinstance(error, AftercastError):
+        return _clean(Finding("problem", error.message, error.hint))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    return Finding("problem", f"The check itself failed: {where}.", "Report this line.")
 
 
 def about(subject: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def _bounded(name: str, deployment: Deployment) -> list[Finding]:
     check, found = _module(name).check, []
 
     def run() -> None:
-        for finding in guarded(lambda: check(deployment)):
+        for finding in guarded(name, lambda: check(deployment)):
             found.append(finding)  # noqa: PERF402  # each as it comes: what is known before the end counts
 
     try:

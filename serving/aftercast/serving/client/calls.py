@@ -13,7 +13,6 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.client.errors import ServiceError, refusal
 from aftercast.serving.client.handed import DeviceAsked, header, record, refusing, several
 from aftercast.serving.wire.device import DeviceAnswer
@@ -115,7 +114,7 @@ class Client:
         return self._call(DeviceAnswer, "GET", f"/v1/devices/{_quoted(device_id)}")
 
     def make_risk_list(
-        self, kind: Kind = "failure", *, horizon: str | None = None, top: int = 100, cutoff: datetime | None = None
+        self, kind: str = "failure", *, horizon: str | None = None, top: int = 100, cutoff: datetime | None = None
     ) -> RiskListAnswer:
         """Make a list of the devices or customers most at risk, and return its first rows; raises ServiceError."""
         with refusing():
@@ -184,14 +183,11 @@ class Client:
             if response.is_success:
                 return response
             refused = refusal(response)
-            if last or response.status_code not in PASSING or _took_too_long(refused):
+            too_much = refused.problem is not None and refused.problem.type == TOOK_TOO_LONG
+            if last or too_much or response.status_code not in PASSING:
                 raise refused
             time.sleep(_pause_s(attempt, response.headers.get("Retry-After")))
         raise ServiceError("The service was not asked: attempts must be at least 1.")
-
-
-def _took_too_long(error: ServiceError) -> bool:
-    return error.problem is not None and error.problem.type == TOOK_TOO_LONG
 
 
 def _pause_s(attempt: int, asked: str | None) -> float:

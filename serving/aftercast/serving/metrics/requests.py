@@ -21,9 +21,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
-from aftercast.operations.database.forecasts import Kind
 from aftercast.serving.errors import TYPE_PREFIX
-from aftercast.serving.kinds import SERVED
+from aftercast.serving.kinds import served_kinds
 from aftercast.serving.metrics.catalogue import (
     ANSWERED,
     CATALOGUE,
@@ -77,7 +76,7 @@ class RequestMetrics:
         self._refusals = self._counter(REFUSALS)
         self._answered = self._counter(ANSWERED)
         self._failed = self._counter(FAILED)
-        for kind in SERVED:  # a rate needs to see the zero before the first
+        for kind in served_kinds():  # a rate needs to see the zero before the first
             self._answered.labels(kind)
 
     def _live(self, family: Family) -> Gauge:
@@ -109,7 +108,7 @@ class RequestMetrics:
         if code is not None:
             self._refusals.labels(code[1].decode()).inc()
 
-    def answered(self, kind: Kind, fragments: Sequence[Fragment]) -> None:
+    def answered(self, kind: str, fragments: Sequence[Fragment]) -> None:
         """Count the records of an answer."""
         failed = [each for each in fragments if not each.answered]
         self._answered.labels(kind).inc(len(fragments) - len(failed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -9,18 +10,17 @@ import pandas as pd
 from fastapi import APIRouter, Path, Request
 
 from aftercast.data.contract import TABLES
-from aftercast.data.workspace import Workspace
-from aftercast.models.words.answers import Answer
-from aftercast.operations.database.forecasts import Kind
+from aftercast.models.registry.versions import Loaded
+from aftercast.models.words.answers import Answer, answer
+from aftercast.operations.clocks import format_duration
 from aftercast.operations.errors import NotFoundError
-from aftercast.serving.absent import Unanswered
+from aftercast.serving.absent import Unanswered, without_row
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, Service, ServiceDep
 from aftercast.serving.errors import ProblemError, request_id_of
-from aftercast.serving.predictions import Profile, profile
+from aftercast.serving.predictions import checked_horizon
 from aftercast.serving.principals import Caller
 from aftercast.serving.refusals import refusals
 from aftercast.serving.serialization import PREDICTION, finite_values, risk_values
-from aftercast.serving.tenancy import sees
 from aftercast.serving.wire.common import finite
 from aftercast.serving.wire.device import DeviceAnswer, Fact, RiskByHorizon
 
@@ -28,7 +28,7 @@ router = APIRouter(tags=["devices"], dependencies=[MAY_PREDICT])
 
 HISTORY: Final = tuple(name for name, table in TABLES.items() if table.event_time and table.has("device_id"))
 TOP_DRIVERS: Final = 5
-KIND: Final[Kind] = "failure"
+KIND: Final = "failure"
 """Kind whose risk the page of a device shows."""
 DEVICE: Final = "device"
 """Event of a device's facts without a risk, in the audit log."""
@@ -39,7 +39,7 @@ DeviceId = Annotated[str, Path(min_length=1, max_length=200, examples=["D0017"])
 def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: DeviceId) -> DeviceAnswer:
     """Return the newest facts of a device, the size of its history and its latest risk."""
     rows = service.workspace.store.read("devices", device_ids=[device_id])
-    if rows.empty or not sees(caller, rows.iloc[-1]["outlet_id"]):
+    if rows.empty or not caller.sees_outlet(rows.iloc[-1]["outlet_id"]):
         raise NotFoundError("The device is not known.", "Import it, or correct the id.")
     last = rows.iloc[-1]
     facts = {str(name): _fact(value) for name, value in last.items() if name not in {"device_id", "available_at"}}
@@ -49,25 +49,27 @@ def device(request: Request, service: ServiceDep, caller: CallerDep, device_id: 
         device_id=device_id,
         facts=facts,
         known_since=last["available_at"],
-        history=_history(service.workspace, device_id),
+        history={table: service.workspace.store.count(table, device_ids=[device_id]) for table in HISTORY},
         risk=risk,
         risk_unavailable=unavailable,
     )
 
 
-def _history(workspace: Workspace, device_id: str) -> dict[str, int]:
-    return {table: workspace.store.count(table, device_ids=[device_id]) for table in HISTORY}
-
-
 def _risk(service: Service, device_id: str) -> tuple[RiskByHorizon | None, str | None]:
     """Latest risk at every horizon of the model, or why there is none."""
     try:
-        found = profile(service.workspace, service.champions, KIND, device_id, TOP_DRIVERS)
+        rows = service.champions.rows(KIND)
     except ProblemError as error:
         return None, str(error)
-    if isinstance(found.usual, Unanswered):
-        return None, f"{found.usual.message} {found.usual.hint}"
-    return _device_risk(found, found.usual), None
+    usual = checked_horizon(rows.loaded, None)
+    forecast = rows.forecasts([device_id], TOP_DRIVERS).get(device_id)
+    if forecast is not None:
+        every = [answer(forecast, format_duration(end)) for end in forecast.horizons_us]
+        return _by_horizon(rows.loaded, answer(forecast, usual), every), None
+    said = without_row(service.workspace, rows.snapshot, [device_id], usual)[device_id]
+    if isinstance(said, Unanswered):
+        return None, f"{said.message} {said.hint}"
+    return _by_horizon(rows.loaded, said, []), None
 
 
 def _record(
@@ -84,12 +86,12 @@ def _record(
     service.audit.append(PREDICTION, {**who, **model, "answers": [{"id": device_id, **kept}]})
 
 
-def _device_risk(found: Profile, usual: Answer) -> RiskByHorizon:
+def _by_horizon(loaded: Loaded, usual: Answer, every: Sequence[Answer]) -> RiskByHorizon:
     horizons = [
         {"horizon": each.horizon, "probability": finite(each.probability), "components": finite_values(each.components)}
-        for each in found.every
+        for each in every
     ]
-    values = {**risk_values(found.loaded, usual), "device_id": usual.entity_id, "horizons": horizons}
+    values = {**risk_values(loaded, usual), "device_id": usual.entity_id, "horizons": horizons}
     return RiskByHorizon.model_validate(values)
 
 

@@ -10,7 +10,7 @@ from aftercast.models.registry.versions import Loaded
 from aftercast.operations.clocks import parse_time
 from aftercast.serving.deps import MAY_PREDICT, ServiceDep
 from aftercast.serving.held import Held
-from aftercast.serving.kinds import SERVED
+from aftercast.serving.kinds import served_kinds
 from aftercast.serving.refusals import refusals
 from aftercast.serving.serialization import model_ref
 from aftercast.serving.wire.common import finite
@@ -22,7 +22,7 @@ router = APIRouter(tags=["models"], dependencies=[MAY_PREDICT])
 @router.get("/v1/model", summary="Which models answer, and how good are they?", responses=refusals())
 def model(service: ServiceDep) -> ModelAnswer:
     """Describe the champion of each kind."""
-    held = {kind: service.champions.held(kind) for kind in SERVED}
+    held = {kind: service.champions.held(kind) for kind in served_kinds()}
     return ModelAnswer(
         models=[_champion(each, each.loaded) for each in held.values() if each.loaded is not None],
         missing={kind: f"{each.reason} {each.hint}" for kind, each in held.items() if each.loaded is None},

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from aftercast.serving.deps import ServiceDep
 from aftercast.serving.held import Held
-from aftercast.serving.kinds import SERVED
+from aftercast.serving.kinds import served_kinds
 from aftercast.serving.wire.probes import Health, LoadedModel, Readiness
 
 router = APIRouter(tags=["probes"])
@@ -31,7 +31,7 @@ async def ready(service: ServiceDep, response: Response) -> Readiness:
     response.status_code = 200 if can else 503
     return Readiness(
         status="ready" if can else "not_ready",
-        models={kind: _loaded(champions.held(kind), champions.failing(kind)) for kind in SERVED},
+        models={kind: _loaded(champions.held(kind), champions.failing(kind)) for kind in served_kinds()},
         data_as_of=champions.observed_until,
         database="away" if champions.database_away else "reachable",
     )

@@ -14,9 +14,9 @@ from aftercast.models.lists.risk_list import RiskList, find_list, give_out, make
 from aftercast.operations.clocks import EARLIEST, LATEST
 from aftercast.operations.errors import ModelMismatchError, NotFoundError, TooManyListsError
 from aftercast.serving.deps import MAY_LIST, CallerDep, Service, ServiceDep
-from aftercast.serving.errors import ProblemError, request_id_of
+from aftercast.serving.errors import request_id_of
 from aftercast.serving.principals import Caller
-from aftercast.serving.problems import UNKNOWN_HORIZON
+from aftercast.serving.problems import TOO_MANY_LISTS, UNKNOWN_HORIZON
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.tenancy import visible
 from aftercast.serving.wire.common import few_errors
@@ -101,7 +101,7 @@ def _made(service: Service, caller: Caller, body: RiskListRequest) -> RiskList:
             most_rows=None if everyday else service.workspace.settings.serving.max_listed_rows,
         )
     except TooManyListsError as error:
-        raise ProblemError(409, "too-many-lists", "No more lists of this cutoff", error.message, error.hint) from error
+        raise TOO_MANY_LISTS.error(detail=error.message, hint=error.hint) from error
     except ModelMismatchError as error:
         raise UNKNOWN_HORIZON.error(detail=error.message, hint=error.hint) from error
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import WrapValidator
 
 from aftercast.models.kinds import hazard_kind
+from aftercast.models.kinds.hazards import HazardKind
 from aftercast.serving.deps import MAY_PREDICT, CallerDep, ServiceDep
 from aftercast.serving.errors import request_id_of
-from aftercast.serving.kinds import SERVED, ServedKind
+from aftercast.serving.kinds import WIRES, served_kinds
 from aftercast.serving.predictions import Question
 from aftercast.serving.refusals import WITH_BODY, refusals
 from aftercast.serving.responses import reply_to
@@ -29,29 +30,28 @@ RECORDS: Final = (
 def make_router() -> APIRouter:
     """Router with a route for each kind whose forecasts are probabilities."""
     router = APIRouter(tags=["risk"], dependencies=[MAY_PREDICT])
-    for served in SERVED.values():
-        kind = hazard_kind(served.kind)
-        verb = kind.words.verb.removesuffix("s")
+    for kind in map(hazard_kind, served_kinds()):
+        verb, noun = kind.words.verb.removesuffix("s"), kind.entity.noun
         router.add_api_route(
             f"/v1/{kind.path}",
-            handler(served),
+            handler(kind),
             methods=["POST"],
             name=kind.path.replace("-", "_"),
-            summary=f"How likely are {served.noun}s to {verb}, and why?",
-            description=ABOUT.format(noun=served.noun) + (RECORDS if served.of_devices else ""),
-            response_model=served.wire.answer,
+            summary=f"How likely are {noun}s to {verb}, and why?",
+            description=ABOUT.format(noun=noun) + (RECORDS if kind.grain == "device_id" else ""),
+            response_model=WIRES[kind.grain].answer,
             responses=refusals(*WITH_BODY),
         )
     return router
 
 
-def handler(served: ServedKind) -> Handler:
+def handler(kind: HazardKind) -> Handler:
     """Handler of questions about a kind."""
 
     async def answer(request: Request, service: ServiceDep, caller: CallerDep, body: RiskRequest) -> Response:
-        question = Question(served.kind, body.ids, body.horizon, body.drivers, body.sent)
+        question = Question(kind.name, body.ids, body.horizon, body.drivers, body.sent)
         return await reply_to(service, question, caller, request_id_of(request))
 
     # The body's type depends on the kind; FastAPI reads it from here.
-    answer.__annotations__["body"] = Annotated[served.wire.request, WrapValidator(few_errors)]
+    answer.__annotations__["body"] = Annotated[WIRES[kind.grain].request, WrapValidator(few_errors)]
     return answer

@@ -20,7 +20,7 @@ class LoadedModel(BaseModel):
 
     version: str | None = Field(description="Null while there is no champion.")
     reason: str | None = Field(None, description="Why there is none, and what to do.")
-    scored_at: AwareDatetime | None = Field(None, description="Cutoff of the saved scores it answers from (UTC).")
+    scored_at: AwareDatetime | None = Field(None, description="Cutoff of the saved rows it answers from (UTC).")
     notice: str | None = Field(None, description="What fails although it answers: it goes on with what it has.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
 class FieldProblem(BaseModel):
@@ -17,21 +17,6 @@ class FieldProblem(BaseModel):
 
 class Problem(BaseModel):
     """Why a request was refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "/problems/unknown-horizon",
-                    "title": "The horizon cannot be answered",
-                    "status": 409,
-                    "detail": "The horizon is longer than the model's longest.",
-                    "hint": "Write a number and a unit (m, h, d, w), at most 30d.",
-                    "request_id": "4f6c1f0e8a7b4d0f9d0c2b6a1e5f3a7c",
-                }
-            ]
-        }
-    )
 
     type: str = Field(description="Names the kind of problem: stable, to be compared, not opened.")
     title: str = Field(description="The kind of problem in words.")

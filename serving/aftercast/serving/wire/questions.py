@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import ConfigDict, FailFast, Field, FiniteFloat
 
@@ -25,6 +25,13 @@ SentRow = Annotated[
 ]
 SentRows = Annotated[list[SentRow], FailFast(), at_most(MOST_RECORDS)]
 """Reading ends at the first record that is not as described."""
+AskedT = TypeVar("AskedT")
+Several = Annotated[
+    list[AskedT],
+    Field(min_length=1, description="At most `serving.max_devices`."),
+    FailFast(),
+    at_most(MOST_DEVICES),
+]
 SENT_TABLES: Final = ("telemetry", "faults", "failures", "repairs")
 
 
@@ -84,12 +91,7 @@ class CustomerAsked(Request):
 class DeviceRiskRequest(RiskRequest):
     """Asks how likely devices are to fail. Only a question about one device may bring records."""
 
-    devices: Annotated[
-        list[DeviceAsked],
-        Field(min_length=1, description="At most `serving.max_devices`."),
-        FailFast(),
-        at_most(MOST_DEVICES),
-    ]
+    devices: Several[DeviceAsked]
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -122,12 +124,7 @@ class DeviceRiskRequest(RiskRequest):
 class CustomerRiskRequest(RiskRequest):
     """Asks how likely customers are to leave."""
 
-    customers: Annotated[
-        list[CustomerAsked],
-        Field(min_length=1, description="At most `serving.max_devices`."),
-        FailFast(),
-        at_most(MOST_DEVICES),
-    ]
+    customers: Several[CustomerAsked]
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"customers": [{"customer_id": "C0042"}], "horizon": "30d", "drivers": 1}]}

@@ -21,14 +21,14 @@ FIRST = "failure"  # the service is not ready without it
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say so for each kind of model."""
-    deployment.require_registry()
+    deployment.reach_registry()
     for kind in every_kind():
-        yield from guarded(partial(_of, deployment, kind))  # of a kind that fails, the other is still told
+        yield from guarded("champion", partial(_of, deployment, kind))  # of a kind that fails, the other is still told
 
 
 def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
     name = kind.name
-    loaded, train = deployment.load_champion(name), f"Run `aftercast train {name}`."
+    loaded, train = deployment.champion(name), f"Run `aftercast train {name}`."
     if loaded is None:
         if kind.shape == "hazard":  # the others are for fleets of their kind
             mend = f"{train[:-1]}, with --again if it was trained before."
@@ -41,11 +41,8 @@ def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Version {loaded.version} for {name} can be loaded.")
-    if loaded.metadata.dictionary_hash not in ("", _dictionary(deployment, kind)):
+    now = dictionary_hash(described(deployment.store, deployment.fleet, kind.grain))
+    if loaded.metadata.dictionary_hash not in ("", now):
         other = "other features than fleet.toml, the views and the data have"
         changed = f"Version {loaded.version} for {name} learnt from {other}."
         yield Finding("problem", changed, f"{train[:-1]}, or undo the change to fleet.toml or the views.")
-
-
-def _dictionary(deployment: Deployment, kind: Kind) -> str:
-    return dictionary_hash(described(deployment.store, deployment.fleet, kind.grain))

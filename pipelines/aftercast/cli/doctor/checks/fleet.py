@@ -12,7 +12,7 @@ IMPORT = "Run `aftercast import SOURCE PATH`, which drafts it from the data; or 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say whether the fleet spec can be read."""
-    fleet = deployment.read_fleet()
+    fleet = deployment.fleet
     yield Finding("ok", f"fleet.toml is understood: {len(fleet.components)} components, {len(fleet.sensors)} sensors.")
     if not fleet.components:
         yield Finding("problem", "fleet.toml names no component: nothing can be forecast.", IMPORT)

@@ -13,19 +13,18 @@ from aftercast.models.kinds import every_kind
 from aftercast.models.scoring.fleet import check_features
 from aftercast.models.scoring.snapshot import snapshot_path
 from aftercast.models.scoring.snapshot_file import load_snapshot
-from aftercast.operations.database.forecasts import Kind
 
 OLD = pd.Timedelta(days=2)
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say so for each kind that has a champion."""
-    deployment.require_registry()
+    deployment.reach_registry()
     for kind in (each.name for each in every_kind() if each.shape == "hazard"):
-        yield from about(kind, guarded(partial(_of, deployment, kind)))
+        yield from about(kind, guarded("rows", partial(_of, deployment, kind)))
 
 
-def _of(deployment: Deployment, kind: Kind) -> Iterator[Finding]:
+def _of(deployment: Deployment, kind: str) -> Iterator[Finding]:
     loaded = deployment.champion(kind)
     if loaded is None:
         return

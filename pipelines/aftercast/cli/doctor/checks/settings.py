@@ -12,7 +12,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say whether the settings can be read, and what in them deserves a second look."""
-    serving = deployment.read_settings().serving
+    serving = deployment.settings.serving
     yield Finding("ok", "aftercast.toml is understood.")
     if serving.host not in LOCAL:
         yield Finding(

@@ -17,7 +17,7 @@ AHEAD = pd.Timedelta(minutes=5)
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Say how old the data are."""
-    store = deployment.open_store()
+    store = deployment.store
     rows, until = store.tables(), store.observed_until()
     damage = find_damage(store)
     if damage:

@@ -16,7 +16,7 @@ CONTRADICTION = "conflicting_duplicate"
 PANEL = "Data"
 
 
-def import_data(
+def import_(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="tables, azure-pdm, backblaze, cmapss, navarchos.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File or folder to read.")],
     workspace: WorkspaceOption = None,
@@ -29,11 +29,11 @@ def import_data(
     Example: aftercast import tables data/tables -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.flows import ingest
+    from aftercast.pipelines.ingest import run_ingest
 
     place = opened(workspace)
     with progress("Importing") as tell:
-        report = run_flow(place, ingest.run, progress=tell, source=source, path=str(path.resolve()))
+        report = run_flow(place, run_ingest, progress=tell, source_name=source, path=path.resolve())
     if as_json:
         print_json(report)
     else:
@@ -81,8 +81,3 @@ def _refuse_fruitless(report: dict[str, Any]) -> None:
                 f"{table['examples'].get(reason, '')}.",
                 "Correct the file and import again; the other tables were imported.",
             )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import", rich_help_panel=PANEL)(import_data)
