@@ -27,7 +27,7 @@ from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.audit import newest_entries, verify
 from aftercast.operations.database.keys import create_key
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 ENDING = [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)]
 
 

@@ -28,7 +28,7 @@ from aftercast.serving.access_log import RequestLog
 from aftercast.serving.error_handling import ErrorHandling
 from aftercast.serving.metrics.requests import RequestMetrics
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def _app() -> FastAPI:
