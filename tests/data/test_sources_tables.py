@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aftercast.data.fleet import Component, FleetSpec, Sensor
+from aftercast.data.fleet import Component, FleetSpec, Sensor, TableSettings
 from aftercast.data.ingest import ingest
 from aftercast.data.ingest.sources.tables import draft, find_tables, read
 from aftercast.data.store import Store
@@ -88,14 +88,16 @@ def test_times_without_a_zone_are_left_for_the_ingest_to_refuse(folder: Path, st
 
 def test_columns_are_renamed_as_the_fleet_spec_says(folder: Path, store: Store) -> None:
     (folder / "telemetry.csv").write_text(WIDE.replace("device_id", "machine").replace("event_time", "ts"))
-    mapped = SPEC.model_copy(update={"columns": {"telemetry": {"device_id": "machine", "event_time": "ts"}}})
+    mapped = SPEC.model_copy(
+        update={"tables": {"telemetry": TableSettings(columns={"device_id": "machine", "event_time": "ts"})}}
+    )
     assert len(stored_telemetry(store, folder, mapped)) == 3
 
 
 def test_a_mapped_column_that_is_not_there_is_refused_with_the_nearest_name(folder: Path) -> None:
     (folder / "telemetry.csv").write_text(WIDE)
-    mapped = SPEC.model_copy(update={"columns": {"telemetry": {"event_time": "event_tim"}}})
-    with pytest.raises(InputError, match=r"no column 'event_tim', which \[columns.telemetry\] names") as refused:
+    mapped = SPEC.model_copy(update={"tables": {"telemetry": TableSettings(columns={"event_time": "event_tim"})}})
+    with pytest.raises(InputError, match=r"no column 'event_tim', which \[tables.telemetry.columns\] names") as refused:
         list(read(folder, mapped))
     assert "'event_time'" in refused.value.hint
 
@@ -188,8 +190,11 @@ def test_a_draft_for_a_begun_spec_follows_its_names_of_columns_and_its_filled_se
     (folder / "devices.csv").unlink()
     (folder / "telemetry.csv").write_text("machine,ts,heat\n1,2024-02-01T01:00:00Z,20\n2,2024-02-01T01:00:00Z,21\n")
     (folder / "failures.csv").write_text("device_id,event_time,part\n1,2024-02-02T00:00:00Z,belt\n")
-    names = {"telemetry": {"device_id": "machine", "event_time": "ts"}, "failures": {"component": "part"}}
-    begun = FleetSpec(name="begun", components=(Component(name="pump"),), columns=names)
+    named = {
+        "telemetry": TableSettings(columns={"device_id": "machine", "event_time": "ts"}),
+        "failures": TableSettings(columns={"component": "part"}),
+    }
+    begun = FleetSpec(name="begun", components=(Component(name="pump"),), tables=named)
     spec = draft(folder, begun)
     assert (spec.sensor_names, spec.component_names) == (("heat",), ("pump",))
     assert draft(folder, begun.model_copy(update={"components": ()})).component_names == ("belt",)

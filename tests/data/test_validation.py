@@ -282,7 +282,7 @@ def test_a_column_that_is_named_by_the_contract_is_never_suggested_for_another()
     with pytest.raises(InputError, match="'devices' needs the column 'device_model'") as raised:
         check("devices", {"device_id": "d1", "installed_at": MOMENT})
     assert "device_id" not in raised.value.hint
-    assert "[columns.devices]" in raised.value.hint
+    assert "[tables.devices.columns]" in raised.value.hint
 
 
 def test_one_column_is_suggested_for_one_missing_column_only() -> None:

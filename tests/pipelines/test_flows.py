@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aftercast.data.fleet import Component, FleetSpec
+from aftercast.data.fleet import Component, FleetSpec, TableSettings
 from aftercast.data.workspace import FLEET_FILE, Workspace, create_workspace, open_workspace, write_fleet
 from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import InputError, SettingsError
@@ -211,13 +211,13 @@ def test_a_draft_lost_after_the_import_is_written_by_the_next(tmp_path: Path) ->
 
 
 def test_a_first_import_follows_the_names_of_columns_of_the_fleet_spec(tmp_path: Path) -> None:
-    names = {"failures": {"component": "part"}}
-    made = create_workspace(tmp_path / "fleet", FleetSpec(name="mine", columns=names))
+    named = {"failures": TableSettings(columns={"component": "part"})}
+    made = create_workspace(tmp_path / "fleet", FleetSpec(name="mine", tables=named))
     path = tables(tmp_path / "tables")
     (path / "failures.csv").write_text((path / "failures.csv").read_text().replace("component", "part"))
     run_ingest(made, "tables", path)
     fleet = open_workspace(made.folder).fleet
-    assert (fleet.component_names, fleet.columns) == (("pump",), names)
+    assert (fleet.component_names, fleet.tables) == (("pump",), named)
 
 
 def test_a_drain_leaves_the_fleet_spec_alone(tmp_path: Path) -> None:

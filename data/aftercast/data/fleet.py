@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
@@ -25,6 +26,54 @@ def _checked_duration(text: str) -> str:
 
 
 Duration = Annotated[str, AfterValidator(_checked_duration)]
+
+
+def _checked_zone(name: str) -> str:
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"'{name}' is no zone: write it as Europe/Berlin, Asia/Shanghai or UTC") from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_checked_zone)]
+
+
+class FileSettings(StrictModel):
+    """How the cells of files are written; what is empty is found out from each file, or refused where it cannot be."""
+
+    encoding: str = ""
+    """Name of the encoding, as ``gb18030``."""
+    delimiter: Literal["", ",", ";", "\t", "|"] = ""
+    decimal: Literal["", ".", ","] = ""
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    sheet: str = ""
+    """Sheet of a workbook; the first where empty."""
+    header_row: int = Field(default=0, ge=0)
+    """Line of the names of columns, from 1; 0 finds it."""
+    zone: Zone = ""
+    """Zone of times that carry none. Never found out: without it such times are refused."""
+    time_format: str = ""
+    """How times are written, as ``%d.%m.%Y %H:%M``; ISO 8601 where empty."""
+    missing: tuple[str, ...] = ()
+    """Words that stand for a missing value, beside the empty cell."""
+
+
+class TableSettings(FileSettings):
+    """How one table of the contract comes in; what it leaves empty is as ``[files]`` says."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of the contract -> column of the file."""
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Column of the contract -> word of the file -> value of the contract, as ``kind`` ``PM01`` -> ``corrective``."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Sensor -> unit in which the file has it, where that is not the unit of the sensor."""
+    available_after: Duration | Literal["0h", ""] = ""
+    """Delay between an event and its availability; empty for that of the fleet."""
+    attributes: dict[str, Literal["constant", "from_import"]] = Field(default_factory=dict)
+    """Further columns that are features: true since ever, or known from the import that brought them."""
+    keep: Duration | Literal["for ever"] = "for ever"
+    """How long rows are kept, counted from when they happened."""
 
 
 class Sensor(StrictModel):
@@ -119,8 +168,8 @@ class FleetSpec(StrictModel):
         is not no_fault_found.
     available_after
         Delay between event and availability for tables that have no ``available_at`` of their own.
-    columns
-        For the ``tables`` source: per table, contract column -> column of the file.
+    files, tables
+        How files of the ``tables`` source are read: all of them, and those of one table.
     """
 
     name: str
@@ -135,7 +184,8 @@ class FleetSpec(StrictModel):
     training: TrainingSettings = TrainingSettings()
     churn: ChurnSettings = ChurnSettings()
     costs: Costs = Costs()
-    columns: dict[str, dict[str, str]] = Field(default_factory=dict)
+    files: FileSettings = FileSettings()
+    tables: dict[str, TableSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> FleetSpec:
@@ -160,11 +210,16 @@ class FleetSpec(StrictModel):
             raise ValueError(f"a rule names the sensor '{sorted(unknown)[0]}', which is not listed")
         return self
 
-    @property
-    def delay(self) -> pd.Timedelta:
-        """``available_after``."""
-        delay_us = 0 if self.available_after == "0h" else parse_duration_us(self.available_after)
-        return pd.Timedelta(delay_us, unit="us").as_unit("us")
+    def table(self, name: str) -> TableSettings:
+        """Return the settings of one table, those of ``files`` filled in where it has none of its own."""
+        own = self.tables.get(name, TableSettings())
+        general = {field: value for field, value in self.files if not getattr(own, field)}
+        return own.model_copy(update=general)
+
+    def delay(self, table: str) -> pd.Timedelta:
+        """Delay between an event of a table and its availability."""
+        delay = self.table(table).available_after or self.available_after
+        return pd.Timedelta(0 if delay == "0h" else parse_duration_us(delay), unit="us").as_unit("us")
 
     @property
     def sensor_names(self) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def _completed(workspace: Workspace, source: Source, path: Path) -> FleetSpec:
     fresh = not fleet.sensors and not fleet.components and not workspace.store.tables()
     if not fresh and all(getattr(fleet, name) for name in source.sections):
         return fleet
-    begun = NEW if fresh and not fleet.columns else fleet
+    begun = NEW if fresh and (fleet.files, fleet.tables) == (NEW.files, NEW.tables) else fleet
     draft = source.draft(path, begun).model_dump(exclude_none=True)
     written = fleet.model_dump(exclude_none=True)
     if fresh:

@@ -66,4 +66,6 @@ def _longest(spec: FleetSpec) -> pd.Timedelta:
 
 
 def _dated(readings: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
-    return readings.assign(available_at=readings["available_at"].fillna(readings["event_time"] + spec.delay))
+    return readings.assign(
+        available_at=readings["available_at"].fillna(readings["event_time"] + spec.delay("telemetry"))
+    )

@@ -33,7 +33,7 @@ def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     begun
         What is written already: its names of columns are followed, and sections it has filled are taken from it.
     """
-    tables = _Tables(files, begun.columns)
+    tables = _Tables(files, begun)
     failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
     found = failures or repaired
     codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
@@ -50,17 +50,17 @@ def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables to look at: their files, and the names of columns that differ from the contract's."""
+    """The tables to look at: their files, and what is written already of how to read them."""
 
     files: Files
-    columns: Mapping[str, Mapping[str, str]]
+    begun: FleetSpec
 
     def look(self, table: str, text: Sequence[str] = ()) -> pd.DataFrame:
         """Return the first rows of the table's first files, typed; empty where there is no such table.
 
         Columns of ``text`` stay as written: leading zeros count.
         """
-        there = self.columns.get(table, {})
+        there = self.begun.table(table).columns
         as_written = [there.get(name, name) for name in text]
         files = list(self.files.get(table, ()))[:FILES_LOOKED_AT]
         frames = [next(read_chunks(file, typed=True, text=as_written)) for file in files]

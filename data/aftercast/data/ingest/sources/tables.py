@@ -1,9 +1,9 @@
 """Source ``tables``: the user's own data, one file or folder per table of the contract.
 
 Layout: ``devices.csv``, ``failures.parquet``, ``telemetry/part-0001.parquet`` and so on; CSV (plain or gzipped) or
-Parquet; names in any case. Columns have the contract's names or are mapped in the fleet spec (``[columns.TABLE]``
-contract column = "column of the file"). Telemetry is wide (a column per sensor) or long (``device_id, event_time,
-sensor, value``).
+Parquet; names in any case. Columns have the contract's names or are mapped in the fleet spec
+(``[tables.TABLE.columns]`` contract column = "column of the file"). Telemetry is wide (a column per sensor) or long
+(``device_id, event_time, sensor, value``).
 
 Clocks: times must carry their zone, and are converted to UTC by the ingest; a table without ``available_at`` gets it
 there by the fleet spec's ``available_after``. CSV cells stay text, so that the ingest judges each by itself.
@@ -100,11 +100,11 @@ def _table_of(path: Path) -> str:
 
 def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd.DataFrame:
     """Columns under the contract's names, as the fleet spec maps them."""
-    mapping = spec.columns.get(table, {})
+    mapping = spec.table(table).columns
     absent = [column for column in mapping.values() if column not in chunk.columns]
     if absent:
         hint = suggestion(absent[0], map(str, chunk.columns), "Columns present")
-        raise InputError(f"{file} has no column '{absent[0]}', which [columns.{table}] names.", hint)
+        raise InputError(f"{file} has no column '{absent[0]}', which [tables.{table}.columns] names.", hint)
     return chunk.rename(columns={there: here for here, there in mapping.items()})
 
 

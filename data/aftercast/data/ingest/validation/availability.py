@@ -49,7 +49,7 @@ def fill_available_at(batch: Batch, table: Table, frame: pd.DataFrame, spec: Fle
         if name in frame.columns:
             known = known.where(frame[name].isna() | (frame[name] < known), frame[name])
     if table.event_time is not None:
-        known = known + spec.delay
+        known = known + spec.delay(table.name)
     return frame.assign(available_at=known.astype(TIME_DTYPE))
 
 

@@ -69,9 +69,9 @@ def _demand_required(batch: Batch, table: Table, names: list[str]) -> None:
             free.remove(near)  # one column of the file cannot be two of the table
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     hint = (
-        f"If it is another name for it, write in fleet.toml: [columns.{table.name}] {'; '.join(guesses)}."
+        f"If it is another name for it, write in fleet.toml: [tables.{table.name}.columns] {'; '.join(guesses)}."
         if guesses
-        else f"Name its column in fleet.toml under [columns.{table.name}], or add it."
+        else f"Name its column in fleet.toml under [tables.{table.name}.columns], or add it."
     )
     what = ", ".join(f"'{name}'" for name in missing)
     raise InputError(
@@ -92,6 +92,6 @@ def _sensors(batch: Batch, spec: FleetSpec, names: list[str]) -> list[str]:
         raise InputError(
             f"{batch.origin}: table 'telemetry' has no sensor in its {len(batch.frame):,} rows; "
             f"wanted {wanted}, found {', '.join(names[:8]) or 'no further column'}.",
-            "Name its sensors in fleet.toml as [[sensors]], or map columns under [columns.telemetry].",
+            "Name its sensors in fleet.toml as [[sensors]], or map columns under [tables.telemetry.columns].",
         )
     return found
