@@ -59,6 +59,7 @@ def test_azure_pdm_hourly_is_read_whole_up_to_its_last_hour(bring: Bring, store:
     assert store.observed_until() == pd.Timestamp("2015-04-01 06:00", tz="UTC")
 
 
+@pytest.mark.slow
 def test_backblaze_month_is_read_whole_with_its_failures(bring: Bring, store: Store) -> None:
     counts = kept(bring("backblaze", "backblaze", "drive_stats_2013-04-10_2013-05-09.parquet"))
     assert counts["telemetry"] == 648_339

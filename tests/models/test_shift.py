@@ -194,6 +194,7 @@ def test_nothing_known_after_the_cutoff_changes_it(fleet_workspace: Workspace, o
     cut.store.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_backtest_moves_its_own_model_at_each_cutoff_and_no_other(fleet_workspace: Workspace) -> None:
     spec = fleet_workspace.fleet.model_copy(update={"components": fleet_workspace.fleet.components[:2]})
     asked: dict[str, Any] = {"train_until": TRAINED, "test_from": TRAINED + 3 * DAY, "test_until": NOW, "every": "15d"}

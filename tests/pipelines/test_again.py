@@ -82,6 +82,7 @@ def test_rows_that_cannot_be_read_say_to_score_again(own_fleet: Workspace, conte
     assert "`aftercast score --again`" in damaged.value.hint
 
 
+@pytest.mark.slow
 def test_a_lost_registry_is_filled_by_training_again(small: Workspace, command: Command) -> None:
     first = run_train(small, "failure").result
     settings = small.path(SETTINGS_FILE)

@@ -19,7 +19,7 @@ from aftercast.data.contract import TABLES
 from aftercast.data.fleet import FleetSpec, Sensor
 from aftercast.data.ingest import Batch, ingest
 from aftercast.data.workspace import create_workspace
-from aftercast.operations.errors import NotFoundError, SettingsError, WorkspaceError
+from aftercast.operations.errors import NotFoundError, SettingsError
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 
@@ -81,7 +81,7 @@ def test_what_was_never_set_aside_is_an_error_that_says_what_was(folder: Path, o
 
 def test_a_file_that_cannot_be_written_is_an_error(folder: Path, tmp_path: Path) -> None:
     result = call("quarantine", "--out", str(tmp_path / "nowhere" / "x.csv"), "-w", str(folder))
-    assert isinstance(result.exception, WorkspaceError)
+    assert isinstance(result.exception, SettingsError)
 
 
 def test_tables_are_listed_with_their_columns() -> None:

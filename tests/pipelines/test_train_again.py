@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from typer.testing import CliRunner, Result
 
 from aftercast.cli.main import app
@@ -44,6 +45,7 @@ def test_a_new_or_changed_view_is_another_training(tmp_path: Path, fleet_workspa
     assert known.key != run_key(**asked, spec=spec, settings=settings, features=changed)
 
 
+@pytest.mark.slow
 def test_a_training_until_an_earlier_time_replaces_no_champion_unless_somebody_says_so(own_fleet: Workspace) -> None:
     before = champion_version(own_fleet, "failure")
     assert before is not None

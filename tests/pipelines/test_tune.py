@@ -38,6 +38,7 @@ def test_a_search_is_made_once_kept_and_its_file_is_what_train_reads(
     assert run_tune(small, "failure", trials=2, folds=3).repeated is False
 
 
+@pytest.mark.slow
 def test_other_settings_are_another_training_and_are_logged_with_it(small: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     write_settings(replace(HazardSettings(), num_leaves=7, members=1), file)

@@ -27,7 +27,7 @@ from aftercast.models.scoring.snapshot_file import load_snapshot
 from aftercast.operations.audit import newest_entries, verify
 from aftercast.operations.database.keys import create_key
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 ENDING = [(), pytest.param(("--workers", "2"), marks=pytest.mark.slow)]
 
 
@@ -103,6 +103,7 @@ def test_a_request_that_was_begun_is_answered_after_the_signal(options: tuple[st
     assert verify(own_fleet.path("audit"), own_fleet.database).whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_service_that_cannot_start_ends_with_a_status_that_says_so(
     options: tuple[str, ...], own_fleet: Workspace
@@ -131,6 +132,7 @@ def test_a_service_whose_settings_cannot_be_used_ends_with_2_and_is_not_started_
     assert b"tokens.algorithms" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ENDING, ids=["one process", "two workers"])
 def test_a_service_whose_port_is_taken_ends_with_3(options: tuple[str, ...], own_fleet: Workspace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

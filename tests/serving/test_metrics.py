@@ -163,6 +163,7 @@ def _serving(workspace: Workspace, log: Path, *options: str) -> Iterator[tuple[s
         process.wait(PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_whichever_worker_is_scraped_the_counts_are_those_of_all(bare_workspace: Workspace, tmp_path: Path) -> None:
     """New connections reach both workers; a worker that dies takes none of its counts along, and is counted no more."""
     _, key = create_key(bare_workspace.database, "workers", ("admin",))

@@ -28,7 +28,7 @@ from aftercast.serving.access_log import RequestLog
 from aftercast.serving.error_handling import ErrorHandling
 from aftercast.serving.metrics.requests import RequestMetrics
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def _app() -> FastAPI:
@@ -167,7 +167,7 @@ def test_a_service_that_cannot_start_says_why_in_its_log(workers: str, bare_work
     finally:
         if workers != "1":  # the others are started again and again
             process.terminate()
-        process.wait(PATIENCE_S)
+        process.wait(2 * PATIENCE_S)  # a worker that is starting is waited for
     told_of = [line for line in map(json.loads, log.read_text().splitlines()) if line["level"] == "critical"]
     assert {(each["message"], each["error"]["kind"]) for each in told_of} == {("cannot start", "SettingsError")}
     assert "tokens.audience" in told_of[0]["error"]["message"]

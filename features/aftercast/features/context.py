@@ -18,7 +18,7 @@ from aftercast.features.history import History
 from aftercast.features.scope import Scope
 from aftercast.features.windows.arrays import Cells, Visible, make_cells, select
 from aftercast.features.windows.blocks import window_statistics
-from aftercast.features.windows.events import count_events, known_version, last_event
+from aftercast.features.windows.events import count_events, known_version, last_event, median_gap
 from aftercast.features.windows.state import DECAYED, LEVEL, TREND, Statistics
 from aftercast.operations.clocks import NEVER
 
@@ -29,6 +29,8 @@ LIFE_US: Final = 2**61  # longer than any record is old, short enough that T - L
 @dataclass(frozen=True)
 class Context:
     """Examples of one computation, and how records are read at their cutoffs.
+
+    Without examples no kernel is called: a view that only declares its columns must not wait for their compilation.
 
     Attributes
     ----------
@@ -48,6 +50,8 @@ class Context:
     def fact(self, records: EventTable, column: str, missing: Any) -> Values:
         """Value of a standing fact in the version known at each cutoff, ``missing`` where none is, shape (n,)."""
         values = records.columns[column]
+        if len(self.cutoffs) == 0:
+            return np.empty(0, dtype=values.dtype)
         version = known_version(records.offsets, records.available_us, self.offsets, self.cutoffs)
         out = np.full(len(version), missing, dtype=values.dtype)
         out[version >= 0] = values[version[version >= 0]]
@@ -55,6 +59,8 @@ class Context:
 
     def count(self, items: Visible, window_us: int = LIFE_US) -> Floats:
         """Visible records in ``(T - window, T]``, shape (n,)."""
+        if len(self.cutoffs) == 0:
+            return np.empty(0)
         return np.asarray(count_events(items, self.offsets, self.cutoffs, window_us), dtype=np.float64)
 
     def since_last(self, items: Visible, unit_us: int) -> Floats:
@@ -63,10 +69,16 @@ class Context:
 
     def last(self, items: Visible, values: Values) -> Ints:
         """Value (a time) of the last visible record, NEVER where there is none, shape (n,)."""
+        if len(values) == 0 or len(self.cutoffs) == 0:
+            return np.full(len(self.cutoffs), NEVER, dtype=np.int64)
         position = last_event(items, self.offsets, self.cutoffs)
-        if len(values) == 0:
-            return np.full(len(position), NEVER, dtype=np.int64)
         return np.where(position >= 0, values[position], NEVER)
+
+    def median_gap(self, items: Visible, most: int) -> Floats:
+        """Median of the last gaps between visible records, microseconds, NaN with fewer than two, shape (n,)."""
+        if len(self.cutoffs) == 0:
+            return np.empty(0)
+        return np.asarray(median_gap(items, self.offsets, self.cutoffs, most), dtype=np.float64)
 
     def age(self, moments: Ints, unit_us: int) -> Floats:
         """Time from the moments to the cutoffs in units, NaN where a moment is NEVER, shape (n,)."""

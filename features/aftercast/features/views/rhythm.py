@@ -11,7 +11,6 @@ import numpy as np
 from aftercast.features.context import DeviceContext
 from aftercast.features.scope import number
 from aftercast.features.view import Columns, FeatureView
-from aftercast.features.windows.events import median_gap
 from aftercast.operations.clocks import DAY_US
 
 GAPS = 5
@@ -20,7 +19,7 @@ GAPS = 5
 def _columns(context: DeviceContext) -> Columns:
     many = f"the last {GAPS} gaps between visits"
     visits = context.history.repairs.visible
-    gap = median_gap(visits, context.offsets, context.cutoffs, GAPS) / DAY_US
+    gap = context.median_gap(visits, GAPS) / DAY_US
     yield number("visit_gap_days", "d", f"median of {many}; missing with fewer than two visits"), gap
     about = f"time to the next visit in steps of the median of {many}; missing like it"
     yield number("visit_due_days", "d", about), gap - np.mod(context.since_last(visits, DAY_US), gap)

@@ -93,7 +93,8 @@ def window_statistics(
         Recompute every cutoff from the visible versions; equal to the bit, for tests.
     """
     out = empty(wanted, len(cutoffs))
-    _window_statistics(cells, cut_offsets, cutoffs, window_us, wanted, float(half_life_us), force_slow, out)
+    if len(cutoffs) > 0:
+        _window_statistics(cells, cut_offsets, cutoffs, window_us, wanted, float(half_life_us), force_slow, out)
     return out
 
 

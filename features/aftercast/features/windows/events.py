@@ -65,10 +65,10 @@ def last_event(items: Visible, cut_offsets: Ints, cutoffs: Ints) -> Ints:
 
 def last_value(cells: Cells, cut_offsets: Ints, cutoffs: Ints) -> Floats:
     """Value of the last visible record at or before each cutoff, NaN where there is none, shape (m,)."""
+    if len(cells.all_values) == 0 or len(cutoffs) == 0:
+        return np.full(len(cutoffs), np.nan)
     items = Visible(cells.all_offsets, cells.all_event, cells.all_since, cells.all_until)
     position = last_event(items, cut_offsets, cutoffs)
-    if len(cells.all_values) == 0:
-        return np.full(len(cutoffs), np.nan)
     return np.where(position >= 0, cells.all_values[position], np.nan)
 
 

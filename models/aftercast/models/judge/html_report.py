@@ -10,17 +10,19 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from aftercast.models.fit.training import OWN
 from aftercast.models.judge.plots import report_plots
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.evaluation import ALL
 from aftercast.models.metrics.table import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 Report = Mapping[str, Any]
 Place = tuple[str | int, ...]
@@ -129,6 +131,8 @@ def number(value: float | None, form: str = ".4g") -> str:
 def _data(figure: Figure) -> str:
     """SVG of a figure as a data address; the same figure gives the same text."""
     drawn = io.StringIO()
+    from matplotlib import rc_context
+
     with rc_context({"svg.hashsalt": "aftercast"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from aftercast.models.aliases import Floats, Mask
 from aftercast.models.fit.training import OWN, Trained
 from aftercast.models.judge.curves import calibration
 from aftercast.models.metrics.evaluation import ALL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 SIZE: Final = (6.4, 4.8)
 BINS: Final = 10
@@ -181,6 +184,8 @@ def _first(importance: Mapping[str, float]) -> tuple[list[str], list[float]]:
 
 def axes_of(across: str, up: str) -> tuple[Figure, Axes]:
     """Figure of one pair of axes, with the names of both."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(across)

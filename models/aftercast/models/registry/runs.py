@@ -14,10 +14,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
@@ -38,6 +37,10 @@ from aftercast.models.registry.versions import (
     model_name,
 )
 from aftercast.operations.errors import ModelMismatchError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 LOADER: Final = "aftercast.models.registry.pyfunc_loader"
 LONGEST_TAG: Final = 2000

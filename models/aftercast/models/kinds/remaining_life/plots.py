@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from aftercast.models.judge.plots import axes_of
 from aftercast.models.kinds.remaining_life.assessment import Judged
 from aftercast.models.kinds.remaining_life.evaluation import OURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def remaining_life_plots(judged: Judged) -> dict[str, Figure]:
