@@ -213,9 +213,11 @@ def test_a_column_twice_is_refused() -> None:
         validate(Batch("devices", frame, "file.csv"), SPEC, KNOWN, {})
 
 
-def test_a_table_without_an_instant_demands_available_at() -> None:
+def test_a_table_without_an_instant_is_known_from_its_import() -> None:
+    row = {"sku": "s", "outlet_id": "o", "on_hand": 1, "unit_cost": 2, "lead_time_days": 3}
+    assert check("stock", row).frame["available_at"].tolist() == [NOW]
     with pytest.raises(InputError, match="'stock' needs the column 'available_at'"):
-        check("stock", {"sku": "s", "outlet_id": "o", "on_hand": 1, "unit_cost": 2, "lead_time_days": 3})
+        check("stock", row, now=None)
 
 
 def test_available_at_is_filled_with_the_delay_of_the_fleet() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["text", "time", "date", "float", "int", "bool"]
@@ -55,8 +55,14 @@ class Table:
         only clock is ``available_at``.
     until
         Columns holding further instants that cannot lie after ``available_at`` (a repair closed in the future).
+    durations
+        Columns holding how long something took after the event, with the unit: it was over when the longest was.
+    results
+        Columns with the outcome of the fact: they became known when it was over, not when it began.
+    end
+        The column with the end of a standing fact (a retirement), which was not known before it.
     open
-        Whether columns beyond the listed ones are kept: sensors of telemetry, attributes of devices.
+        Whether a fleet spec may name columns beyond the listed ones: sensors of telemetry, attributes of devices.
     """
 
     name: str
@@ -65,6 +71,9 @@ class Table:
     columns: tuple[Column, ...]
     event_time: str | None = "event_time"
     until: tuple[str, ...] = ()
+    durations: Mapping[str, Literal["min", "h"]] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
+    end: str | None = None
     open: bool = False
 
     def column(self, name: str) -> Column | None:
@@ -123,6 +132,7 @@ TABLES: Final[Mapping[str, Table]] = {
                 AVAILABLE_AT,
             ),
             event_time=None,
+            end="retired_at",
             open=True,
         ),
         Table(
@@ -177,6 +187,7 @@ TABLES: Final[Mapping[str, Table]] = {
             ),
             event_time="opened_at",
             until=("closed_at",),
+            results=("closed_at", "outcome", "cost", "labour_hours"),
         ),
         Table(
             "parts_used",
@@ -207,13 +218,15 @@ TABLES: Final[Mapping[str, Table]] = {
                 AVAILABLE_AT,
             ),
             event_time=None,
+            end="left_at",
             open=True,
         ),
         Table(
             "purchases",
             "an order or a renewal",
-            key=("customer_id", "event_time"),
+            key=("purchase_id",),
             columns=(
+                Column("purchase_id", "text", "the order; those of one instant are numbered where the file has none"),
                 CUSTOMER,
                 EVENT_TIME,
                 Column("amount", "float", "in the fleet's currency", required=True),
@@ -240,6 +253,8 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column("language", "text", "en, zh ..."),
                 AVAILABLE_AT,
             ),
+            durations={"first_response_minutes": "min", "resolution_hours": "h"},
+            results=("first_response_minutes", "resolution_hours", "csat", "nps"),
         ),
         Table(
             "stock",

@@ -26,6 +26,8 @@ class Batch:
     one_by_one
         Whether each row came by itself: times without a zone are then each row's own fault, and not that of an origin
         of which no time has one.
+    received_at
+        Where rows that did not say when they became known were given the time of their arrival (UTC), that time.
     """
 
     table: str
@@ -34,3 +36,4 @@ class Batch:
     first_row: int = 1
     covers_until: pd.Timestamp | None = None
     one_by_one: bool = False
+    received_at: pd.Timestamp | None = None

@@ -59,6 +59,8 @@ class TypedRows:
         Per id column (``device_id``, ``customer_id``) the ids that exist.
     now
         When the rows came (UTC); None where somebody else judges whether they lie in the future.
+    dated
+        Whether the rows say by themselves when they became known.
     """
 
     table: Table
@@ -68,6 +70,7 @@ class TypedRows:
     sensors: tuple[str, ...] = ()
     known: Mapping[str, Set[str]] = field(default_factory=dict)
     now: pd.Timestamp | None = None
+    dated: bool = True
 
 
 def missing_value(typed: TypedRows) -> Iterator[Breach]:
@@ -119,17 +122,19 @@ def available_in_future(typed: TypedRows) -> Iterator[Breach]:
     """An event becomes known later than now, with some leave for clocks: the sender's clock is wrong.
 
     One such row would move the end of the data into the future: scores and answers would be made for it, with
-    everything else silent since. Standing facts may be plans.
+    everything else silent since. Standing facts may be plans. Of a row that we dated the event itself is judged.
     """
     if typed.now is not None and typed.table.event_time is not None:
-        rows = np.asarray(typed.frame["available_at"] > typed.now + AHEAD)
-        yield Breach("available_in_future", rows, "available_at", "lies in the future")
+        for name in ("available_at",) if typed.dated else (typed.table.event_time, *typed.table.until):
+            if name in typed.frame.columns:
+                rows = np.asarray(typed.frame[name] > typed.now + AHEAD)
+                yield Breach("available_in_future", rows, name, "lies in the future")
 
 
 def event_after_availability(typed: TypedRows) -> Iterator[Breach]:
     """A fact was known before it happened, or its end before it ended: one of its clocks is wrong."""
     for name in (typed.table.event_time, *typed.table.until):
-        if name is not None and name in typed.frame.columns:
+        if typed.dated and name is not None and name in typed.frame.columns:
             rows = np.asarray(typed.frame[name] > typed.frame["available_at"])
             yield Breach("event_after_availability", rows, name, "lies after available_at")
 

@@ -23,6 +23,10 @@ from aftercast.operations.errors import InputError
 
 ORIGIN: Final = "_origin"
 NUMBER: Final = "_number"
+DATED: Final = "_dated"
+"""Whether a row says by itself when it became known."""
+PLACES: Final = (ORIGIN, NUMBER, DATED)
+"""Columns of a checked frame that are no cells."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Checked:
     Attributes
     ----------
     frame
-        Typed rows that keep the contract, with their ``_origin`` and ``_number``.
+        Typed rows that keep the contract, with their ``_origin``, ``_number`` and ``_dated``.
     breaches
         What is wrong with the others; each row, or cell, is in the first breach it was found in.
     notices
@@ -86,15 +90,19 @@ def validate(
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
-    frame = fill_available_at(batch, table, frame, spec)
+    dated = "available_at" in frame.columns
+    frame = fill_available_at(batch, table, frame, spec, now)
     more = tuple(name for name in kinds if not table.has(name))
     sensors = more if table.name == "telemetry" else ()
-    typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now)
+    typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now, dated)
     good, breaches = _sieve(typed, parsed)
     origins, numbers = _places(batch)
-    kept = typed.frame.assign(**{ORIGIN: origins, NUMBER: numbers})[good]
-    if "available_at" not in raw.columns:
-        kept = split_ends(table, kept)
+    own = np.full(len(raw), dated)
+    if batch.received_at is not None:
+        own &= np.asarray(typed.frame["available_at"] != batch.received_at)
+    kept = typed.frame.assign(**{ORIGIN: origins, NUMBER: numbers, DATED: own})[good]
+    if not dated:
+        kept = split_ends(table, kept, spec, now)
     empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
     ignored = [str(name) for name in raw.columns if name not in kinds]
     kept = kept.drop(columns=empty).reset_index(drop=True)
