@@ -41,6 +41,10 @@ class Reads(Protocol):
         """Every stored row with ``available_at`` at or before ``known_at``."""
         ...
 
+    def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:
+        """Until when each table was followed (UTC)."""
+        ...
+
 
 @dataclass(frozen=True)
 class History:

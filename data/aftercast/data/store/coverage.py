@@ -66,7 +66,7 @@ def count_months(times: pd.Series) -> dict[str, Month]:
 
 def add_months(months: Months, more: Months) -> dict[str, Month]:
     """Return the counts of both together."""
-    both = {key: tuple(value) for key, value in months.items()}
+    both = dict(months)
     for key, (rows, first, last) in more.items():
         had = both.get(key)
         both[key] = (rows, first, last) if had is None else (had[0] + rows, min(had[1], first), max(had[2], last))

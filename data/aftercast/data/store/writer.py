@@ -149,4 +149,5 @@ class StoreWriter:
             told = pd.concat([frame[table.event_time], *further]).dropna()
         if told is None or len(told) == 0:
             return {}
-        return count_months(told if self._declared_until is None else told.clip(upper=self._declared_until))
+        until = self._declared_until
+        return count_months(told if until is None else told.where(told <= until, until))

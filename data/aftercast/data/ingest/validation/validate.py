@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -100,7 +100,8 @@ def validate(
     own = np.full(len(raw), dated)
     if batch.received_at is not None:
         own &= np.asarray(typed.frame["available_at"] != batch.received_at)
-    kept = typed.frame.assign(**{ORIGIN: origins, NUMBER: numbers, DATED: own})[good]
+    places: dict[str, Any] = {ORIGIN: origins, NUMBER: numbers, DATED: own}
+    kept = typed.frame.assign(**places)[good]
     if not dated:
         kept = split_ends(table, kept, spec, now)
     empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
