@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import FleetSpec, TableSettings
 from aftercast.data.ingest import Batch, ImportReport, ingest
 from aftercast.data.status import describe
 from aftercast.data.store import Store, StoreWriter
@@ -198,12 +198,15 @@ def test_without_available_at_a_retirement_is_not_known_before_it(
     assert store.read("devices")["retired_at"].isna().tolist() == [True, False]
 
 
-def test_attributes_of_devices_keep_their_type(load: Load, store: Store, batch: MakeBatch, device: MakeRow) -> None:
-    load(batch("devices", device(age="18", code="0012", colour="red")))
-    report = load(batch("devices", device("d2", age="old", code="7", colour="blue")))
+def test_attributes_of_devices_keep_their_type(store: Store, batch: MakeBatch, device: MakeRow) -> None:
+    attributes: Any = dict.fromkeys(("age", "code", "colour"), "constant")
+    spec = FleetSpec(name="f", tables={"devices": TableSettings(attributes=attributes)})
+    ingest(store, [batch("devices", device(age="18", code="0012", colour="red"))], spec, origin="test")
+    second = batch("devices", device("d2", age="old", code="7", colour="blue"))
+    report = ingest(store, [second], spec, origin="test")
     frame = store.read("devices")
-    assert frame["age"].tolist() == [18.0]
-    assert frame["code"].tolist() == ["0012"]
+    assert [None if pd.isna(age) else age for age in frame["age"]] == [18.0, None]
+    assert frame["code"].tolist() == ["0012", "7"]
     assert report.tables["devices"].quarantined == {"unparsable": 1}
 
 

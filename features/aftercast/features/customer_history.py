@@ -65,7 +65,7 @@ class CustomerHistory:
             ),
             contacts=event_table(contacts, ids, owner="customer_id", event="event_time", key="contact_id", moving=True),
             devices=History.from_frames(spec, {name: frames[name] for name in SERVICE_TABLES if name in frames}),
-            attributes=attributes_of(customers, "customers"),
+            attributes=attributes_of(customers, "customers", spec),
         )
 
     def known_at(self, moment: pd.Timestamp) -> CustomerHistory:

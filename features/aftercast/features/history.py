@@ -97,7 +97,7 @@ class History:
             repairs=event_table(
                 table_frame(frames, "repairs"), ids, owner=owner, event="opened_at", key="work_order_id", moving=True
             ),
-            attributes=attributes_of(devices, "devices"),
+            attributes=attributes_of(devices, "devices", spec),
         )
 
     def known_at(self, moment: pd.Timestamp) -> History:
@@ -160,10 +160,11 @@ def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) 
     return event_table(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
 
 
-def attributes_of(frame: pd.DataFrame, table: str) -> dict[str, AttributeKind]:
-    """Open columns of a table that describe its rows; times are not attributes."""
+def attributes_of(frame: pd.DataFrame, table: str, spec: FleetSpec) -> dict[str, AttributeKind]:
+    """Columns beyond the contract that a fleet spec names as attributes of a table; times are not attributes."""
     found: dict[str, AttributeKind] = {}
-    for name in sorted(c for c in frame.columns if not TABLES[table].has(c)):
+    named = spec.table(table).attributes
+    for name in sorted(c for c in frame.columns if c in named and not TABLES[table].has(c)):
         dtype = frame[name].dtype
         if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
             found[name] = "number"

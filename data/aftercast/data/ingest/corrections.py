@@ -7,7 +7,9 @@ have stay as they were. Telemetry is compared cell by cell, other tables row by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -18,13 +20,24 @@ from aftercast.data.ingest.validation.validate import PLACES
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import IMPORT, PRIVATE
 
+INSTANT: Final = pd.Timedelta(1, unit="us")
+
 
 @dataclass(frozen=True)
 class Moment:
-    """The import that rows came with: its id, and when it began (UTC)."""
+    """The import that rows came with.
+
+    Attributes
+    ----------
+    import_id, at
+        Its id, and when it began (UTC).
+    constants
+        Attributes that are true since ever: they are added to what is stored, whenever they come.
+    """
 
     import_id: str
     at: pd.Timestamp
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,13 @@ class Redated:
         The rows, in the same order.
     said
         Rows that say what is stored already, shape (n,).
+    completed
+        Stored rows with attributes that are true since ever added to them, to be stored once more.
     """
 
     frame: pd.DataFrame
     said: Mask
+    completed: pd.DataFrame
 
 
 def date_corrections(table: Table, frame: pd.DataFrame, stored: pd.DataFrame, moment: Moment) -> Redated:
@@ -62,6 +78,8 @@ def date_corrections(table: Table, frame: pd.DataFrame, stored: pd.DataFrame, mo
     final = _final(frame, keys) & known
     rows, theirs = np.flatnonzero(final), ours[final].to_numpy(dtype=np.intp)
     frame = _carried(table, frame, stored, rows, theirs)
+    constants = [name for name in moment.constants if name in frame.columns]
+    stored, completed = _with_constants(table, stored, frame.iloc[rows], constants)
     same = _content(table, frame, rows) == _content(table, stored, theirs, like=frame)
     latest = stored["available_at"].iloc[theirs]
     behind = np.asarray(frame["available_at"].iloc[rows]) <= np.asarray(latest)
@@ -70,7 +88,32 @@ def date_corrections(table: Table, frame: pd.DataFrame, stored: pd.DataFrame, mo
     said[rows[same]] = True
     corrections = np.zeros(len(frame), dtype=bool)
     corrections[rows[~same & behind & foreign]] = True
-    return Redated(frame.assign(available_at=frame["available_at"].mask(corrections, moment.at)), said)
+    return Redated(frame.assign(available_at=frame["available_at"].mask(corrections, moment.at)), said, completed)
+
+
+def _with_constants(
+    table: Table, stored: pd.DataFrame, told: pd.DataFrame, constants: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add attributes that are true since ever where they are missing; return all rows, and those to be stored.
+
+    A completed row is dated :data:`INSTANT` after the one that it completes, so that it is the one to be seen. A row
+    that was completed before is left alone.
+    """
+    if not constants:
+        return stored, stored.iloc[:0]
+    position = pd.Series(np.arange(len(told)), index=hash_rows(told, table.key))
+    mine = position.reindex(hash_rows(stored, table.key))
+    having = np.flatnonzero(mine.notna())
+    added = np.zeros(len(stored), dtype=bool)
+    for name in constants:
+        values = told[name].iloc[mine.iloc[having].astype("int64")].set_axis(stored.index[having]).reindex(stored.index)
+        had = stored[name] if name in stored.columns else values.where(pd.Series(data=False, index=values.index))
+        added |= np.asarray(had.isna() & values.notna())
+        stored = stored.assign(**{name: had.where(had.notna(), values)})
+    keys, available = hash_rows(stored, table.key), stored["available_at"]
+    added[:-1] &= ~((keys[1:] == keys[:-1]) & np.asarray(available.diff()[1:] <= INSTANT))
+    completed = stored[added].drop(columns=[name for name in PRIVATE if name in stored.columns])
+    return stored, completed.assign(available_at=completed["available_at"] + INSTANT)
 
 
 def _final(frame: pd.DataFrame, keys: Hashes) -> Mask:
@@ -119,4 +162,4 @@ def _readings(table: Table, frame: pd.DataFrame, stored: pd.DataFrame, moment: M
     said = frame[sensors].to_numpy(dtype=np.float64)
     differs = (~np.isnan(before) & ~np.isnan(said) & (before != said)).any(axis=1)
     available = frame["available_at"].mask(differs, moment.at)
-    return Redated(frame.assign(available_at=available), np.zeros(len(frame), dtype=bool))
+    return Redated(frame.assign(available_at=available), np.zeros(len(frame), dtype=bool), frame.iloc[:0])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from aftercast.data.arrays import Floats, Hashes, Ints, Mask, Positions
 from aftercast.data.contract import Table
-from aftercast.data.ingest.corrections import Moment, date_corrections
+from aftercast.data.ingest.corrections import Moment, Redated, date_corrections
 from aftercast.data.ingest.validation.validate import DATED
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import IMPORT, ROW, row_hashes
@@ -38,12 +38,15 @@ class Resolved:
         The rows, corrections without a clock of their own dated.
     corrects
         Kept rows that replace what was visible before them.
+    completed
+        Stored rows with attributes that are true since ever added to them, to be stored once more.
     """
 
     frame: pd.DataFrame
     kept: Mask
     conflicts: Mask
     corrects: Mask
+    completed: pd.DataFrame
 
 
 def resolve(table: Table, frame: pd.DataFrame, read: Reader, moment: Moment | None = None) -> Resolved:
@@ -61,25 +64,25 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader, moment: Moment | No
     keys = hash_rows(frame, table.key)
     stored = read(_near(table, frame, [*table.key, ROW]))
     stored_keys, stored_rows = hash_rows(stored, table.key), np.asarray(stored[ROW], dtype=np.int64)
-    said = np.zeros(len(frame), dtype=bool)
+    redated = Redated(frame, np.zeros(len(frame), dtype=bool), frame.iloc[:0])
     if moment is not None:
-        frame, said = _redated(table, frame, (stored_keys, stored_rows), read, moment)
+        redated = _redated(table, frame, (stored_keys, stored_rows), read, moment)
+    frame, said = redated.frame, redated.said
     hashes = row_hashes(frame)
     fresh = ~said
     fresh[fresh] = ~_repeats(hashes[fresh])
     fresh &= ~np.isin(hashes, stored_rows)
     contested = fresh & np.isin(keys, stored_keys)
     contested[fresh] |= _repeats(keys[fresh], keep=False)
-    verdict = Resolved(frame, fresh.copy(), np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool))
+    conflicts, corrects = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    verdict = Resolved(frame, fresh.copy(), conflicts, corrects, redated.completed)
     if contested.any():
         rivals = _rivals(table, frame[contested], keys[contested], stored_keys, read)
         _judge(table, frame, np.flatnonzero(contested), rivals, verdict)
     return verdict
 
 
-def _redated(
-    table: Table, frame: pd.DataFrame, stored: tuple[Hashes, Ints], read: Reader, moment: Moment
-) -> tuple[pd.DataFrame, Mask]:
+def _redated(table: Table, frame: pd.DataFrame, stored: tuple[Hashes, Ints], read: Reader, moment: Moment) -> Redated:
     """Date the corrections among rows without a clock of their own, and find the rows that say what is stored.
 
     Of a fact with one stored version an exact repeat is no news. With several, the import may go back to an earlier
@@ -90,22 +93,23 @@ def _redated(
     keys = hash_rows(frame, table.key)
     stored_keys, stored_rows = stored
     asked = undated & np.isin(keys, stored_keys)
+    nothing = Redated(frame, said, frame.iloc[:0])
     if not asked.any():
-        return frame, said
+        return nothing
     news = ~np.isin(row_hashes(frame), stored_rows)
     if table.name != "telemetry":
         news |= np.isin(keys, stored_keys[_repeats(stored_keys)])
     asked &= np.isin(keys, keys[asked & news])
     if not asked.any():
-        return frame, said
+        return nothing
     wanted = replace(_near(table, frame[asked]), ordered=True)
     rivals = read(wanted).assign(**{IMPORT: read(replace(wanted, columns=[*table.key, IMPORT]))[IMPORT]})
     rivals = rivals[np.isin(hash_rows(rivals, table.key), keys[asked])].reset_index(drop=True)
-    redated = date_corrections(table, frame[asked].reset_index(drop=True), rivals, moment)
+    found = date_corrections(table, frame[asked].reset_index(drop=True), rivals, moment)
     positions = np.flatnonzero(asked)
-    said[positions] = redated.said
-    changed = redated.frame.set_axis(frame.index[positions], axis=0)
-    return pd.concat([frame[~asked], changed]).reindex(frame.index), said
+    said[positions] = found.said
+    changed = found.frame.set_axis(frame.index[positions], axis=0)
+    return Redated(pd.concat([frame[~asked], changed]).reindex(frame.index), said, found.completed)
 
 
 def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -181,7 +182,9 @@ class _Import:
         frame = pd.concat(self._waiting.pop(table.name), ignore_index=True)
         if len(frame) == 0:
             return
-        verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted), self._moment)
+        rule = self._spec.table(table.name).attributes if table.open else {}
+        moment = replace(self._moment, constants=tuple(name for name, known in rule.items() if known == "constant"))
+        verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted), moment)
         about = (
             f"the same {', '.join(table.key)} and available_at with other values came before; if it is a later state, "
             "say in available_at since when"
@@ -195,6 +198,7 @@ class _Import:
         report.kept += kept
         report.corrected += int(verdict.corrects.sum())
         report.duplicate += len(frame) - kept - int(verdict.conflicts.sum())
+        report.kept += self._writer.append(table.name, verdict.completed)
         self._writer.append(table.name, public[verdict.kept], _told(table, frame[verdict.kept]))
 
     def _strays(self) -> Iterator[str]:

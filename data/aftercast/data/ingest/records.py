@@ -105,7 +105,8 @@ def check_records(
         If the contract has no such table.
     """
     contract, kinds = TABLES[table], dict(open_kinds or {})
-    more = spec.sensor_names if table == "telemetry" else tuple(kinds) if contract.open else ()
+    named = spec.table(table).attributes
+    more = spec.sensor_names if table == "telemetry" else [name for name in kinds if contract.open and name in named]
     fields = [*(column.name for column in contract.columns), *more]
     strange = tuple((i, name) for i, row in enumerate(rows) for name in row if name not in set(fields))
     parts = []

@@ -108,6 +108,19 @@ def split_ends(table: Table, frame: pd.DataFrame, spec: FleetSpec, now: pd.Times
     return pd.concat([first, ends], ignore_index=True)
 
 
+def known_from_import(table: Table, frame: pd.DataFrame, spec: FleetSpec, now: pd.Timestamp | None) -> pd.DataFrame:
+    """Turn each row with attributes that are known from their import only into the version before it and that of it."""
+    rule = spec.table(table.name).attributes if table.open and table.name != "telemetry" else {}
+    late = [name for name, known in rule.items() if known == "from_import" and name in frame.columns]
+    if not late or now is None:
+        return frame
+    before = frame.assign(**{name: _nothing(frame[name]) for name in late})
+    newest = frame.sort_values("available_at", kind="stable").drop_duplicates(list(table.key), keep="last").sort_index()
+    told = newest[newest[late].notna().any(axis=1) & (newest["available_at"] < now)]
+    same = frame.index.isin(told.index) | frame[late].isna().all(axis=1) | (frame["available_at"] < now)
+    return pd.concat([before.where(same, frame), told.assign(available_at=now)], ignore_index=True)
+
+
 def _later(times: pd.Series, others: pd.Series) -> pd.Series:
     """Return the later of two times, the first where the second is missing."""
     return times.where(others.isna() | (others < times), others)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.arrays import Mask
-from aftercast.data.contract import Table
+from aftercast.data.contract import Column, Table
 from aftercast.data.fleet import FleetSpec, Sensor
 from aftercast.operations.clocks import AHEAD, EARLIEST, LATEST
 
@@ -72,6 +72,11 @@ class TypedRows:
     now: pd.Timestamp | None = None
     dated: bool = True
 
+    def optional(self, name: str) -> bool:
+        """Whether a row can do without its cell of a column: only the cell is lost then."""
+        column = self.table.column(name)
+        return column is None or not (column.required or name == "available_at")
+
 
 def missing_value(typed: TypedRows) -> Iterator[Breach]:
     """A required cell is missing, or a telemetry row has no value at all."""
@@ -89,7 +94,8 @@ def unusable_id(typed: TypedRows) -> Iterator[Breach]:
             codes, ids = pd.factorize(typed.frame[column.name])
             wrong = [len(each) > LONGEST_ID or CONTROL.search(each) is not None for each in map(str, ids)]
             about = f"has control characters, or more than {LONGEST_ID} characters"
-            yield Breach("unusable_id", np.array([*wrong, False], dtype=bool)[codes], column.name, about)
+            rows = np.array([*wrong, False], dtype=bool)[codes]
+            yield Breach("unusable_id", rows, column.name, about, typed.optional(column.name))
 
 
 def impossible_time(typed: TypedRows) -> Iterator[Breach]:
@@ -115,7 +121,8 @@ def unknown_choice(typed: TypedRows) -> Iterator[Breach]:
         if column.choices is not None and column.name in typed.frame.columns:
             values = typed.frame[column.name]
             rows = np.asarray(values.notna() & ~values.isin(column.choices))
-            yield Breach("unknown_choice", rows, column.name, f"is none of {', '.join(column.choices)}")
+            about = f"is none of {', '.join(column.choices)}"
+            yield Breach("unknown_choice", rows, column.name, about, typed.optional(column.name))
 
 
 def available_in_future(typed: TypedRows) -> Iterator[Breach]:
@@ -139,17 +146,29 @@ def event_after_availability(typed: TypedRows) -> Iterator[Breach]:
             yield Breach("event_after_availability", rows, name, "lies after available_at")
 
 
+def end_before_start(typed: TypedRows) -> Iterator[Breach]:
+    """A fact ended before it began: closed before opened, retired or out of warranty before installed."""
+    for start, end in typed.table.ends:
+        if start in typed.frame.columns and end in typed.frame.columns:
+            rows = np.asarray(typed.frame[end] < typed.frame[start])
+            yield Breach("end_before_start", rows, end, f"lies before {start}", typed.optional(end))
+
+
 def impossible_value(typed: TypedRows) -> Iterator[Breach]:
-    """A sensor shows what physics forbids: a cell that is infinite or outside [low, high], both ends possible."""
-    listed = {sensor.name: sensor for sensor in typed.spec.sensors}
-    for name in typed.sensors:
-        sensor = listed.get(name, Sensor(name=name))
-        low = -np.inf if sensor.low is None else sensor.low
-        high = np.inf if sensor.high is None else sensor.high
+    """A number is infinite or outside what is possible, both ends possible: physics for sensors, a scale for scores."""
+    listed: dict[str, Sensor | Column] = {sensor.name: sensor for sensor in typed.spec.sensors}
+    listed = listed if typed.sensors else {column.name: column for column in typed.table.columns}
+    for name in typed.frame.columns:
+        if not pd.api.types.is_float_dtype(typed.frame[name].dtype):
+            continue
+        limits = listed.get(name, Sensor(name=name))
+        low = -np.inf if limits.low is None else limits.low
+        high = np.inf if limits.high is None else limits.high
         values = np.asarray(typed.frame[name], dtype=np.float64)
         rows = np.isinf(values) | (values < low) | (values > high)
-        about = f"is outside [{low:g}, {high:g}] {sensor.unit}".rstrip()
-        yield Breach("impossible_value", rows, name, about, cell_only=True)
+        unit = limits.unit if isinstance(limits, Sensor) else ""
+        about = f"is outside [{low:g}, {high:g}] {unit}".rstrip()
+        yield Breach("impossible_value", rows, name, about, typed.optional(name))
 
 
 def unknown_device(typed: TypedRows) -> Iterator[Breach]:
@@ -178,6 +197,7 @@ CHECKS: Final[tuple[Callable[[TypedRows], Iterator[Breach]], ...]] = (
     unknown_choice,
     available_in_future,
     event_after_availability,
+    end_before_start,
     impossible_value,
     unknown_device,
     unknown_customer,

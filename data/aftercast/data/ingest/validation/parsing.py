@@ -75,6 +75,15 @@ def parse_open(values: pd.Series) -> Parsed:
     return parse_cells(values, "text")
 
 
+def parse_reading(values: pd.Series, parsed: Parsed) -> Parsed:
+    """Parse readings, of which some could not be read as numbers: true is 1, and false 0."""
+    if not parsed.unparsable.any():
+        return parsed
+    words = _text(values).str.lower()
+    flags = words.map({"true": 1.0, "false": 0.0}).astype("float64")
+    return Parsed(parsed.values.where(flags.isna(), flags), parsed.unparsable & np.asarray(flags.isna()), parsed.naive)
+
+
 def _clean(values: pd.Series, unparsable: Mask | None = None, naive: Mask | None = None) -> Parsed:
     none = np.zeros(len(values), dtype=bool)
     return Parsed(values, none if unparsable is None else unparsable, none if naive is None else naive)

@@ -14,10 +14,10 @@ from aftercast.data.arrays import Mask
 from aftercast.data.contract import Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.validation.availability import fill_available_at, split_ends
+from aftercast.data.ingest.validation.availability import fill_available_at, known_from_import, split_ends
 from aftercast.data.ingest.validation.checks import CHECKS, Breach, TypedRows
-from aftercast.data.ingest.validation.columns import choose_columns, find_table
-from aftercast.data.ingest.validation.parsing import Parsed, how_to_write, parse_cells, parse_open
+from aftercast.data.ingest.validation.columns import choose_columns, find_table, unfit
+from aftercast.data.ingest.validation.parsing import Parsed, how_to_write, parse_cells, parse_open, parse_reading
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.operations.errors import InputError
 
@@ -87,6 +87,8 @@ def validate(
     parsed = {
         name: parse_open(raw[name]) if kind is None else parse_cells(raw[name], kind) for name, kind in kinds.items()
     }
+    if table.name == "telemetry":
+        parsed |= {name: parse_reading(raw[name], cells) for name, cells in parsed.items() if not table.has(name)}
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
@@ -104,10 +106,11 @@ def validate(
     kept = typed.frame.assign(**places)[good]
     if not dated:
         kept = split_ends(table, kept, spec, now)
+        kept = known_from_import(table, kept, spec, now)
     empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
     ignored = [str(name) for name in raw.columns if name not in kinds]
     kept = kept.drop(columns=empty).reset_index(drop=True)
-    return Checked(table, batch, kept, breaches, _notices(batch, ignored))
+    return Checked(table, batch, kept, breaches, _notices(batch, table, ignored, spec))
 
 
 def _places(batch: Batch) -> tuple[pd.Series, pd.Series]:
@@ -145,7 +148,7 @@ def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[
             continue
         found.append(replace(breach, rows=fresh))
         if breach.cell_only:
-            typed.frame.loc[fresh, breach.column] = np.nan
+            typed.frame[breach.column] = typed.frame[breach.column].mask(fresh)
             typed.cleared |= fresh
         else:
             bad |= fresh
@@ -157,15 +160,29 @@ def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[
 def _breaches(typed: TypedRows, parsed: Mapping[str, Parsed]) -> Iterator[Breach]:
     """Unreadable cells first, then every check on what the earlier ones left."""
     for name, cells in parsed.items():
-        written = how_to_write(cells.values)
-        yield Breach("naive_time", cells.naive, name, f"has no time zone{written}")
-        yield Breach("unparsable", cells.unparsable, name, f"cannot be read{written}", name in typed.sensors)
+        written, optional = how_to_write(cells.values), typed.optional(name)
+        yield Breach("naive_time", cells.naive, name, f"has no time zone{written}", optional)
+        yield Breach("unparsable", cells.unparsable, name, f"cannot be read{written}", optional)
     for check in CHECKS:
         yield from check(typed)
 
 
-def _notices(batch: Batch, ignored: list[str]) -> tuple[str, ...]:
-    if not ignored:
-        return ()
-    shown = ", ".join(ignored[:8]) + (", ..." if len(ignored) > 8 else "")
-    return (f"Table '{batch.table}' does not use {len(ignored)} columns of {batch.origin}: {shown}.",)
+def _notices(batch: Batch, table: Table, ignored: list[str], spec: FleetSpec) -> tuple[str, ...]:
+    """What is not used, and why; how to use it where a fleet spec decides that."""
+    named = spec.table(table.name).attributes if table.open else {}
+    refused = [name for name in ignored if name in named]
+    found = [
+        f"Table '{batch.table}': the attribute '{name}' of {batch.origin} is not used: it holds {unfit(batch, name)}."
+        for name in refused
+    ]
+    others = [name for name in ignored if name not in refused]
+    if others:
+        shown = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
+        text = f"Table '{batch.table}' does not use {len(others)} columns of {batch.origin}: {shown}."
+        if table.open and table.name != "telemetry":
+            text += (
+                f' To make one a feature, add to fleet.toml: [tables.{table.name}.attributes] "{others[0]}" = '
+                '"constant" (true since ever) or "from_import" (known from its import); then import again.'
+            )
+        found.append(text)
+    return tuple(found)
