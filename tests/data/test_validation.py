@@ -314,7 +314,7 @@ def test_times_with_their_zone_become_utc(text: str, utc: str) -> None:
     [
         ([1, 2], "text", ["1", "2"]),
         ([1.0, 2.5], "text", ["1", "2.5"]),
-        ([" a ", "NaN", "", "0"], "text", ["a", None, None, "0"]),
+        ([" a ", "NaN", "", "0"], "text", ["a", "NaN", None, "0"]),
         (["0", "-", "1e3"], "float", [0.0, None, 1000.0]),
         (["yes", "0", None, "TRUE"], "bool", [True, False, None, True]),
         (["3", "4"], "int", [3, 4]),

@@ -148,7 +148,10 @@ def _entry(batch: InboxBatch) -> dict[str, Any]:
 
 
 def _with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows whose ids, and other text of their key, are written as the store will have them; missing ones are None."""
+    """Rows whose ids, and other text of their key, are written as the store will have them; empty ones are None.
+
+    What is no text and no whole number stays, for the check to refuse: nobody knows as what it was meant.
+    """
     contract = TABLES[table]
     out = [dict(row) for row in rows]
     for column in contract.columns:

@@ -20,6 +20,7 @@ from aftercast.data.ingest.numbering import PurchaseNumbers
 from aftercast.data.ingest.reports import ImportReport
 from aftercast.data.ingest.validation.availability import STANDING_SINCE
 from aftercast.data.ingest.validation.checks import Breach
+from aftercast.data.ingest.validation.known_ids import KnownIds
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import DATED, NUMBER, ORIGIN, PLACES, Checked, validate
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
@@ -102,7 +103,7 @@ class _Import:
         self._refused: list[pd.DataFrame] = []
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._unlisted: Unlisted = {}
-        self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
+        self._known = {column: KnownIds(self._stored_ids(table, column)) for column, table in ID_TABLES.items()}
 
     def take(self, batch: Batch) -> None:
         """Validate a batch; store its table once enough of it waits."""
@@ -173,7 +174,7 @@ class _Import:
         """Remember the ids and attribute types that later batches may refer to."""
         for column, name in ID_TABLES.items():
             if checked.table.name == name:
-                self._known[column] |= set(checked.frame[column])
+                self._known[column].update(checked.frame[column])
         for column in checked.frame.columns:
             if checked.table.open and not checked.table.has(column) and not column.startswith("_"):
                 self._kinds[checked.table.name].setdefault(column, kind_of(checked.frame[column]))

@@ -114,9 +114,18 @@ def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
         return frame
     clocks = [name for name in ("device_id", "event_time", "available_at") if name in frame.columns]
     repeat = frame.groupby([*clocks, "sensor"], dropna=False, sort=False).cumcount()
-    keyed = frame.assign(repeat=repeat).set_index([*clocks, "repeat", "sensor"])["value"]
-    wide = keyed.unstack("sensor")  # noqa: PD010 - text values; pivot_table would try to average them
-    return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
+    row = frame.groupby([*(frame[name] for name in clocks), repeat], dropna=False, sort=True).ngroup()
+    values = pd.Series(frame["value"].to_numpy(), index=pd.MultiIndex.from_arrays([row, frame["sensor"]]))
+    wide = values.unstack()  # noqa: PD010 - text values; pivot_table would try to average them
+    clash = [str(name) for name in wide.columns if TABLES[table].has(str(name))]
+    if clash:
+        raise InputError(
+            f"A sensor of long telemetry is called '{clash[0]}', as a column of the table is.",
+            f'Give it another name in fleet.toml: [tables.telemetry.values.sensor] {clash[0]} = "{clash[0]}_reading".',
+        )
+    new = ~row.duplicated()
+    first = frame.loc[new, clocks].set_axis(row[new]).sort_index()
+    return pd.concat([first, wide], axis=1).reset_index(drop=True).rename_axis(columns=None)
 
 
 SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, SECTIONS)

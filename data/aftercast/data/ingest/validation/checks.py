@@ -16,9 +16,12 @@ import pandas as pd
 from aftercast.data.arrays import Mask
 from aftercast.data.contract import Column, Table
 from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.data.ingest.validation.known_ids import KnownIds
 from aftercast.operations.clocks import AHEAD, EARLIEST, LATEST
 
 LONGEST_ID: Final = 200
+MOST_NEAR: Final = 20
+"""Unknown ids of a batch for which near ones are looked up."""
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -187,7 +190,12 @@ def _unknown(typed: TypedRows, name: str, owner: str) -> Iterator[Breach]:
         codes, ids = pd.factorize(typed.frame[name])
         known = typed.known.get(name, frozenset())
         unknown = np.array([str(each) not in known for each in ids] + [False], dtype=bool)
-        yield Breach(f"unknown_{owner[:-1]}", unknown[codes], name, f"is in no {owner} table; import {owner} first")
+        reason = f"unknown_{owner[:-1]}"
+        for code in np.flatnonzero(unknown)[:MOST_NEAR]:
+            near = known.near(str(ids[code])) if isinstance(known, KnownIds) else None
+            if near is not None:
+                yield Breach(reason, codes == code, name, f"is in no {owner} table; {near}")
+        yield Breach(reason, unknown[codes], name, f"is in no {owner} table; import {owner} first")
 
 
 CHECKS: Final[tuple[Callable[[TypedRows], Iterator[Breach]], ...]] = (

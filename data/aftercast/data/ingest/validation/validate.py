@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -17,7 +17,15 @@ from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.validation.availability import fill_available_at, known_from_import, split_ends
 from aftercast.data.ingest.validation.checks import CHECKS, Breach, TypedRows
 from aftercast.data.ingest.validation.columns import choose_columns, find_table, unfit
-from aftercast.data.ingest.validation.parsing import Parsed, how_to_write, parse_cells, parse_open, parse_reading
+from aftercast.data.ingest.validation.parsing import (
+    MISSING_WORDS,
+    Parsed,
+    how_to_write,
+    parse_cells,
+    parse_open,
+    parse_reading,
+    without_words,
+)
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.operations.errors import InputError
 
@@ -84,11 +92,7 @@ def validate(
     table = find_table(batch.table)
     kinds = choose_columns(batch, table, spec, open_kinds)
     raw = batch.frame.reset_index(drop=True)
-    parsed = {
-        name: parse_open(raw[name]) if kind is None else parse_cells(raw[name], kind) for name, kind in kinds.items()
-    }
-    if table.name == "telemetry":
-        parsed |= {name: parse_reading(raw[name], cells) for name, cells in parsed.items() if not table.has(name)}
+    parsed = _parsed(raw, table, kinds, spec.table(table.name).missing)
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
@@ -111,6 +115,24 @@ def validate(
     ignored = [str(name) for name in raw.columns if name not in kinds]
     kept = kept.drop(columns=empty).reset_index(drop=True)
     return Checked(table, batch, kept, breaches, _notices(batch, table, ignored, spec))
+
+
+def _parsed(
+    raw: pd.DataFrame, table: Table, kinds: Mapping[str, Kind | None], missing: Sequence[str]
+) -> dict[str, Parsed]:
+    """Parse the columns that are read; cells that hold one of the words for a missing value are empty."""
+    words = [word.strip() for word in missing]
+    given = raw.mask(raw.isin(words)) if words else raw
+    found = {
+        name: parse_open(given[name]) if kind is None else parse_cells(given[name], kind)
+        for name, kind in kinds.items()
+    }
+    if table.name == "telemetry":
+        found |= {name: parse_reading(given[name], cells) for name, cells in found.items() if not table.has(name)}
+    for column in table.columns:
+        if column.choices is not None and column.name in found:
+            found[column.name] = without_words(found[column.name], MISSING_WORDS)
+    return found
 
 
 def _places(batch: Batch) -> tuple[pd.Series, pd.Series]:
