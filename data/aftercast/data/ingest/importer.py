@@ -19,7 +19,7 @@ from aftercast.data.ingest.deduplication import CONFLICT, resolve
 from aftercast.data.ingest.numbering import PurchaseNumbers
 from aftercast.data.ingest.reports import ImportReport
 from aftercast.data.ingest.validation.availability import STANDING_SINCE
-from aftercast.data.ingest.validation.checks import Breach
+from aftercast.data.ingest.validation.checks import Breach, impossible_value
 from aftercast.data.ingest.validation.known_ids import KnownIds
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import DATED, NUMBER, ORIGIN, PLACES, Checked, validate
@@ -35,6 +35,8 @@ from aftercast.operations.database.imports import record_import_finish, record_i
 from aftercast.operations.errors import InputError
 
 ROWS_AT_ONCE: Final = 500_000
+SHOWN: Final = 5
+IMPOSSIBLE: Final = impossible_value.__name__
 ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
 Progress = Callable[[str, int], None]
 
@@ -98,6 +100,7 @@ class _Import:
         self._rows_at_once = rows_at_once
         self._moment = Moment(report.import_id, started_at)
         self._numbers = PurchaseNumbers()
+        self._impossible: dict[str, set[str]] = {}
         self._delays: dict[str, pd.Timedelta] = {}
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
@@ -116,6 +119,7 @@ class _Import:
         report = self._report.table(name)
         report.read += len(batch.frame)
         self._refuse(checked.refused)
+        self._note_impossible(checked)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
         self._wait(checked.table, self._numbers.fill(name, checked.frame, batch.origin))
@@ -144,7 +148,7 @@ class _Import:
             self._store(TABLES[name])
         for name, delay in self._delays.items():
             self._writer.dates(name, delay)
-        self._report.notices += self._strays()
+        self._report.notices += [*self._strays(), *self._set_aside()]
         self._store_quarantine()
         brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
         self._report.notices += notices(self._unlisted, brought, self._spec)
@@ -214,6 +218,30 @@ class _Import:
                     f"{span.stray:%Y-%m-%d %H:%M}: a clock that was not set? They are stored, and no beginning or end "
                     f"is taken from them: {name} count from {span.first:%Y-%m-%d} to {span.last:%Y-%m-%d}."
                 )
+
+    def _note_impossible(self, checked: Checked) -> None:
+        """Remember of which devices readings were set aside as impossible."""
+        if checked.table.name == "telemetry" and "device_id" in checked.batch.frame.columns:
+            for breach in checked.breaches:
+                if breach.reason == IMPOSSIBLE:
+                    ids = checked.batch.frame["device_id"][breach.rows].dropna().unique()
+                    self._impossible.setdefault(breach.column, set()).update(map(str, ids))
+
+    def _set_aside(self) -> Iterator[str]:
+        """Say how many devices with impossible readings failed: a range may call the worst readings impossible."""
+        if not self._impossible:
+            return
+        columns = ["device_id", *(["kind"] if self._spec.failures_from == "repairs" else [])]
+        rows = self._writer.read(self._spec.failures_from, Selection(columns=columns, ordered=False))
+        failed = set(rows["device_id"] if len(columns) == 1 else rows["device_id"][rows["kind"] == "corrective"])
+        devices = set[str]().union(*self._impossible.values())
+        share = len(failed & self._known["device_id"]) / max(len(self._known["device_id"]), 1)
+        names = ", ".join(sorted(self._impossible, key=lambda name: -len(self._impossible[name]))[:SHOWN])
+        yield (
+            f"Readings of {len(devices):,} devices were set aside as impossible ({names}); "
+            f"{len(devices & failed):,} of these devices have failed, of all devices {share:.1%}. If that is more than "
+            "chance, the ranges in fleet.toml call the worst readings impossible: widen them and import again."
+        )
 
     def _refuse(self, refused: pd.DataFrame) -> None:
         if len(refused) == 0:

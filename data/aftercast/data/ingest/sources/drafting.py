@@ -18,6 +18,13 @@ from aftercast.data.ingest.validation.parsing import parse_cells
 FILES_LOOKED_AT: Final = 4
 WIDENING: Final = 3.0
 """Possible values reach this many spans (0.1 to 99.9 % of the readings) beyond what was seen."""
+SENTINELS: Final = (
+    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.25, -127.0, 85.0),
+    *(9999.0, 99999.0, 999999.0, 127.0, 255.0, 32767.0, -32768.0, 65535.0),
+    *(2147483647.0, -2147483648.0, 4294967295.0),
+)
+"""What devices write for "no reading", set aside where it lies far from all other readings."""
+SKEWED: Final = 10.0
 MOST_CODES: Final = 50
 FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
@@ -107,9 +114,21 @@ def _sensor(name: str, readings: pd.Series, devices: pd.Series) -> Sensor:
         return Sensor(name=name)
     low, high = np.quantile(values, [0.001, 0.999])
     room = WIDENING * max(high - low, abs(high), 1.0)
+    far = (values < low - room) | (values > high + room)
+    values = values[~(far & values.isin(SENTINELS))]
     cumulative = _counts_up(values, devices[values.index])
-    floor = 0.0 if low >= 0 else float(low - room)
-    return Sensor(name=name, low=floor, high=None if cumulative else float(high + room), cumulative=cumulative)
+    floor = 0.0 if values.min() >= 0 else float(min(low - room, values.min()))
+    ceiling = None if cumulative or _is_rare_count(values) else float(max(high + room, values.max()))
+    return Sensor(name=name, low=floor, high=ceiling, cumulative=cumulative)
+
+
+def _is_rare_count(values: pd.Series) -> bool:
+    """Whether readings count something that rarely happens: whole, never negative, and mostly small beside the largest.
+
+    What is yet to come of errors, retries or reallocated sectors has no end that was seen.
+    """
+    whole = bool(((values >= 0) & (values % 1 == 0)).all())
+    return whole and bool(values.median() == 0 or values.max() > SKEWED * max(values.quantile(0.99), 1.0))
 
 
 def _counts_up(values: pd.Series, devices: pd.Series) -> bool:
