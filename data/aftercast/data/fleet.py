@@ -165,6 +165,8 @@ class Costs(StrictModel):
     currency: str = "EUR"
 
 
+UNNAMED: Final = "unknown"
+"""Component of failures that name none."""
 RESERVED: Final = ("all", "any", "pooled")
 """Names that reports and forecasts use beside those of components."""
 

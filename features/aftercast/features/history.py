@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import UNNAMED, FleetSpec
 from aftercast.data.kinds import KINDS
 from aftercast.features.event_table import EventTable, event_table
 from aftercast.operations.clocks import timestamp_us
@@ -95,7 +95,12 @@ class History:
                 table_frame(frames, "failures"), ids, owner=owner, event="event_time", key="component"
             ),
             repairs=event_table(
-                table_frame(frames, "repairs"), ids, owner=owner, event="opened_at", key="work_order_id", moving=True
+                with_components(table_frame(frames, "repairs"), spec),
+                ids,
+                owner=owner,
+                event="opened_at",
+                key="work_order_id",
+                moving=True,
             ),
             attributes=attributes_of(devices, "devices", spec),
         )
@@ -152,6 +157,14 @@ def table_frame(frames: Frames, table: str) -> pd.DataFrame:
 def unique_ids(ids: pd.Series) -> npt.NDArray[np.str_]:
     """Sorted distinct ids, shape (k,)."""
     return np.unique(ids.astype(object).to_numpy(dtype=object).astype(np.str_))
+
+
+def with_components(repairs: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
+    """Work orders, those that stand for failures and name no component under the component :data:`UNNAMED`."""
+    if spec.failures_from != "repairs":
+        return repairs
+    unnamed = repairs["component"].isna() & (repairs["kind"] == "corrective")
+    return repairs.assign(component=repairs["component"].mask(unnamed, UNNAMED)) if unnamed.any() else repairs
 
 
 def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> EventTable:

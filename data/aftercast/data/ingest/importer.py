@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import TABLES, Kind, Table
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import UNNAMED, FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.corrections import Moment
 from aftercast.data.ingest.deduplication import CONFLICT, resolve
@@ -101,6 +101,7 @@ class _Import:
         self._moment = Moment(report.import_id, started_at)
         self._numbers = PurchaseNumbers()
         self._impossible: dict[str, set[str]] = {}
+        self._corrective, self._unnamed = set[str](), set[str]()
         self._delays: dict[str, pd.Timedelta] = {}
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._refused: list[pd.DataFrame] = []
@@ -120,6 +121,7 @@ class _Import:
         report.read += len(batch.frame)
         self._refuse(checked.refused)
         self._note_impossible(checked)
+        self._note_orders(checked)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))
         self._wait(checked.table, self._numbers.fill(name, checked.frame, batch.origin))
@@ -148,7 +150,7 @@ class _Import:
             self._store(TABLES[name])
         for name, delay in self._delays.items():
             self._writer.dates(name, delay)
-        self._report.notices += [*self._strays(), *self._set_aside()]
+        self._report.notices += [*self._strays(), *self._set_aside(), *self._without_component()]
         self._store_quarantine()
         brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
         self._report.notices += notices(self._unlisted, brought, self._spec)
@@ -218,6 +220,23 @@ class _Import:
                     f"{span.stray:%Y-%m-%d %H:%M}: a clock that was not set? They are stored, and no beginning or end "
                     f"is taken from them: {name} count from {span.first:%Y-%m-%d} to {span.last:%Y-%m-%d}."
                 )
+
+    def _without_component(self) -> Iterator[str]:
+        """Say how many corrective orders name no component, where they stand for failures."""
+        orders, unnamed = len(self._corrective), len(self._unnamed)
+        if unnamed:
+            yield (
+                f"{unnamed:,} of {orders:,} corrective work orders name no component: they count as failures of the "
+                f"component '{UNNAMED}'."
+            )
+
+    def _note_orders(self, checked: Checked) -> None:
+        """Remember corrective orders, and those without a component, where they stand for failures."""
+        if checked.table.name == "repairs" == self._spec.failures_from:
+            orders = checked.frame[checked.frame["kind"] == "corrective"]
+            self._corrective.update(orders["work_order_id"])
+            named = orders["component"].notna() if "component" in orders.columns else False
+            self._unnamed.update(orders["work_order_id"][~(orders["kind"].notna() & named)])
 
     def _note_impossible(self, checked: Checked) -> None:
         """Remember of which devices readings were set aside as impossible."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import ChurnSettings, Component, FaultCode, FleetSpec, Sensor
+from aftercast.data.fleet import UNNAMED, ChurnSettings, Component, FaultCode, FleetSpec, Sensor
 from aftercast.data.ingest.sources.reading import read_chunks
 from aftercast.data.ingest.validation.parsing import parse_cells
 
@@ -42,14 +42,17 @@ def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     """
     tables = _Tables(files, begun)
     failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
+    from_repairs = "failures" not in files
+    unnamed = [UNNAMED] if from_repairs and _names_no_component(tables) else []
     found = failures or repaired
     codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
     leaving_is_unsaid = "purchases" in files and "left_at" not in tables.look("customers").columns
     return FleetSpec(
         name=name,
-        failures_from="repairs" if repaired and "failures" not in files else "failures",
+        failures_from="repairs" if (repaired or unnamed) and from_repairs else "failures",
         sensors=begun.sensors or _sensors(tables),
-        components=begun.components or tuple(Component(name=text) for text in sorted(found)),
+        components=begun.components
+        or (*(Component(name=text) for text in sorted(found)), *(Component(name=n, repairable=False) for n in unnamed)),
         fault_codes=begun.fault_codes or tuple(FaultCode(code=code) for code in codes),
         churn=ChurnSettings(rule="inactivity" if leaving_is_unsaid else "left_at"),
     )
@@ -81,6 +84,15 @@ def _values(tables: _Tables, table: str, column: str) -> list[str]:
     if column not in frame.columns:
         return []
     return [str(value) for value in parse_cells(frame[column], "text").values.value_counts().index]
+
+
+def _names_no_component(tables: _Tables) -> bool:
+    """Whether there are corrective work orders that name no component."""
+    orders = tables.look("repairs", text=("component", "kind"))
+    if "kind" not in orders.columns:
+        return False
+    corrective = orders[orders["kind"] == "corrective"]
+    return len(corrective) > 0 and ("component" not in orders.columns or bool(corrective["component"].isna().any()))
 
 
 def _sensors(tables: _Tables) -> tuple[Sensor, ...]:
@@ -117,7 +129,8 @@ def _sensor(name: str, readings: pd.Series, devices: pd.Series) -> Sensor:
     far = (values < low - room) | (values > high + room)
     values = values[~(far & values.isin(SENTINELS))]
     cumulative = _counts_up(values, devices[values.index])
-    floor = 0.0 if values.min() >= 0 else float(min(low - room, values.min()))
+    counts = cumulative and low >= 0  # what counts up never falls below zero: such a reading is a slip of the counter
+    floor = 0.0 if counts or values.min() >= 0 else float(min(low - room, values.min()))
     ceiling = None if cumulative or _is_rare_count(values) else float(max(high + room, values.max()))
     return Sensor(name=name, low=floor, high=ceiling, cumulative=cumulative)
 

@@ -25,6 +25,7 @@ from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.drafting import draft_spec
 from aftercast.data.ingest.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
 from aftercast.data.ingest.sources.source import NEW, Source
+from aftercast.data.ingest.validation.units import convert_long
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import suggestion
 
@@ -38,8 +39,8 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
         for file in files:
             origin = str(file.relative_to(path)) if path.is_dir() else file.name
             for chunk in read_chunks(file):
-                frame = _long_to_wide(_renamed(chunk, table, file, spec), table)
-                yield Batch(table, frame, origin, int(chunk.index[0]) + 1)
+                frame = _long_to_wide(_in_one_unit(_renamed(chunk, table, file, spec), table, spec), table)
+                yield Batch(table, frame, origin, int(chunk.index[0]) + 1, units=spec.table(table).units)
 
 
 def draft(path: Path, begun: FleetSpec = NEW, /) -> FleetSpec:
@@ -106,6 +107,11 @@ def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd
         hint = suggestion(absent[0], map(str, chunk.columns), "Columns present")
         raise InputError(f"{file} has no column '{absent[0]}', which [tables.{table}.columns] names.", hint)
     return chunk.rename(columns={there: here for here, there in mapping.items()})
+
+
+def _in_one_unit(frame: pd.DataFrame, table: str, spec: FleetSpec) -> pd.DataFrame:
+    """Long telemetry that says the unit of each row, in one unit for each sensor."""
+    return convert_long(frame, spec) if table == "telemetry" and {*LONG, "unit"} <= set(frame.columns) else frame
 
 
 def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:

@@ -165,7 +165,8 @@ def impossible_value(typed: TypedRows) -> Iterator[Breach]:
         if not pd.api.types.is_float_dtype(typed.frame[name].dtype):
             continue
         limits = listed.get(name, Sensor(name=name))
-        low = -np.inf if limits.low is None else limits.low
+        least = 0.0 if isinstance(limits, Sensor) and limits.cumulative else -np.inf  # what counts up began at zero
+        low = least if limits.low is None else limits.low
         high = np.inf if limits.high is None else limits.high
         values = np.asarray(typed.frame[name], dtype=np.float64)
         rows = np.isinf(values) | (values < low) | (values > high)

@@ -27,6 +27,7 @@ from aftercast.data.ingest.validation.parsing import (
     without_words,
 )
 from aftercast.data.ingest.validation.refusals import quarantine_rows
+from aftercast.data.ingest.validation.units import convert_wide
 from aftercast.operations.errors import InputError
 
 ORIGIN: Final = "_origin"
@@ -96,6 +97,7 @@ def validate(
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
+    frame = convert_wide(frame, batch.units, spec) if table.name == "telemetry" else frame
     dated = "available_at" in frame.columns
     frame = fill_available_at(batch, table, frame, spec, now)
     more = tuple(name for name in kinds if not table.has(name))
