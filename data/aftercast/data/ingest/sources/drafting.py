@@ -141,7 +141,8 @@ def _is_rare_count(values: pd.Series) -> bool:
     What is yet to come of errors, retries or reallocated sectors has no end that was seen.
     """
     whole = bool(((values >= 0) & (values % 1 == 0)).all())
-    return whole and bool(values.median() == 0 or values.max() > SKEWED * max(values.quantile(0.99), 1.0))
+    middle, most = (float(each) for each in np.quantile(values, [0.5, 0.99]))
+    return whole and (middle == 0 or float(values.max()) > SKEWED * max(most, 1.0))
 
 
 def _counts_up(values: pd.Series, devices: pd.Series) -> bool:

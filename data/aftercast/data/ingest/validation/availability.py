@@ -25,8 +25,8 @@ from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 
 STANDING_SINCE: Final = {"devices": "installed_at", "customers": "since", "capacity": "date"}
-UNIT: Final[Mapping[str, str]] = {"min": "m", "h": "h"}
-"""Unit of a duration in the contract -> in pandas."""
+MINUTES: Final[Mapping[str, int]] = {"min": 1, "h": 60}
+"""Minutes of the units in which the contract has durations."""
 
 
 def fill_available_at(
@@ -72,9 +72,8 @@ def over(table: Table, frame: pd.DataFrame) -> pd.Series:
     for name, unit in table.durations.items():
         if name in frame.columns:
             length = frame[name].where((frame[name] > 0) & (frame[name] < _LONGEST))
-            known = _later(
-                known, frame[str(table.event_time)] + pd.to_timedelta(length, unit=UNIT[unit]).dt.as_unit("us")
-            )
+            took = pd.to_timedelta(length * MINUTES[unit], unit="m").dt.as_unit("us")
+            known = _later(known, frame[str(table.event_time)] + took)
     return known
 
 

@@ -47,7 +47,7 @@ def conversion(given: str, wanted: str) -> tuple[float, float]:
             float(_registry().Quantity(value, WRITTEN.get(given, given)).to(WRITTEN.get(wanted, wanted)).magnitude)
             for value in (0.0, 1.0)
         )
-    except (pint.PintError, ValueError, TypeError, AttributeError, TokenError) as error:
+    except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError, TokenError) as error:
         raise InputError(
             f"'{given}' does not convert to '{wanted}'.",
             "Correct the unit of the sensor in fleet.toml, or that of the file under [tables.telemetry.units].",

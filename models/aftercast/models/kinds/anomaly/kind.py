@@ -212,10 +212,10 @@ def spread_by_sensor(forecasts: Sequence[AlarmForecast], deviations: Sequence[Se
         Of each forecast, the sensors that deviate, most unusual first.
     """
     out, seen = list(forecasts), Counter[str]()
-    for place in sorted(range(len(out)), key=lambda place: -out[place].urgency):
+    for place in sorted(range(len(out)), key=lambda place: -(out[place].strength or 0.0)):
         if deviations[place]:
-            sensor = deviations[place][0].sensor
-            out[place] = replace(out[place], urgency=out[place].urgency / (1 + seen[sensor] // SAME_SENSOR))
+            sensor, strength = deviations[place][0].sensor, out[place].strength or 0.0
+            out[place] = replace(out[place], urgency=strength / (1 + seen[sensor] // SAME_SENSOR))
             seen[sensor] += 1
     return out
 
