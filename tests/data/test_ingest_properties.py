@@ -19,6 +19,7 @@ from aftercast.operations.database.engine import open_database
 SPEC = FleetSpec(name="test", sensors=(Sensor(name="volt"), Sensor(name="heat")))
 START = pd.Timestamp("2024-02-01", tz="UTC")
 HOUR = pd.Timedelta(hours=1)
+DAY = pd.Timedelta(days=1)
 DEVICES = pd.DataFrame(
     {"device_id": ["a", "b"], "device_model": "m", "installed_at": "2024-01-01T00:00:00Z", "available_at": START}
 )
@@ -33,9 +34,9 @@ cells = st.sets(
 
 
 def value(cell: Cell) -> float:
-    """Value of a cell: another one in every version, so that no correction repeats what it corrects."""
+    """Value of a cell; the last version says again what the first one said."""
     device, hour, delay, sensor = cell
-    return float(1000 * (device == "b") + 100 * hour + 10 * delay + (sensor == "heat"))
+    return float(1000 * (device == "b") + 100 * hour + 10 * (delay % 2) + (sensor == "heat"))
 
 
 def record(pieces: list[Cell]) -> dict[str, Any]:
@@ -92,4 +93,39 @@ def test_any_split_repetition_and_order_gives_the_same_store(
         version = store.version()
         again = ingest(store, batches[::-1], SPEC, origin="again", rows_at_once=rows_at_once)
         assert (again.published, store.version()) == (False, version)
+        database.dispose()
+
+
+states = st.lists(
+    st.tuples(st.sampled_from(["w1", "w2"]), st.integers(0, 5), st.sampled_from(["pump", "motor"])),
+    min_size=1,
+    max_size=10,
+    unique_by=lambda state: state[:2],
+)
+"""States of work orders: order, day on which it was known, component; repeats are drawn."""
+
+
+@settings(max_examples=25, deadline=None)
+@given(states, st.data())
+def test_in_any_order_of_arrival_the_same_is_believed_at_every_time(
+    drawn: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    def order(state: tuple[str, int, str]) -> dict[str, Any]:
+        row = {"work_order_id": state[0], "device_id": "a", "opened_at": START, "kind": "inspection"}
+        return row | {"component": state[2], "available_at": START + state[1] * DAY}
+
+    arrival = data.draw(st.permutations(drawn))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(arrival)), max_size=3)) | {len(arrival)})
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database("sqlite:///records.db", Path(folder))
+        store = Store(str(Path(folder, "store")), database, 2)
+        ingest(store, [Batch("devices", DEVICES, "devices")], SPEC, origin="test")
+        for start, stop in zip([0, *cuts], cuts, strict=False):
+            part = pd.DataFrame([order(state) for state in arrival[start:stop]])
+            ingest(store, [Batch("repairs", part, f"part {start}")], SPEC, origin="test")
+        for day in range(6):
+            known = store.read("repairs", known_at=START + day * DAY)
+            believed = known.groupby("work_order_id")["component"].last().to_dict()
+            told = {name: part for name, at, part in sorted(drawn, key=lambda each: each[1]) if at <= day}
+            assert believed == told
         database.dispose()

@@ -54,10 +54,32 @@ def test_a_reading_that_was_never_negative_may_not_become_so(tmp_path: Path, tel
     assert (sensors["offset"].low or 0) < 0
 
 
-def test_a_few_lies_do_not_widen_the_range(tmp_path: Path, telemetry: pd.DataFrame) -> None:
+@pytest.mark.parametrize("sentinel", [-9999.0, 65535.0, -32768.0, 4294967295.0])
+def test_what_stands_for_no_reading_does_not_widen_the_range(
+    tmp_path: Path, telemetry: pd.DataFrame, sentinel: float
+) -> None:
     lying = pd.concat([telemetry] * 5, ignore_index=True)
-    lying.loc[:2, "heat"] = 4.2e11
-    assert (drafted(tmp_path, lying)["heat"].high or 0) < 1000
+    lying.loc[:2, "heat"] = sentinel
+    found = drafted(tmp_path, lying)["heat"]
+    assert (found.low, (found.high or 0) < 1000) == (0.0, True)
+
+
+@pytest.mark.parametrize("worst", [4.2e6, -700.5, 35984.0])
+def test_no_drafted_range_excludes_a_reading_it_was_drafted_from(
+    tmp_path: Path, telemetry: pd.DataFrame, worst: float
+) -> None:
+    ill = pd.concat([telemetry] * 5, ignore_index=True)
+    ill.loc[:2, "heat"] = worst
+    found = drafted(tmp_path, ill)["heat"]
+    assert (found.low or 0.0) <= min(worst, 30)
+    assert (found.high or np.inf) >= worst
+
+
+@pytest.mark.parametrize("last", [[8, 16, 24, 32], [1], []])
+def test_a_rare_count_has_no_upper_end(tmp_path: Path, telemetry: pd.DataFrame, last: list[int]) -> None:
+    counts = np.zeros(len(telemetry))
+    counts[len(counts) - len(last) :] = last
+    assert drafted(tmp_path, telemetry.assign(reallocated=counts))["reallocated"].high is None
 
 
 def test_what_counts_up_within_each_device_is_cumulative_without_an_upper_end(

@@ -208,9 +208,10 @@ def test_codes_are_drafted_as_they_are_stored(folder: Path, store: Store) -> Non
     assert {item.code for item in spec.fault_codes} == set(store.read("faults")["code"]) == {"007", "E1"}
 
 
-def test_without_failures_and_components_of_repairs_a_draft_awaits_failures(folder: Path) -> None:
+def test_corrective_orders_without_components_stand_for_failures_of_the_component_unknown(folder: Path) -> None:
     assert draft(folder).failures_from == "failures"
     (folder / "repairs.csv").write_text(
         "work_order_id,device_id,opened_at,kind\nw1,d1,2024-02-02T00:00:00Z,corrective\n"
     )
-    assert draft(folder).failures_from == "failures"
+    assert draft(folder).failures_from == "repairs"
+    assert [component.name for component in draft(folder).components] == ["unknown"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import Kind
-from aftercast.data.fleet import FleetSpec, Sensor
+from aftercast.data.fleet import FleetSpec, Sensor, TableSettings
 from aftercast.data.ingest import Batch
 from aftercast.data.ingest.validation.checks import CHECKS
 from aftercast.data.ingest.validation.parsing import parse_cells
@@ -44,8 +44,68 @@ def purchase(**more: Any) -> Row:
     return {"customer_id": "c1", "event_time": MOMENT, "amount": "3.5", "available_at": MOMENT} | more
 
 
+def stock(**more: Any) -> Row:
+    row = {"sku": "s", "outlet_id": "o", "on_hand": 1.0, "unit_cost": 2.0, "lead_time_days": 3.0}
+    return row | {"available_at": MOMENT} | more
+
+
+def contact(**more: Any) -> Row:
+    row = {"contact_id": "k1", "customer_id": "c1", "event_time": MOMENT, "kind": "survey", "available_at": LATER}
+    return row | more
+
+
+def device(**more: Any) -> Row:
+    return {"device_id": "d1", "device_model": "m", "installed_at": MOMENT, "available_at": MOMENT} | more
+
+
+def customer(**more: Any) -> Row:
+    return {"customer_id": "c1", "since": MOMENT, "available_at": MOMENT} | more
+
+
+CELLS: list[tuple[str, Row, str, str]] = [
+    ("repairs", repair(cost="dear"), "unparsable", "cost"),
+    ("repairs", repair(closed_at="31/12/2026"), "unparsable", "closed_at"),
+    ("repairs", repair(closed_at="2024-01-31T00:00:00Z"), "end_before_start", "closed_at"),
+    ("repairs", repair(technician_id="t" * 201), "unusable_id", "technician_id"),
+    ("repairs", repair(outcome="fine"), "unknown_choice", "outcome"),
+    ("repairs", repair(cost="inf"), "impossible_value", "cost"),
+    ("repairs", repair(labour_hours=-1), "impossible_value", "labour_hours"),
+    ("devices", device(warranty_until="unlimited"), "unparsable", "warranty_until"),
+    ("devices", device(warranty_until="2023-01-01T00:00:00Z"), "end_before_start", "warranty_until"),
+    ("devices", device(retired_at="2023-01-01T00:00:00Z"), "end_before_start", "retired_at"),
+    ("customers", customer(left_at="2023-01-01T00:00:00Z"), "end_before_start", "left_at"),
+    ("customers", customer(consent_contact="perhaps"), "unparsable", "consent_contact"),
+    ("contacts", contact(first_response_minutes=-5), "impossible_value", "first_response_minutes"),
+    ("contacts", contact(csat=999), "impossible_value", "csat"),
+    ("contacts", contact(nps=77), "impossible_value", "nps"),
+    ("contacts", contact(nps=-np.inf), "impossible_value", "nps"),
+]
+
+
+@pytest.mark.parametrize(("table", "row", "reason", "column"), CELLS)
+def test_an_unusable_optional_cell_costs_the_cell_and_not_the_row(
+    table: str, row: Row, reason: str, column: str
+) -> None:
+    checked = check(table, row)
+    assert checked.frame[column].isna().all()
+    assert len(checked.frame) == 1
+    refused = checked.refused.iloc[0]
+    assert (len(checked.refused), refused["reason"], refused["column"]) == (1, reason, column)
+
+
+def test_an_infinite_attribute_costs_the_cell() -> None:
+    spec = SPEC.model_copy(update={"tables": {"devices": TableSettings(attributes={"power_kw": "constant"})}})
+    checked = check("devices", device(power_kw="inf"), device(power_kw="3"), spec=spec)
+    assert checked.refused["reason"].tolist() == ["impossible_value"]
+    assert len(checked.frame) == 2
+
+
+@pytest.mark.parametrize(("value", "number"), [("True", 1.0), ("false", 0.0), (True, 1.0)])
+def test_a_reading_of_true_or_false_is_one_or_zero(value: Any, number: float) -> None:
+    assert check("telemetry", reading(volt=value)).frame["volt"].tolist() == [number]
+
+
 REFUSED: list[tuple[str, Row, Row, str, str]] = [
-    ("repairs", repair(), repair(cost="dear"), "unparsable", "cost"),
     ("repairs", repair(), repair(opened_at="yesterday"), "unparsable", "opened_at"),
     ("purchases", purchase(), purchase(amount="1,5"), "unparsable", "amount"),
     ("repairs", repair(), repair(opened_at="2024-02-01T00:00:00"), "naive_time", "opened_at"),
@@ -58,9 +118,10 @@ REFUSED: list[tuple[str, Row, Row, str, str]] = [
     ("telemetry", reading(), reading(available_at="9999-12-31T23:59:59-14:00"), "impossible_time", "available_at"),
     ("repairs", repair(), repair(closed_at="9999-12-31T00:00:00Z"), "impossible_time", "closed_at"),
     ("repairs", repair(), repair(work_order_id="W\x001"), "unusable_id", "work_order_id"),
-    ("repairs", repair(), repair(technician_id="t" * 201), "unusable_id", "technician_id"),
     ("repairs", repair(), repair(kind="mend"), "unknown_choice", "kind"),
-    ("repairs", repair(), repair(outcome="fine"), "unknown_choice", "outcome"),
+    ("stock", stock(), stock(on_hand=-3), "impossible_value", "on_hand"),
+    ("stock", stock(), stock(lead_time_days=np.inf), "impossible_value", "lead_time_days"),
+    ("purchases", purchase(), purchase(amount="1e400"), "impossible_value", "amount"),
     ("repairs", repair(), repair(opened_at="2024-02-02T00:00:01Z"), "event_after_availability", "opened_at"),
     ("repairs", repair(), repair(closed_at="2024-02-03T00:00:00Z"), "event_after_availability", "closed_at"),
     (
@@ -95,7 +156,7 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_good_row_goes_on(
 
 
 def test_every_check_is_shown_by_a_refused_row() -> None:
-    shown = {reason for *_, reason, _ in REFUSED} | {"impossible_value"}
+    shown = {reason for *_, reason, _ in REFUSED} | {reason for *_, reason, _ in CELLS}
     assert {check.__name__ for check in CHECKS} <= shown
 
 
@@ -158,7 +219,7 @@ def test_available_at_is_filled_by_the_rule_beside_a_time_out_of_reach(delay: st
 
 
 def test_a_row_is_refused_for_its_first_reason_only() -> None:
-    checked = check("repairs", repair(cost="dear", kind="mend", device_id="d9"), repair())
+    checked = check("repairs", repair(opened_at="x", kind="mend", device_id="d9"), repair())
     assert checked.refused["reason"].tolist() == ["unparsable"]
 
 
@@ -213,9 +274,11 @@ def test_a_column_twice_is_refused() -> None:
         validate(Batch("devices", frame, "file.csv"), SPEC, KNOWN, {})
 
 
-def test_a_table_without_an_instant_demands_available_at() -> None:
+def test_a_table_without_an_instant_is_known_from_its_import() -> None:
+    row = {"sku": "s", "outlet_id": "o", "on_hand": 1, "unit_cost": 2, "lead_time_days": 3}
+    assert check("stock", row).frame["available_at"].tolist() == [NOW]
     with pytest.raises(InputError, match="'stock' needs the column 'available_at'"):
-        check("stock", {"sku": "s", "outlet_id": "o", "on_hand": 1, "unit_cost": 2, "lead_time_days": 3})
+        check("stock", row, now=None)
 
 
 def test_available_at_is_filled_with_the_delay_of_the_fleet() -> None:
@@ -251,7 +314,7 @@ def test_times_with_their_zone_become_utc(text: str, utc: str) -> None:
     [
         ([1, 2], "text", ["1", "2"]),
         ([1.0, 2.5], "text", ["1", "2.5"]),
-        ([" a ", "NaN", "", "0"], "text", ["a", None, None, "0"]),
+        ([" a ", "NaN", "", "0"], "text", ["a", "NaN", None, "0"]),
         (["0", "-", "1e3"], "float", [0.0, None, 1000.0]),
         (["yes", "0", None, "TRUE"], "bool", [True, False, None, True]),
         (["3", "4"], "int", [3, 4]),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor
+from aftercast.data.fleet import Component, FaultCode, FeatureSettings, FleetSpec, Sensor, TableSettings
 from aftercast.operations.clocks import TIME_DTYPE
 
 START = pd.Timestamp("2024-01-01", tz="UTC").as_unit("us")
@@ -25,6 +25,7 @@ def spec() -> FleetSpec:
         sensors=(Sensor(name="volt", unit="V"), Sensor(name="hours", unit="h", cumulative=True)),
         components=(Component(name="pump"), Component(name="frame", repairable=False)),
         fault_codes=(FaultCode(code="E1"),),
+        tables={"devices": TableSettings(attributes={"load": "constant", "site": "constant"})},
         features=FeatureSettings(
             windows=("3h", "24h"), trend_window="24h", half_life="3h", event_windows=("24h", "240h"), stale_after="24h"
         ),

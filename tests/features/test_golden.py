@@ -63,6 +63,16 @@ def test_a_counter_that_was_reset_counts_on_from_zero(row: Row, frame: Any) -> N
     assert np.isnan(found["hours_increase_3h"])
 
 
+@pytest.mark.parametrize(
+    ("readings", "increase"),
+    [([439500, 439534, 718, 750], 34 + 718 + 32), ([3400, 3399.9, 3405], 0 + 5.1), ([3400, 3405], 5)],
+)
+def test_a_counter_that_jitters_was_not_reset(row: Row, frame: Any, readings: list[float], increase: float) -> None:
+    rows = [("d", 5 + k, float(value)) for k, value in enumerate(readings)]
+    found = row({"telemetry": frame("device_id event_time hours", rows)}, 20)
+    assert found["hours_increase_24h"] == pytest.approx(increase)
+
+
 def test_a_late_record_counts_from_the_instant_it_is_available(row: Row, frame: Any) -> None:
     telemetry = frame("device_id event_time available_at volt", [("d", 5, 5, 1.0), ("d", 6, 9, 3.0)])
     assert row({"telemetry": telemetry}, 8)["volt_mean_24h"] == 1.0

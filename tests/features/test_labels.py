@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aftercast.data.fleet import ChurnSettings, FleetSpec
+from aftercast.data.fleet import ChurnSettings, Component, FleetSpec, TableSettings
 from aftercast.features.examples import Examples
 from aftercast.features.labels import Labels, Outcome, churn_labels, failure_labels, load_outcome
 from aftercast.operations.clocks import DAY_US, HOUR_US, NEVER, timestamp_us
@@ -193,9 +193,13 @@ class Shelf:
 
     def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
         self.frames, self.read_tables = frames, set[str]()
+        self.ends: dict[str, pd.Timestamp] = {}
 
     def version(self) -> int:
         return 1
+
+    def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:  # noqa: ARG002 - as a store answers
+        return dict(self.ends)
 
     def read(self, table: str, **_: object) -> pd.DataFrame:
         self.read_tables.add(table)
@@ -212,3 +216,34 @@ def test_labels_read_only_the_tables_of_their_kind(spec: FleetSpec, frame: Any, 
     asked = Examples.of(["c"], [timestamp_us(at(0))], "customer_id")
     assert churn_labels(load_outcome(shelf, spec), asked, observed_until=at(24)).valid.tolist() == [True]
     assert shelf.read_tables == {"contacts", "customers", "purchases"}
+
+
+@pytest.mark.parametrize("source", ["failures", "repairs"])
+def test_time_that_the_table_of_failures_does_not_cover_is_censored_and_never_healthy(
+    devices: Any, at: Any, source: Any
+) -> None:
+    spec = FleetSpec(name="f", components=(Component(name="pump"),), failures_from=source)
+    outcome = Outcome.from_frames(spec, {"devices": devices("d")}, followed={source: at(30), "telemetry": at(100)})
+    examples = Examples.of(["d"] * 2, [timestamp_us(at(20)), timestamp_us(at(40))])
+    labels = failure_labels(outcome, examples, observed_until=at(100))
+    assert labels.known_within(10 * HOUR_US)[:, 0].tolist() == [True, False]
+    assert labels.known_within(11 * HOUR_US)[:, 0].tolist() == [False, False]
+    assert labels.valid.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("rule", "table"), [("left_at", "customers"), ("inactivity", "purchases")])
+def test_a_customer_is_followed_as_far_as_the_table_that_would_tell(frame: Any, at: Any, rule: Any, table: str) -> None:
+    spec = FleetSpec(name="f", churn=ChurnSettings(rule=rule, inactivity="400d"))
+    customers = frame("customer_id since", [("c", -500)])
+    outcome = Outcome.from_frames(spec, {"customers": customers}, followed={table: at(30)})
+    examples = Examples.of(["c"] * 2, [timestamp_us(at(20)), timestamp_us(at(40))], "customer_id")
+    assert churn_labels(outcome, examples, observed_until=at(100)).follow_up_us[:, 0].tolist() == [10 * HOUR_US, 0]
+
+
+@pytest.mark.parametrize(("said", "until"), [("", 30), ("2024-01-03T00:00", 48), ("observed", None)])
+def test_the_fleet_spec_may_say_until_when_a_table_tells_everything(said: str, until: int | None, at: Any) -> None:
+    spec = FleetSpec(name="f", tables={"failures": TableSettings(followed_until=said)})
+    shelf = Shelf({})
+    shelf.ends = {"failures": at(30)}
+    expected = {} if until is None else {"failures": at(until)}
+    assert load_outcome(shelf, spec).followed == expected

@@ -226,6 +226,38 @@ def test_change_is_found_and_its_sensor_named(view: AnomalyView, change: Change,
     assert (others["state"] == "unusual").sum() <= 2
 
 
+def errors(rate: float, seed: int = 7) -> Fleet:
+    """The calm fleet with a sensor that counts what rarely happens; two devices leave zero after the reference."""
+    values = readings(DEVICES, DAYS, seed=1)
+    values["heat"] = np.where(np.random.default_rng(seed).random(values["heat"].shape) < rate, 5.0, 0.0)
+    for device in (BROKEN, BROKEN + 1):
+        part = values["heat"][device, after(REFERENCE)]
+        part[:] = np.linspace(1, 760, len(part))
+    return built(values)
+
+
+def test_leaving_zero_is_unusual_where_hardly_any_device_ever_did() -> None:
+    fleet = errors(0.0)
+    view = fit_anomaly_view(*fleet.until(REFERENCE), SPEC, alarms_per_device_month=0.1)
+    scored = view.score(fleet.features, fleet.examples)
+    today = scored[scored["cutoff"] == START + pd.Timedelta(days=REFERENCE + 10)].set_index("device_id")
+    assert today.loc[["d007", "d008"], "state"].tolist() == ["unusual", "unusual"]
+    (first, *_) = of_device(scored, REFERENCE + 10)["deviations"]
+    assert first.sensor == "heat"
+    assert "usual for this device 0" in first.sentence
+    assert (today.drop(index=["d007", "d008"])["state"] == "unusual").sum() <= 2
+
+
+def test_a_sensor_that_is_mostly_zero_does_not_fill_the_list_and_scores_are_bounded() -> None:
+    fleet = errors(0.002)
+    view = fit_anomaly_view(*fleet.until(REFERENCE), SPEC, alarms_per_device_month=0.1)
+    scored = view.score(fleet.features, fleet.examples)
+    later = scored[(scored["cutoff"] > START + pd.Timedelta(days=REFERENCE)) & (scored["state"] == "unusual")]
+    assert scored["anomaly_score"].max() <= 30
+    by_heat = later["deviations"].map(lambda found: found[0].sensor == "heat")
+    assert later[by_heat & ~later["device_id"].isin(["d007", "d008"])]["device_id"].nunique() <= 6
+
+
 def test_sentence_tells_value_and_what_is_usual_in_units(view: AnomalyView) -> None:
     fleet = changed(jump)
     first = of_device(view.score(fleet.features, fleet.examples), REFERENCE + 2)["deviations"][0]

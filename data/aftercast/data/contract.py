@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["text", "time", "date", "float", "int", "bool"]
@@ -25,6 +25,8 @@ class Column:
         A row without a value here is quarantined; a file without the column is refused.
     choices
         Where set, the only values accepted.
+    low, high
+        Ends of what a number may be, both possible; None without one.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Column:
     about: str = ""
     required: bool = False
     choices: tuple[str, ...] | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def words(self) -> str:
@@ -55,8 +59,16 @@ class Table:
         only clock is ``available_at``.
     until
         Columns holding further instants that cannot lie after ``available_at`` (a repair closed in the future).
+    durations
+        Columns holding how long something took after the event, with the unit: it was over when the longest was.
+    results
+        Columns with the outcome of the fact: they became known when it was over, not when it began.
+    end
+        The column with the end of a standing fact (a retirement), which was not known before it.
+    ends
+        Pairs of columns of which the second cannot lie before the first.
     open
-        Whether columns beyond the listed ones are kept: sensors of telemetry, attributes of devices.
+        Whether a fleet spec may name columns beyond the listed ones: sensors of telemetry, attributes of devices.
     """
 
     name: str
@@ -65,6 +77,10 @@ class Table:
     columns: tuple[Column, ...]
     event_time: str | None = "event_time"
     until: tuple[str, ...] = ()
+    durations: Mapping[str, Literal["min", "h"]] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
+    end: str | None = None
+    ends: tuple[tuple[str, str], ...] = ()
     open: bool = False
 
     def column(self, name: str) -> Column | None:
@@ -123,6 +139,8 @@ TABLES: Final[Mapping[str, Table]] = {
                 AVAILABLE_AT,
             ),
             event_time=None,
+            end="retired_at",
+            ends=(("installed_at", "retired_at"), ("installed_at", "warranty_until")),
             open=True,
         ),
         Table(
@@ -170,13 +188,15 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column("component", "text", "the part of the device, as named in fleet.toml"),
                 Column("outcome", "text", "what was found or done", choices=OUTCOMES),
                 Column("cost", "float", "in the fleet's currency"),
-                Column("labour_hours", "float", "hours of work"),
+                Column("labour_hours", "float", "hours of work", low=0),
                 Column("outlet_id", "text", "the service outlet; keys may be limited to some"),
                 Column("technician_id", "text", "who did it"),
                 AVAILABLE_AT,
             ),
             event_time="opened_at",
             until=("closed_at",),
+            ends=(("opened_at", "closed_at"),),
+            results=("closed_at", "outcome", "cost", "labour_hours"),
         ),
         Table(
             "parts_used",
@@ -207,13 +227,16 @@ TABLES: Final[Mapping[str, Table]] = {
                 AVAILABLE_AT,
             ),
             event_time=None,
+            end="left_at",
+            ends=(("since", "left_at"),),
             open=True,
         ),
         Table(
             "purchases",
             "an order or a renewal",
-            key=("customer_id", "event_time"),
+            key=("purchase_id",),
             columns=(
+                Column("purchase_id", "text", "the order; those of one instant are numbered where the file has none"),
                 CUSTOMER,
                 EVENT_TIME,
                 Column("amount", "float", "in the fleet's currency", required=True),
@@ -232,14 +255,16 @@ TABLES: Final[Mapping[str, Table]] = {
                 EVENT_TIME,
                 Column("channel", "text", "web, phone, shop ..."),
                 Column("kind", "text", "what it was", required=True, choices=CONTACT_KINDS),
-                Column("first_response_minutes", "float", "minutes until the first answer"),
-                Column("resolution_hours", "float", "hours until it was settled"),
-                Column("csat", "float", "satisfaction as the customer rated it"),
-                Column("nps", "float", "would they recommend you, 0 to 10"),
+                Column("first_response_minutes", "float", "minutes until the first answer", low=0),
+                Column("resolution_hours", "float", "hours until it was settled", low=0),
+                Column("csat", "float", "satisfaction as the customer rated it, 0 to 100 at most", low=0, high=100),
+                Column("nps", "float", "would they recommend you, 0 to 10", low=0, high=10),
                 Column("text", "text", "what the customer wrote; stored, not used by the models"),
                 Column("language", "text", "en, zh ..."),
                 AVAILABLE_AT,
             ),
+            durations={"first_response_minutes": "min", "resolution_hours": "h"},
+            results=("first_response_minutes", "resolution_hours", "csat", "nps"),
         ),
         Table(
             "stock",
@@ -249,9 +274,9 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column("sku", "text", "number of the part", required=True),
                 Column("component", "text", "the part of the device, as named in fleet.toml"),
                 Column("outlet_id", "text", "the service outlet; keys may be limited to some", required=True),
-                Column("on_hand", "float", "how many are there", required=True),
-                Column("unit_cost", "float", "in the fleet's currency", required=True),
-                Column("lead_time_days", "float", "days until more arrive", required=True),
+                Column("on_hand", "float", "how many are there", required=True, low=0),
+                Column("unit_cost", "float", "in the fleet's currency", required=True, low=0),
+                Column("lead_time_days", "float", "days until more arrive", required=True, low=0),
                 AVAILABLE_AT,
             ),
             event_time=None,
@@ -263,7 +288,7 @@ TABLES: Final[Mapping[str, Table]] = {
             columns=(
                 Column("outlet_id", "text", "the service outlet; keys may be limited to some", required=True),
                 Column("date", "date", "the day", required=True),
-                Column("technician_hours", "float", "hours of work to be had", required=True),
+                Column("technician_hours", "float", "hours of work to be had", required=True, low=0),
                 Column("skills", "text", "what the technicians can do"),
                 AVAILABLE_AT,
             ),

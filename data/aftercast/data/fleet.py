@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
 
-from aftercast.operations.clocks import parse_duration_us
+from aftercast.operations.clocks import parse_duration_us, parse_time
 from aftercast.operations.configuration import StrictModel, load_toml
 from aftercast.operations.errors import SettingsError
 
@@ -26,6 +26,17 @@ def _checked_duration(text: str) -> str:
 
 
 Duration = Annotated[str, AfterValidator(_checked_duration)]
+
+
+def _checked_moment(text: str) -> str:
+    try:
+        parse_time(text)
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_checked_moment)]
 
 
 def _checked_zone(name: str) -> str:
@@ -72,6 +83,8 @@ class TableSettings(FileSettings):
     """Delay between an event and its availability; empty for that of the fleet."""
     attributes: dict[str, Literal["constant", "from_import"]] = Field(default_factory=dict)
     """Further columns that are features: true since ever, or known from the import that brought them."""
+    followed_until: Moment | Literal["observed", ""] = ""
+    """Until when all rows are there (UTC), or ``observed``: as far as the fleet was. Empty: until the last row."""
     keep: Duration | Literal["for ever"] = "for ever"
     """How long rows are kept, counted from when they happened."""
 
@@ -152,6 +165,8 @@ class Costs(StrictModel):
     currency: str = "EUR"
 
 
+UNNAMED: Final = "unknown"
+"""Component of failures that name none."""
 RESERVED: Final = ("all", "any", "pooled")
 """Names that reports and forecasts use beside those of components."""
 

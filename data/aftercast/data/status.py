@@ -26,6 +26,8 @@ class TableStatus:
         Least and greatest event time (UTC); None for tables of standing facts.
     newest_available
         Greatest ``available_at`` (UTC).
+    followed_until
+        Until when the table tells what happened (UTC); None where nothing is known of that.
     """
 
     name: str
@@ -34,6 +36,7 @@ class TableStatus:
     first_event: pd.Timestamp | None
     last_event: pd.Timestamp | None
     newest_available: pd.Timestamp | None
+    followed_until: pd.Timestamp | None
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,21 @@ class StoreStatus:
 def describe(store: Store) -> StoreStatus:
     """Describe the newest published version."""
     version = store.version()
+    followed = store.followed(version)
     return StoreStatus(
         version=version,
         observed_until=store.observed_until(version),
-        tables=tuple(_describe_table(store, version, TABLES[name], n) for name, n in store.tables(version).items()),
+        tables=tuple(
+            _describe_table(store, version, TABLES[name], n, followed.get(name))
+            for name, n in store.tables(version).items()
+        ),
         quarantine=tuple(summarise_quarantine(store.quarantine(version))),
     )
 
 
-def _describe_table(store: Store, version: int, table: Table, rows: int) -> TableStatus:
+def _describe_table(
+    store: Store, version: int, table: Table, rows: int, followed_until: pd.Timestamp | None
+) -> TableStatus:
     clocks = [*([] if table.event_time is None else [table.event_time]), "available_at"]
     wanted = [*clocks, *(["device_id"] if table.has("device_id") else [])]
     frame = store.read(table.name, version=version, columns=wanted)
@@ -77,6 +86,7 @@ def _describe_table(store: Store, version: int, table: Table, rows: int) -> Tabl
         first_event=None if events is None else _instant(events.min()),
         last_event=None if events is None else _instant(events.max()),
         newest_available=_instant(frame["available_at"].max()),
+        followed_until=followed_until,
     )
 
 

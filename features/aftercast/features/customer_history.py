@@ -55,17 +55,32 @@ class CustomerHistory:
             customer_ids=ids,
             customers=event_table(customers, ids, owner="customer_id", event="available_at"),
             purchases=event_table(
-                table_frame(frames, "purchases"), ids, owner="customer_id", event="event_time", columns=["amount"]
+                _numbered(table_frame(frames, "purchases")),
+                ids,
+                owner="customer_id",
+                event="event_time",
+                key="purchase_id",
+                moving=True,
+                columns=["amount"],
             ),
             contacts=event_table(contacts, ids, owner="customer_id", event="event_time", key="contact_id", moving=True),
             devices=History.from_frames(spec, {name: frames[name] for name in SERVICE_TABLES if name in frames}),
-            attributes=attributes_of(customers, "customers"),
+            attributes=attributes_of(customers, "customers", spec),
         )
 
     def known_at(self, moment: pd.Timestamp) -> CustomerHistory:
         """History as it was known at a moment: rows with ``available_at`` at or before it."""
         tables = {name: getattr(self, name).known_at(timestamp_us(moment)) for name in CUSTOMER_TABLES}
         return replace(self, **tables, devices=self.devices.known_at(moment))
+
+
+def _numbered(purchases: pd.DataFrame) -> pd.DataFrame:
+    """Purchases that all have an id; of those without one a customer has one at an instant."""
+    ids = purchases["purchase_id"]
+    if not ids.isna().any():
+        return purchases
+    said = purchases["customer_id"].astype("str") + " " + purchases["event_time"].astype("str")
+    return purchases.assign(purchase_id=ids.where(ids.notna(), said))
 
 
 def load_customer_history(

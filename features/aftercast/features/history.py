@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import UNNAMED, FleetSpec
 from aftercast.data.kinds import KINDS
 from aftercast.features.event_table import EventTable, event_table
 from aftercast.operations.clocks import timestamp_us
@@ -39,6 +39,10 @@ class Reads(Protocol):
         bucket: int | None = None,
     ) -> pd.DataFrame:
         """Every stored row with ``available_at`` at or before ``known_at``."""
+        ...
+
+    def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:
+        """Until when each table was followed (UTC)."""
         ...
 
 
@@ -91,9 +95,14 @@ class History:
                 table_frame(frames, "failures"), ids, owner=owner, event="event_time", key="component"
             ),
             repairs=event_table(
-                table_frame(frames, "repairs"), ids, owner=owner, event="opened_at", key="work_order_id", moving=True
+                with_components(table_frame(frames, "repairs"), spec),
+                ids,
+                owner=owner,
+                event="opened_at",
+                key="work_order_id",
+                moving=True,
             ),
-            attributes=attributes_of(devices, "devices"),
+            attributes=attributes_of(devices, "devices", spec),
         )
 
     def known_at(self, moment: pd.Timestamp) -> History:
@@ -150,16 +159,25 @@ def unique_ids(ids: pd.Series) -> npt.NDArray[np.str_]:
     return np.unique(ids.astype(object).to_numpy(dtype=object).astype(np.str_))
 
 
+def with_components(repairs: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
+    """Work orders, those that stand for failures and name no component under the component :data:`UNNAMED`."""
+    if spec.failures_from != "repairs":
+        return repairs
+    unnamed = repairs["component"].isna() & (repairs["kind"] == "corrective")
+    return repairs.assign(component=repairs["component"].mask(unnamed, UNNAMED)) if unnamed.any() else repairs
+
+
 def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> EventTable:
     absent = {name: np.nan for name in spec.sensor_names if name not in frame.columns}
     frame = frame.assign(**absent)
     return event_table(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
 
 
-def attributes_of(frame: pd.DataFrame, table: str) -> dict[str, AttributeKind]:
-    """Open columns of a table that describe its rows; times are not attributes."""
+def attributes_of(frame: pd.DataFrame, table: str, spec: FleetSpec) -> dict[str, AttributeKind]:
+    """Columns beyond the contract that a fleet spec names as attributes of a table; times are not attributes."""
     found: dict[str, AttributeKind] = {}
-    for name in sorted(c for c in frame.columns if not TABLES[table].has(c)):
+    named = spec.table(table).attributes
+    for name in sorted(c for c in frame.columns if c in named and not TABLES[table].has(c)):
         dtype = frame[name].dtype
         if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
             found[name] = "number"

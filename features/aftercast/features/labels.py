@@ -1,6 +1,7 @@
 """Labels: how long after the cutoff each component failed (or the customer left), and how long that was observed.
 
-Labels look at ``(T, T + h]`` and at nothing after ``observed_until``. What was not followed is censored, never healthy.
+Labels look at ``(T, T + h]`` and at nothing after ``observed_until``, or after the end of the table that would have
+told. What was not followed is censored, never healthy.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ class Labels:
 def failure_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.Timestamp) -> Labels:
     """Time to the next failure of each component of the spec.
 
-    The follow-up of a row ends at ``observed_until``, when the device retires, or, for its component, when a proactive
-    work order is opened (for all components where it names none): our own visits hide what would have happened.
+    The follow-up of a row ends at ``observed_until``, where the table of failures ends, when the device retires, or,
+    for its component, when a proactive work order is opened (for all components where it names none): our own visits
+    hide what would have happened.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def failure_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.T
     history, spec = outcome.devices, outcome.spec
     offsets = examples.offsets(history.device_ids)
     retired = np.repeat(last_fact(history.devices, "retired_at"), np.diff(offsets))
-    end = np.minimum(retired, timestamp_us(observed_until))
+    end = np.minimum(retired, timestamp_us(outcome.until(spec.failures_from, observed_until)))
     repairs = final_versions(history.repairs)
     records, failed = failure_records(spec, final_versions(history.failures), repairs)
     treated = is_in(repairs.columns["kind"], ("proactive",))
@@ -91,7 +93,8 @@ def churn_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.Tim
     """Time until the customer leaves, one column "left".
 
     With rule "left_at" leaving is dated by the customers table. With "inactivity" it is dated that long after a
-    purchase (or after ``since`` where there is none) which no other purchase followed within it, and known then.
+    purchase (or after ``since`` where there is none) which no other purchase followed within it, and known then. The
+    follow-up ends at ``observed_until``, or where the table that tells of leaving ends.
 
     Raises
     ------
@@ -106,7 +109,8 @@ def churn_labels(outcome: Outcome, examples: Examples, *, observed_until: pd.Tim
     else:
         span = parse_duration_us(settings.inactivity)
         left = _inactive(outcome, offsets, examples, span)
-    end = np.full(len(examples), timestamp_us(observed_until))
+    table = "customers" if settings.rule == "left_at" else "purchases"
+    end = np.full(len(examples), timestamp_us(outcome.until(table, observed_until)))
     gone = left <= examples.cutoff_us
     end[gone] = examples.cutoff_us[gone]
     return _labels(examples, [left], [end], ("left",))

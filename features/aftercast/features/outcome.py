@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import pandas as pd
@@ -12,7 +12,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES, CustomerHistory
 from aftercast.features.event_table import EventTable
 from aftercast.features.history import Frames, History, Reads
-from aftercast.operations.clocks import NEVER
+from aftercast.operations.clocks import NEVER, parse_time
 
 
 class Outcome:
@@ -24,12 +24,19 @@ class Outcome:
     ----------
     devices, customers
         Make the histories as they were known at the moment.
+    followed
+        Table -> until when it tells what happened (UTC); no limit for tables that are not named.
     """
 
     def __init__(
-        self, spec: FleetSpec, devices: Callable[[], History], customers: Callable[[], CustomerHistory]
+        self,
+        spec: FleetSpec,
+        devices: Callable[[], History],
+        customers: Callable[[], CustomerHistory],
+        followed: Mapping[str, pd.Timestamp] | None = None,
     ) -> None:
         self.spec = spec
+        self.followed = followed or {}
         self._devices = devices
         self._customers = customers
 
@@ -45,13 +52,25 @@ class Outcome:
 
     def known_at(self, moment: pd.Timestamp) -> Outcome:
         """Outcome without rows that became available after a moment."""
-        return Outcome(self.spec, lambda: self.devices.known_at(moment), lambda: self.customers.known_at(moment))
+        return Outcome(
+            self.spec, lambda: self.devices.known_at(moment), lambda: self.customers.known_at(moment), self.followed
+        )
+
+    def until(self, table: str, observed_until: pd.Timestamp) -> pd.Timestamp:
+        """Until when a table tells what happened: at most as far as the world was observed (UTC)."""
+        return min(observed_until, self.followed.get(table, observed_until))
 
     @staticmethod
-    def from_frames(spec: FleetSpec, frames: Frames, *, known_at: pd.Timestamp | None = None) -> Outcome:
+    def from_frames(
+        spec: FleetSpec,
+        frames: Frames,
+        *,
+        known_at: pd.Timestamp | None = None,
+        followed: Mapping[str, pd.Timestamp] | None = None,
+    ) -> Outcome:
         """Outcome of contract frames by table name, without rows that became available after ``known_at``."""
         outcome = Outcome(
-            spec, lambda: History.from_frames(spec, frames), lambda: CustomerHistory.from_frames(spec, frames)
+            spec, lambda: History.from_frames(spec, frames), lambda: CustomerHistory.from_frames(spec, frames), followed
         )
         return outcome if known_at is None else outcome.known_at(known_at)
 
@@ -77,7 +96,19 @@ def load_outcome(
         spec,
         lambda: History.from_frames(spec, frames(SERVICE_TABLES)),
         lambda: CustomerHistory.from_frames(spec, frames(CUSTOMER_TABLES)),
+        followed_of(store, spec, version),
     )
+
+
+def followed_of(store: Reads, spec: FleetSpec, version: int | None = None) -> dict[str, pd.Timestamp]:
+    """Until when each table tells what happened (UTC), as the fleet spec says, else as it is stored."""
+    found = store.followed(version)
+    for name, settings in spec.tables.items():
+        if settings.followed_until == "observed":
+            found.pop(name, None)
+        elif settings.followed_until:
+            found[name] = parse_time(settings.followed_until)
+    return found
 
 
 def final_versions(records: EventTable) -> EventTable:

@@ -234,6 +234,11 @@ class Kind(ABC):
         """Last part of the address at which the service answers."""
         return self.name
 
+    def told_by(self, spec: FleetSpec) -> str:
+        """Table that tells of its events; empty where no single one does."""
+        del spec
+        return ""
+
     @abstractmethod
     def settings(self, values: Mapping[str, Any], spec: FleetSpec) -> Any:
         """Settings of these names and values, texts where they come from a command; the others have their defaults.

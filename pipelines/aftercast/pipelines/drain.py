@@ -114,4 +114,5 @@ def as_batch(batch: InboxBatch) -> Batch:
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name) for row in batch.records], dtype="object") for name in columns}
     )
-    return Batch(batch.table, frame, f"inbox:{batch.batch_id}", first_row=0, one_by_one=True)
+    origin, received_at = f"inbox:{batch.batch_id}", batch.received_at
+    return Batch(batch.table, frame, origin, first_row=0, one_by_one=True, received_at=received_at)

@@ -9,7 +9,7 @@ import pandas as pd
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
 from aftercast.models.aliases import Progress
-from aftercast.models.examples.cases import known_until
+from aftercast.models.examples.cases import training_end
 from aftercast.models.kind import Training, TrainingRequest
 from aftercast.models.kinds import kind_of
 from aftercast.models.metadata import Metadata, library_versions, spec_hash
@@ -51,7 +51,7 @@ def run_train(
         If the registry of models does not answer; it is asked before the training.
     """
     store, spec, chosen_kind = workspace.store, workspace.fleet, kind_of(kind)
-    version, end = known_until(store, None, until)
+    version, end = training_end(kind, store, spec, version=None, until=until)
     chosen = chosen_kind.settings({}, spec) if settings is None else settings
     described = chosen_kind.described_settings(chosen)
     asked = {"kind": kind, "until": end.isoformat(), "data": version, "spec": spec_hash(spec), "seed": seed}

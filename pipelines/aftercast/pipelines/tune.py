@@ -9,7 +9,7 @@ import pandas as pd
 from aftercast.data.workspace import Workspace
 from aftercast.features.code_digest import sources_digest
 from aftercast.models.aliases import Progress
-from aftercast.models.examples.cases import known_until
+from aftercast.models.examples.cases import training_end
 from aftercast.models.fit.settings_file import described_settings
 from aftercast.models.fit.tuning import FOLDS, TRIALS
 from aftercast.models.judge.plots import trials_plot
@@ -47,7 +47,7 @@ def run_tune(
         If the store is empty, or too short for the folds.
     """
     store = workspace.store
-    version, end = known_until(store, None, until)
+    version, end = training_end(kind, store, workspace.fleet, version=None, until=until)
     asked = {"folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     features = {"spec": spec_hash(workspace.fleet), "features": sources_digest()}
     key = run_key(kind=kind, until=end.isoformat(), data=version, **features, **asked)

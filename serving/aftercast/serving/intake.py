@@ -148,7 +148,10 @@ def _entry(batch: InboxBatch) -> dict[str, Any]:
 
 
 def _with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows whose ids, and other text of their key, are written as the store will have them; missing ones are None."""
+    """Rows whose ids, and other text of their key, are written as the store will have them; empty ones are None.
+
+    What is no text and no whole number stays, for the check to refuse: nobody knows as what it was meant.
+    """
     contract = TABLES[table]
     out = [dict(row) for row in rows]
     for column in contract.columns:
@@ -162,7 +165,7 @@ def _with_stored_ids(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _without_strange_columns(
     workspace: Workspace, table: str, records: Sequence[Row]
 ) -> tuple[list[Row], list[Refused]]:
-    """Records without attributes that no import ever brought, and where there were any.
+    """Records without attributes that the fleet spec does not name or no import ever brought, and where there were any.
 
     An attribute is a feature. A new or misspelt column would be a feature that no model knows, and nothing could be
     scored until one is trained with it. A new attribute is imported with its history.
@@ -172,7 +175,9 @@ def _without_strange_columns(
     if not contract.open or not beside or table not in workspace.store.tables():
         return list(records), []
     none = [""] if contract.has("device_id") else None
-    strange = beside - set(workspace.store.read(table, device_ids=none).columns)
+    stored = set(workspace.store.read(table, device_ids=none).columns)
+    named = set(workspace.fleet.table(table).attributes) if table != "telemetry" else stored
+    strange = beside - (stored & named)
     found = [
         Refused(table, i, NO_COLUMN, "", cell_only=True) for i, row in enumerate(records) if not strange.isdisjoint(row)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -26,6 +27,10 @@ class Batch:
     one_by_one
         Whether each row came by itself: times without a zone are then each row's own fault, and not that of an origin
         of which no time has one.
+    received_at
+        Where rows that did not say when they became known were given the time of their arrival (UTC), that time.
+    units
+        Sensor -> unit in which this telemetry has it, where that is not the unit of the sensor.
     """
 
     table: str
@@ -34,3 +39,5 @@ class Batch:
     first_row: int = 1
     covers_until: pd.Timestamp | None = None
     one_by_one: bool = False
+    received_at: pd.Timestamp | None = None
+    units: Mapping[str, str] = field(default_factory=dict)

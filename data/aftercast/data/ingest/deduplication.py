@@ -2,13 +2,14 @@
 
 Two rows of one key and one ``available_at`` are one fact: equal cells are a duplicate, cells that only one of them
 has are merged, cells that differ are a conflict, and the row that came first stands. A row that is available later
-corrects the one before it, unless it says the same. Telemetry is compared cell by cell, other tables row by row.
+corrects the one before it. One that says the same is kept if it has a clock of its own: a correction of an earlier
+time may still come. Telemetry is compared cell by cell, other tables row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -16,8 +17,10 @@ import pandas as pd
 
 from aftercast.data.arrays import Floats, Hashes, Ints, Mask, Positions
 from aftercast.data.contract import Table
+from aftercast.data.ingest.corrections import Moment, Redated, date_corrections
+from aftercast.data.ingest.validation.validate import DATED
 from aftercast.data.store.hashing import hash_rows
-from aftercast.data.store.layout import ROW, row_hashes
+from aftercast.data.store.layout import IMPORT, ROW, row_hashes
 from aftercast.data.store.reading import Selection
 
 Reader = Callable[[Selection], pd.DataFrame]
@@ -27,38 +30,86 @@ CONFLICT: Final = "conflicting_duplicate"
 
 @dataclass(frozen=True)
 class Resolved:
-    """Verdict on every row, each of shape (n,); a row is kept, a duplicate or in conflict.
+    """Rows of an import with the verdict on each, of shape (n,); a row is kept, a duplicate or in conflict.
 
     Attributes
     ----------
+    frame
+        The rows, corrections without a clock of their own dated.
     corrects
         Kept rows that replace what was visible before them.
+    completed
+        Stored rows with attributes that are true since ever added to them, to be stored once more.
     """
 
+    frame: pd.DataFrame
     kept: Mask
     conflicts: Mask
     corrects: Mask
+    completed: pd.DataFrame
 
 
-def resolve(table: Table, frame: pd.DataFrame, read: Reader) -> Resolved:
+def resolve(table: Table, frame: pd.DataFrame, read: Reader, moment: Moment | None = None) -> Resolved:
     """Compare typed rows (in order of arrival) with each other and with what is stored.
 
     Parameters
     ----------
+    frame
+        With ``_dated`` where rows may lack a clock of their own.
     read
         Reads the stored rows of the table, those of this import included.
+    moment
+        The import that the rows came with; None where they are stored nowhere, and correct nothing.
     """
-    hashes, keys = row_hashes(frame), hash_rows(frame, table.key)
+    keys = hash_rows(frame, table.key)
     stored = read(_near(table, frame, [*table.key, ROW]))
-    stored_keys = hash_rows(stored, table.key)
-    fresh = ~_repeats(hashes) & ~np.isin(hashes, np.asarray(stored[ROW], dtype=np.int64))
+    stored_keys, stored_rows = hash_rows(stored, table.key), np.asarray(stored[ROW], dtype=np.int64)
+    redated = Redated(frame, np.zeros(len(frame), dtype=bool), frame.iloc[:0])
+    if moment is not None:
+        redated = _redated(table, frame, (stored_keys, stored_rows), read, moment)
+    frame, said = redated.frame, redated.said
+    hashes = row_hashes(frame)
+    fresh = ~said
+    fresh[fresh] = ~_repeats(hashes[fresh])
+    fresh &= ~np.isin(hashes, stored_rows)
     contested = fresh & np.isin(keys, stored_keys)
     contested[fresh] |= _repeats(keys[fresh], keep=False)
-    verdict = Resolved(fresh.copy(), np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool))
+    conflicts, corrects = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    verdict = Resolved(frame, fresh.copy(), conflicts, corrects, redated.completed)
     if contested.any():
         rivals = _rivals(table, frame[contested], keys[contested], stored_keys, read)
         _judge(table, frame, np.flatnonzero(contested), rivals, verdict)
     return verdict
+
+
+def _redated(table: Table, frame: pd.DataFrame, stored: tuple[Hashes, Ints], read: Reader, moment: Moment) -> Redated:
+    """Date the corrections among rows without a clock of their own, and find the rows that say what is stored.
+
+    Of a fact with one stored version an exact repeat is no news. With several, the import may go back to an earlier
+    one; of telemetry, which is large, that is not looked for.
+    """
+    said = np.zeros(len(frame), dtype=bool)
+    undated = ~np.asarray(frame[DATED], dtype=bool)
+    keys = hash_rows(frame, table.key)
+    stored_keys, stored_rows = stored
+    asked = undated & np.isin(keys, stored_keys)
+    nothing = Redated(frame, said, frame.iloc[:0])
+    if not asked.any():
+        return nothing
+    news = ~np.isin(row_hashes(frame), stored_rows)
+    if table.name != "telemetry":
+        news |= np.isin(keys, stored_keys[_repeats(stored_keys)])
+    asked &= np.isin(keys, keys[asked & news])
+    if not asked.any():
+        return nothing
+    wanted = replace(_near(table, frame[asked]), ordered=True)
+    rivals = read(wanted).assign(**{IMPORT: read(replace(wanted, columns=[*table.key, IMPORT]))[IMPORT]})
+    rivals = rivals[np.isin(hash_rows(rivals, table.key), keys[asked])].reset_index(drop=True)
+    found = date_corrections(table, frame[asked].reset_index(drop=True), rivals, moment)
+    positions = np.flatnonzero(asked)
+    said[positions] = found.said
+    changed = found.frame.set_axis(frame.index[positions], axis=0)
+    return Redated(pd.concat([frame[~asked], changed]).reindex(frame.index), said, found.completed)
 
 
 def _near(table: Table, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> Selection:
@@ -97,7 +148,10 @@ def _judge(table: Table, frame: pd.DataFrame, positions: Positions, rivals: pd.D
     says_new, replaces = _against_earlier(facts, merged)
     old = np.zeros(len(facts), dtype=bool)
     old[codes[stored]] = True
-    kept = added & (says_new | old)[codes]
+    dated = np.ones(len(both), dtype=bool)
+    if DATED in frame.columns:
+        dated[~stored] = np.asarray(frame[DATED].iloc[positions], dtype=bool)
+    kept = added & ((says_new | old)[codes] | dated)
     mine = ~stored
     verdict.kept[positions] = kept[mine]
     verdict.conflicts[positions] = conflicts[mine]

@@ -19,7 +19,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.deduplication import CONFLICT, resolve
 from aftercast.data.ingest.validation.parsing import parse_cells
-from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
+from aftercast.data.ingest.validation.validate import NUMBER, PLACES, Checked, validate
 from aftercast.data.store import Selection, Store
 from aftercast.data.store.layout import row_hashes
 from aftercast.operations.errors import InputError
@@ -105,7 +105,8 @@ def check_records(
         If the contract has no such table.
     """
     contract, kinds = TABLES[table], dict(open_kinds or {})
-    more = spec.sensor_names if table == "telemetry" else tuple(kinds) if contract.open else ()
+    named = spec.table(table).attributes
+    more = spec.sensor_names if table == "telemetry" else [name for name in kinds if contract.open and name in named]
     fields = [*(column.name for column in contract.columns), *more]
     strange = tuple((i, name) for i, row in enumerate(rows) for name in row if name not in set(fields))
     parts = []
@@ -146,7 +147,7 @@ def _checked(batch: Batch, places: Ints, spec: FleetSpec, check: Callable[[Batch
         for breach in checked.breaches
         for row in np.flatnonzero(breach.rows)
     )
-    return CheckedRecords(batch.table, checked.frame.drop(columns=[ORIGIN, NUMBER]), places[numbers], refused)
+    return CheckedRecords(batch.table, checked.frame.drop(columns=list(PLACES)), places[numbers], refused)
 
 
 def _public(column: str, checked: Checked, spec: FleetSpec) -> str:

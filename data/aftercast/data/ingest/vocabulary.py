@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import FleetSpec
+from aftercast.data.fleet import UNNAMED, FleetSpec
 from aftercast.data.store import Selection, Store
 
 SHOWN: Final = 8
@@ -29,12 +29,13 @@ def count_unlisted(table: str, frame: pd.DataFrame, spec: FleetSpec) -> Counter[
     """Rows of each name the spec does not list: components of failures, where the spec takes them from, or codes.
 
     Repairs are failures where they are corrective and did not find that there was no fault; one that names no
-    component is nobody's failure.
+    component is a failure of the component :data:`UNNAMED`.
     """
     if table not in COLUMNS or table not in {"faults", spec.failures_from} or COLUMNS[table][0] not in frame.columns:
         return Counter()
     listed = [item.code for item in spec.fault_codes] if table == "faults" else spec.component_names
     names = frame[COLUMNS[table][0]]
+    names = names.fillna(UNNAMED) if table == "repairs" else names
     wanted = names.notna() & ~names.isin(listed)
     if table == "repairs":
         wanted &= frame["kind"] == "corrective"

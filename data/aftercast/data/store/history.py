@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
 from aftercast.data.contract import TABLES
+from aftercast.data.store.coverage import Span, followed_until, span_of
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import stored_table
 from aftercast.data.store.quarantine import QUARANTINE
@@ -72,9 +73,23 @@ class Store:
     def observed_until(self, version: int | None = None) -> pd.Timestamp | None:
         """Instant (UTC) up to which the world was observed; None where no events are stored.
 
-        It is what imports declared, else the greatest event time among tables of events.
+        It is what imports declared, else the greatest event time among tables of events, a few far from all others
+        left out.
         """
         return self._published(version).observed_until
+
+    def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:
+        """Until when each table was followed (UTC): as its sources declared, else the last time that it tells.
+
+        Tables of which nothing is known are left out.
+        """
+        ends = {name: followed_until(state) for name, state in self._published(version).tables.items()}
+        return {name: end for name, end in sorted(ends.items()) if end is not None}
+
+    def spans(self, version: int | None = None) -> dict[str, Span]:
+        """Where the times of each table lie, and how many lie far from all others."""
+        found = {name: span_of(state.months) for name, state in self._published(version).tables.items()}
+        return {name: span for name, span in sorted(found.items()) if span is not None}
 
     def read(
         self,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pyarrow as pa
 
 from aftercast.data.contract import Kind, Table
+from aftercast.data.store.coverage import Month, add_months, count_months, followed_until
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import (
     BUCKET,
@@ -47,7 +50,6 @@ class StoreWriter:
         self.base = base
         self.published: int | None = None
         self.states: dict[str, TableState] = dict(base.tables)
-        self._events_until: pd.Timestamp | None = None
         self._declared_until: pd.Timestamp | None = None
 
     @property
@@ -57,18 +59,34 @@ class StoreWriter:
 
     @property
     def observed_until(self) -> pd.Timestamp | None:
-        """Latest of what the base observed and what this writer declares, else holds."""
-        here = self._declared_until if self._declared_until is not None else self._events_until
-        known = [moment for moment in (self.base.observed_until, here) if moment is not None]
+        """Latest instant until which a table of events was followed, or that was observed before."""
+        ends = [followed_until(state) for name, state in self.states.items() if stored_table(name).event_time]
+        known = [moment for moment in (self.base.observed_until, self._declared_until, *ends) if moment is not None]
         return max(known, default=None)
 
     def covers(self, until: pd.Timestamp) -> None:
-        """Declare that everything up to an instant (UTC) is told by what is appended."""
+        """Declare that everything up to an instant (UTC) is told by what is appended from now on, and not more."""
         if self._declared_until is None or until > self._declared_until:
             self._declared_until = until
+        for name in self.states:
+            self._declare(name)
 
-    def append(self, name: str, frame: pd.DataFrame) -> int:
+    def _declare(self, name: str) -> None:
+        """Note in the state of a table until when it was declared to tell everything."""
+        state, until = self.states[name], self._declared_until
+        if until is None or name == QUARANTINE.name:
+            return
+        text = until.tz_convert("UTC").tz_localize(None).isoformat()
+        if state.declared_until is None or pd.Timestamp(state.declared_until) < pd.Timestamp(text):
+            self.states[name] = replace(state, declared_until=text)
+
+    def append(self, name: str, frame: pd.DataFrame, told: pd.Series | None = None) -> int:
         """Append typed rows that were checked already; returns how many.
+
+        Parameters
+        ----------
+        told
+            Instants (UTC) until which rows of standing facts tell how things are; by default nothing is known of that.
 
         Raises
         ------
@@ -82,17 +100,23 @@ class StoreWriter:
         if files.latest() is None:
             files.create(base_schema(table))
         version = files.append(self._arrow(table, frame))
-        before = self.states[name].rows if name in self.states else 0
-        self.states[name] = TableState(version, before + len(frame))
-        self._observe(table, frame)
+        before = self.states.get(name, TableState(0, 0))
+        months = add_months(before.months, self._months(table, frame, told))
+        self.states[name] = replace(before, delta=version, rows=before.rows + len(frame), months=months)
+        self._declare(name)
         return len(frame)
+
+    def dates(self, name: str, available_after: pd.Timedelta) -> None:
+        """Note how long after their events the rows of a stored table without a clock of their own were dated."""
+        if name in self.states:
+            self.states[name] = replace(self.states[name], available_after_s=available_after.total_seconds())
 
     def compact(self) -> None:
         """Merge the small files of what was appended to, so that many small imports read like one."""
         for name, state in self.states.items():
             if state != self.base.tables.get(name):
                 version = history_of(self.address, stored_table(name)).compact()
-                self.states[name] = TableState(version, state.rows)
+                self.states[name] = replace(state, delta=version)
 
     def read(self, name: str, wanted: Selection) -> pd.DataFrame:
         """Rows as this writer sees them, its own included; columns may name the private ones."""
@@ -116,9 +140,14 @@ class StoreWriter:
         positions = sort_order(data, table)
         return data if positions is None else data.take(positions)
 
-    def _observe(self, table: Table, frame: pd.DataFrame) -> None:
-        if table.event_time is None or table.name == QUARANTINE.name:
-            return
-        latest = [frame[name].max() for name in (table.event_time, *table.until) if name in frame.columns]
-        seen = [moment for moment in (self._events_until, *latest) if moment is not None and not pd.isna(moment)]
-        self._events_until = max(seen, default=None)
+    def _months(self, table: Table, frame: pd.DataFrame, told: pd.Series | None) -> dict[str, Month]:
+        """Count by month what rows tell; nothing lies after what was declared."""
+        if table.name == QUARANTINE.name:
+            return {}
+        if table.event_time is not None:
+            further = [frame[name] for name in table.until if name in frame.columns]
+            told = pd.concat([frame[table.event_time], *further]).dropna()
+        if told is None or len(told) == 0:
+            return {}
+        until = self._declared_until
+        return count_months(told if until is None else told.where(told <= until, until))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import pandas as pd
@@ -26,10 +26,25 @@ STORE_VERSIONS: Final = Table(
 
 @dataclass(frozen=True)
 class TableState:
-    """One history table at one store version: the version of its files and its number of rows."""
+    """One history table at one store version.
+
+    Attributes
+    ----------
+    delta, rows
+        Version of its files, and its number of rows.
+    months
+        Month -> rows, first and last time of what it tells (ISO 8601, UTC).
+    declared_until
+        Until when its sources said that it tells everything (ISO 8601, UTC).
+    available_after_s
+        Seconds after its event at which a row without a clock of its own was dated; None where there was none.
+    """
 
     delta: int
     rows: int
+    months: Mapping[str, tuple[int, str, str]] = field(default_factory=dict)
+    declared_until: str | None = None
+    available_after_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _events(
     times = pd.DataFrame(clocks, columns=[event, "available_at"])
     rows = pd.DataFrame({column: ids}).merge(times, how="cross")
     rows = rows.merge(pd.DataFrame(_contents(table, spec, frame)), how="cross")
-    if table in ("repairs", "contacts"):
+    if table in ("repairs", "contacts", "purchases"):
         rows[TABLES[table].key[0]] = [f"{FOREIGN}-{k}" for k in range(len(rows))]
     if table == "repairs":
         rows["closed_at"] = rows[event]

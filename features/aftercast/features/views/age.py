@@ -23,7 +23,8 @@ def _columns(context: DeviceContext) -> Columns:
     for component in history.spec.components:
         name = component.name
         renewed = _renewed(context, name) if component.repairable else installed
-        since = np.where(renewed == NEVER, installed, renewed)
+        earlier = (renewed == NEVER) | ((installed != NEVER) & (renewed < installed))  # of a device that was replaced
+        since = np.where(earlier, installed, renewed)
         about = f"time since {name} was last renewed by a repair or a failure, else since installation"
         yield number(f"{name}_age_hours", "h", about), context.age(since, HOUR_US)
         failures = context.count(failures_of(history, name))

@@ -256,6 +256,7 @@ def _fill_decayed(event: Ints, value: Floats, window: int, half_life: float, pre
 
 @compiled
 def _fill_increase(event: Ints, value: Floats, window: int, prefix: Floats, suffix: Floats) -> None:
+    """Fill in how much a counter rose from the start of each block to a record, and from it to the end."""
     last = len(event) - 1
     start, stop, risen = 0, 0, 0.0
     for i in range(last + 1):

@@ -21,6 +21,8 @@ LEVEL: Final = 1  # records, mean, std, low, high
 TREND: Final = 2
 DECAYED: Final = 4
 INCREASE: Final = 8
+JITTER: Final = 0.9
+"""A counter that falls to no less than this share of its reading was not reset."""
 _HOURS: Final = 1 / HOUR_US
 
 
@@ -89,8 +91,10 @@ def empty(wanted: int, n: int) -> Statistics:
 
 @compiled
 def increase(earlier: float, later: float) -> float:
-    """Increase of a counter; a smaller later reading means that it was reset to zero in between."""
-    return later - earlier if later >= earlier else later
+    """Increase of a counter; a much smaller later reading means that it was reset, a hardly smaller one is jitter."""
+    if later >= earlier:
+        return later - earlier
+    return later if later < JITTER * earlier else 0.0
 
 
 @compiled

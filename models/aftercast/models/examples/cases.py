@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.store import Store
+from aftercast.data.store import Store, span_of_times
 from aftercast.features.build import build_customer_features, build_device_features, concat_features
 from aftercast.features.cohort import add_cohort_features
 from aftercast.features.customer_history import load_customer_history
@@ -18,13 +18,16 @@ from aftercast.features.dictionary import dictionary_hash, feature_dictionary
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import AttributeKind, load_history
 from aftercast.features.labels import Labels, Outcome
+from aftercast.features.outcome import followed_of
 from aftercast.models.aliases import Ints, Mask, Progress
 from aftercast.models.examples.splits import training_cutoffs
-from aftercast.models.kinds import hazard_kind
+from aftercast.models.kinds import hazard_kind, kind_of
 from aftercast.operations.clocks import DAY_US, parse_duration_us, timestamp_us
 from aftercast.operations.errors import NotEnoughDataError
 
 USUAL_HORIZON_US: Final = 7 * DAY_US
+OLD_EXPORT: Final = pd.Timedelta(days=14)
+"""How long before the other tables the one that tells of events may end before trainings end there, too."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ def cadence_us(kind: str, spec: FleetSpec) -> int:
 def first_moment(kind: str, store: Store, version: int, known_at: pd.Timestamp) -> int:
     """When the records a kind learns from begin, microseconds: the first time of the first table that has any.
 
+    A few rows far before all others do not count: their clock was not set.
+
     Parameters
     ----------
     known_at
@@ -131,8 +136,9 @@ def first_moment(kind: str, store: Store, version: int, known_at: pd.Timestamp) 
     tables = hazard_kind(kind).first_events
     for table, column in tables.items():
         times = store.read(table, version=version, known_at=known_at, columns=[column])[column]
-        if times.notna().any():
-            return timestamp_us(times.min())
+        span = span_of_times(times)
+        if span is not None:
+            return timestamp_us(span.first)
     raise NotEnoughDataError(
         f"Until {known_at:%Y-%m-%d %H:%M} the store knew no events to learn from.",
         f"Import one of {', '.join(tables)}, or train until later.",
@@ -142,6 +148,19 @@ def first_moment(kind: str, store: Store, version: int, known_at: pd.Timestamp) 
 def training_grid(kind: str, store: Store, spec: FleetSpec, version: int, until: pd.Timestamp) -> Ints:
     """Cutoffs that a training until an instant learns from, microseconds; raises as :func:`first_moment`."""
     return training_cutoffs(first_moment(kind, store, version, until), timestamp_us(until), cadence_us(kind, spec))
+
+
+def training_end(
+    kind: str, store: Store, spec: FleetSpec, *, version: int | None, until: pd.Timestamp | None
+) -> tuple[int, pd.Timestamp]:
+    """As :func:`known_until`, and at most until the table that tells of the events ends, if it ends weeks before.
+
+    An export of failures that is older than the telemetry leaves nothing to learn after its end; a few days without an
+    event are no such thing, and labels are censored there.
+    """
+    version, end = known_until(store, version, until)
+    told = followed_of(store, spec, version).get(kind_of(kind).told_by(spec), end)
+    return version, told if end - told > OLD_EXPORT else end
 
 
 def known_until(store: Store, version: int | None, until: pd.Timestamp | None) -> tuple[int, pd.Timestamp]:

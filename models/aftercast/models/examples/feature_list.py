@@ -24,4 +24,4 @@ def described(
     """Features that a model of a grain sees, in the order of its columns."""
     table = ENTITIES[grain].table
     rows = store.read(table, version=version, known_at=known_at)
-    return feature_dictionary(spec, grain, attributes_of(rows, table))
+    return feature_dictionary(spec, grain, attributes_of(rows, table, spec))

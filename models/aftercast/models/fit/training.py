@@ -20,7 +20,7 @@ from aftercast.models.baselines import baselines as discovered_baselines
 from aftercast.models.examples.cases import (
     build_cases,
     horizons_of,
-    known_until,
+    training_end,
     training_grid,
     usual_horizon,
 )
@@ -322,7 +322,7 @@ def train_from_store(
     NotEnoughDataError
         If the store holds no events, no cutoffs before ``until``, or too few failures.
     """
-    version, end = known_until(store, version, until)
+    version, end = training_end(kind, store, spec, version=version, until=until)
     cutoffs = training_grid(kind, store, spec, version, end)
     everyone = build_cases(kind, store, spec, cutoffs, version=version, known_at=end, progress=progress)
     cases = without(everyone, hazard_kind(kind).refusals(store, version=version, known_at=end))

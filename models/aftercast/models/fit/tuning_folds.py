@@ -18,7 +18,7 @@ from aftercast.models.examples.cases import (
     Cases,
     build_cases,
     horizons_of,
-    known_until,
+    training_end,
     training_grid,
     usual_horizon,
 )
@@ -157,7 +157,7 @@ def candidates_of(
     progress: Progress | None,
 ) -> Candidates:
     """Cases of the whole training time, and its folds: evenly over the second half."""
-    version, end = known_until(store, version, until)
+    version, end = training_end(kind, store, spec, version=version, until=until)
     cutoffs = training_grid(kind, store, spec, version, end)
     horizon = usual_horizon(horizons_of(kind, spec))
     parts = folds_of(cutoffs, timestamp_us(end), horizon, folds)

@@ -21,7 +21,7 @@ from aftercast.features.labels import Labels, load_outcome
 from aftercast.features.replay import Finding, LeakageReport, lint_clocks, lint_replay
 from aftercast.features.replay.rebuild import Rebuilt
 from aftercast.models.aliases import Ints, Progress
-from aftercast.models.examples.cases import horizons_of, known_until, training_grid
+from aftercast.models.examples.cases import horizons_of, training_end, training_grid
 from aftercast.models.examples.feature_list import described
 from aftercast.models.fit.training import OWN, Trained
 from aftercast.models.kinds import hazard_kind
@@ -97,7 +97,7 @@ def lint_store(
         If the store holds no events, or nothing is at risk before ``until``.
     """
     limits = settings or LeakageSettings()
-    version, end = known_until(store, version, until)
+    version, end = training_end(kind, store, spec, version=version, until=until)
     everything = _population(kind, store, spec, version, end)
     ids = everything.sampled_ids(limits.devices)
     cutoffs = everything.sampled_cutoffs(ids, limits.cutoffs, horizons_of(kind, spec)[0])

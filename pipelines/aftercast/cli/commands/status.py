@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # loaded when the command runs, as in every command
     from aftercast.data.status import StoreStatus
     from aftercast.data.workspace import Workspace
 
-COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known"]
+COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known", "followed until"]
 
 PANEL = "Data"
 
@@ -80,6 +80,7 @@ def _tables(store: StoreStatus) -> dict[str, dict[str, Any]]:
             "first_event": _text(table.first_event),
             "last_event": _text(table.last_event),
             "newest_available": _text(table.newest_available),
+            "followed_until": _text(table.followed_until),
         }
         for table in store.tables
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import ConfigDict, FailFast, Field, FiniteFloat
+from pydantic import AfterValidator, ConfigDict, FailFast, Field, FiniteFloat
 
 from aftercast.operations.settings import MOST_DEVICES, MOST_RECORDS
 from aftercast.serving.wire.common import HorizonText, Request, at_most
@@ -14,7 +14,9 @@ MOST_DRIVERS: Final = 20
 MOST_FIELDS: Final = 1000
 
 EntityId = Annotated[str, Field(min_length=1, max_length=200)]
-Value = bool | FiniteFloat | Annotated[str, Field(max_length=1000)] | None
+Whole = Annotated[int, AfterValidator(lambda number: number if abs(number) < 2**53 else str(number))]
+"""A whole number; one that no float holds becomes text, so that an id keeps every digit."""
+Value = bool | Whole | FiniteFloat | Annotated[str, Field(max_length=1000)] | None
 SentRow = Annotated[
     dict[Annotated[str, Field(max_length=200)], Value],
     Field(

@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Rule, Sensor
+from aftercast.data.fleet import Component, FeatureSettings, FleetSpec, Rule, Sensor, TableSettings
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.days import Piece, read_days
 from aftercast.data.ingest.sources.reading import is_readable, read_chunks, whole_numbers
@@ -111,6 +111,7 @@ def draft(path: Path, _begun: FleetSpec = NEW, /) -> FleetSpec:
         components=(Component(name=COMPONENT, repairable=False),),
         rules=tuple(Rule(sensor=name, above=0) for name in WATCHED if name in present),
         features=FeatureSettings(event_windows=("168h",)),
+        tables={"devices": TableSettings(attributes={"capacity_bytes": "constant"})},
     )
 
 

@@ -11,13 +11,20 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import ChurnSettings, Component, FaultCode, FleetSpec, Sensor
+from aftercast.data.fleet import UNNAMED, ChurnSettings, Component, FaultCode, FleetSpec, Sensor
 from aftercast.data.ingest.sources.reading import read_chunks
 from aftercast.data.ingest.validation.parsing import parse_cells
 
 FILES_LOOKED_AT: Final = 4
 WIDENING: Final = 3.0
 """Possible values reach this many spans (0.1 to 99.9 % of the readings) beyond what was seen."""
+SENTINELS: Final = (
+    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.25, -127.0, 85.0),
+    *(9999.0, 99999.0, 999999.0, 127.0, 255.0, 32767.0, -32768.0, 65535.0),
+    *(2147483647.0, -2147483648.0, 4294967295.0),
+)
+"""What devices write for "no reading", set aside where it lies far from all other readings."""
+SKEWED: Final = 10.0
 MOST_CODES: Final = 50
 FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
@@ -35,14 +42,17 @@ def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     """
     tables = _Tables(files, begun)
     failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
+    from_repairs = "failures" not in files
+    unnamed = [UNNAMED] if from_repairs and _names_no_component(tables) else []
     found = failures or repaired
     codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
     leaving_is_unsaid = "purchases" in files and "left_at" not in tables.look("customers").columns
     return FleetSpec(
         name=name,
-        failures_from="repairs" if repaired and "failures" not in files else "failures",
+        failures_from="repairs" if (repaired or unnamed) and from_repairs else "failures",
         sensors=begun.sensors or _sensors(tables),
-        components=begun.components or tuple(Component(name=text) for text in sorted(found)),
+        components=begun.components
+        or (*(Component(name=text) for text in sorted(found)), *(Component(name=n, repairable=False) for n in unnamed)),
         fault_codes=begun.fault_codes or tuple(FaultCode(code=code) for code in codes),
         churn=ChurnSettings(rule="inactivity" if leaving_is_unsaid else "left_at"),
     )
@@ -76,6 +86,15 @@ def _values(tables: _Tables, table: str, column: str) -> list[str]:
     return [str(value) for value in parse_cells(frame[column], "text").values.value_counts().index]
 
 
+def _names_no_component(tables: _Tables) -> bool:
+    """Whether there are corrective work orders that name no component."""
+    orders = tables.look("repairs", text=("component", "kind"))
+    if "kind" not in orders.columns:
+        return False
+    corrective = orders[orders["kind"] == "corrective"]
+    return len(corrective) > 0 and ("component" not in orders.columns or bool(corrective["component"].isna().any()))
+
+
 def _sensors(tables: _Tables) -> tuple[Sensor, ...]:
     frame = tables.look("telemetry")
     devices = frame["device_id"] if "device_id" in frame.columns else pd.Series("", index=frame.index)
@@ -107,9 +126,23 @@ def _sensor(name: str, readings: pd.Series, devices: pd.Series) -> Sensor:
         return Sensor(name=name)
     low, high = np.quantile(values, [0.001, 0.999])
     room = WIDENING * max(high - low, abs(high), 1.0)
+    far = (values < low - room) | (values > high + room)
+    values = values[~(far & values.isin(SENTINELS))]
     cumulative = _counts_up(values, devices[values.index])
-    floor = 0.0 if low >= 0 else float(low - room)
-    return Sensor(name=name, low=floor, high=None if cumulative else float(high + room), cumulative=cumulative)
+    counts = cumulative and low >= 0  # what counts up never falls below zero: such a reading is a slip of the counter
+    floor = 0.0 if counts or values.min() >= 0 else float(min(low - room, values.min()))
+    ceiling = None if cumulative or _is_rare_count(values) else float(max(high + room, values.max()))
+    return Sensor(name=name, low=floor, high=ceiling, cumulative=cumulative)
+
+
+def _is_rare_count(values: pd.Series) -> bool:
+    """Whether readings count something that rarely happens: whole, never negative, and mostly small beside the largest.
+
+    What is yet to come of errors, retries or reallocated sectors has no end that was seen.
+    """
+    whole = bool(((values >= 0) & (values % 1 == 0)).all())
+    middle, most = (float(each) for each in np.quantile(values, [0.5, 0.99]))
+    return whole and (middle == 0 or float(values.max()) > SKEWED * max(most, 1.0))
 
 
 def _counts_up(values: pd.Series, devices: pd.Series) -> bool:

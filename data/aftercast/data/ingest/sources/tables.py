@@ -25,6 +25,7 @@ from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.sources.drafting import draft_spec
 from aftercast.data.ingest.sources.reading import SUFFIXES, is_readable, read_chunks, stem_of
 from aftercast.data.ingest.sources.source import NEW, Source
+from aftercast.data.ingest.validation.units import convert_long
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import suggestion
 
@@ -38,8 +39,8 @@ def read(path: Path, spec: FleetSpec) -> Iterator[Batch]:
         for file in files:
             origin = str(file.relative_to(path)) if path.is_dir() else file.name
             for chunk in read_chunks(file):
-                frame = _long_to_wide(_renamed(chunk, table, file, spec), table)
-                yield Batch(table, frame, origin, int(chunk.index[0]) + 1)
+                frame = _long_to_wide(_in_one_unit(_renamed(chunk, table, file, spec), table, spec), table)
+                yield Batch(table, frame, origin, int(chunk.index[0]) + 1, units=spec.table(table).units)
 
 
 def draft(path: Path, begun: FleetSpec = NEW, /) -> FleetSpec:
@@ -108,15 +109,29 @@ def _renamed(chunk: pd.DataFrame, table: str, file: Path, spec: FleetSpec) -> pd
     return chunk.rename(columns={there: here for here, there in mapping.items()})
 
 
+def _in_one_unit(frame: pd.DataFrame, table: str, spec: FleetSpec) -> pd.DataFrame:
+    """Long telemetry that says the unit of each row, in one unit for each sensor."""
+    return convert_long(frame, spec) if table == "telemetry" and {*LONG, "unit"} <= set(frame.columns) else frame
+
+
 def _long_to_wide(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     """Long telemetry with a column per sensor; a repeated reading stays a row of its own, for the ingest to judge."""
     if table != "telemetry" or not set(LONG) <= set(frame.columns):
         return frame
     clocks = [name for name in ("device_id", "event_time", "available_at") if name in frame.columns]
     repeat = frame.groupby([*clocks, "sensor"], dropna=False, sort=False).cumcount()
-    keyed = frame.assign(repeat=repeat).set_index([*clocks, "repeat", "sensor"])["value"]
-    wide = keyed.unstack("sensor")  # noqa: PD010 - text values; pivot_table would try to average them
-    return wide.reset_index().drop(columns="repeat").rename_axis(columns=None)
+    row = frame.groupby([*(frame[name] for name in clocks), repeat], dropna=False, sort=True).ngroup()
+    values = pd.Series(frame["value"].to_numpy(), index=pd.MultiIndex.from_arrays([row, frame["sensor"]]))
+    wide = values.unstack()  # noqa: PD010 - text values; pivot_table would try to average them
+    clash = [str(name) for name in wide.columns if TABLES[table].has(str(name))]
+    if clash:
+        raise InputError(
+            f"A sensor of long telemetry is called '{clash[0]}', as a column of the table is.",
+            f'Give it another name in fleet.toml: [tables.telemetry.values.sensor] {clash[0]} = "{clash[0]}_reading".',
+        )
+    new = ~row.duplicated()
+    first = frame.loc[new, clocks].set_axis(row[new]).sort_index()
+    return pd.concat([first, wide], axis=1).reset_index(drop=True).rename_axis(columns=None)
 
 
 SOURCE: Final = Source("tables", "your own files, named like the contract's tables", read, draft, SECTIONS)

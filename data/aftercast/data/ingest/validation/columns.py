@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.validation.attributes import why_not_read
 from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import nearest, suggestion
@@ -24,7 +25,8 @@ def choose_columns(
 ) -> dict[str, Kind | None]:
     """Return the columns that are read, with their kinds; None where the cells of an attribute decide its kind.
 
-    They are the contract's columns, then sensors of telemetry or attributes of other open tables.
+    They are the contract's columns, then sensors of telemetry, or of other open tables the attributes that the fleet
+    spec names.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def choose_columns(
     Raises
     ------
     InputError
-        If the batch is empty, has a column twice, or lacks a required column or every sensor.
+        If the batch is empty, has a column twice, in other case too, or lacks a required column or every sensor.
     """
     names = [str(name) for name in batch.frame.columns]
     if len(batch.frame) == 0:
@@ -52,8 +54,28 @@ def choose_columns(
     if table.name == "telemetry":
         chosen |= dict.fromkeys(_sensors(batch, spec, others), "float")
     elif table.open:
-        chosen |= {name: open_kinds.get(name) for name in others}
+        named = spec.table(table.name).attributes
+        chosen |= {name: open_kinds.get(name) for name in others if name in named and not unfit(batch, name)}
+    _refuse_other_case(batch, chosen, open_kinds)
     return chosen
+
+
+def unfit(batch: Batch, name: str) -> str | None:
+    """Why a named attribute is not read, the end of a sentence that begins with "it holds"; None where it is."""
+    return why_not_read(batch.frame[name])
+
+
+def _refuse_other_case(batch: Batch, chosen: Mapping[str, Kind | None], stored: Mapping[str, Kind]) -> None:
+    """Refuse columns whose names differ in case only, from each other or from a stored one: files hold one of them."""
+    seen = {name.lower(): name for name in stored}
+    for name in chosen:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"{batch.origin}: the columns '{other}' and '{name}' of table '{batch.table}' differ in case only.",
+                f'If they are the same, write in fleet.toml: [tables.{batch.table}.columns] "{other}" = "{name}"; '
+                "else give one of them another name there.",
+            )
 
 
 def _demand_required(batch: Batch, table: Table, names: list[str]) -> None:

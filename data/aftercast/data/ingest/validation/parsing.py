@@ -15,6 +15,8 @@ from aftercast.data.contract import Kind
 from aftercast.operations.clocks import TIME_DTYPE
 
 MISSING_WORDS: Final = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "-"})
+"""What stands for a missing number, time or choice; in a text only the empty cell does, since NA may be Namibia."""
+EMPTY: Final = frozenset({""})
 TRUE_WORDS: Final = frozenset({"true", "yes", "y", "t", "1"})
 FALSE_WORDS: Final = frozenset({"false", "no", "n", "f", "0"})
 ZONE: Final = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
@@ -36,14 +38,17 @@ def parse_cells(values: pd.Series, kind: Kind) -> Parsed:
     return _PARSERS[kind](values)
 
 
-def as_stored(values: Sequence[Any]) -> list[str | None]:
-    """Text of cells as a text column of the contract will have it, each by itself: trimmed, missing words as None.
+def as_stored(values: Sequence[Any]) -> list[Any]:
+    """Cells as a text column of the contract will have them, each by itself: trimmed, empty ones as None.
 
-    >>> as_stored([" D1", 7, "n/a", None])
-    ['D1', '7', None, None]
+    What is no text stays as it is, and is refused later: 21.0 may have been the code 21, or 21.0.
+
+    >>> as_stored([" D1", 7, "NA", " ", None, 21.0])
+    ['D1', '7', 'NA', None, None, 21.0]
     """
-    texts = _text(pd.Series([None if value is None else str(value) for value in values], dtype="object"))
-    return [None if pd.isna(text) else str(text) for text in texts]
+    return [
+        value if value is None or isinstance(value, bool | float) else str(value).strip() or None for value in values
+    ]
 
 
 def how_to_write(values: pd.Series) -> str:
@@ -75,21 +80,47 @@ def parse_open(values: pd.Series) -> Parsed:
     return parse_cells(values, "text")
 
 
+def without_words(parsed: Parsed, words: frozenset[str]) -> Parsed:
+    """Return text without the cells that hold one of the words (in lower case) for a missing value."""
+    codes, texts = pd.factorize(parsed.values)
+    gone = np.array([*(str(text).lower() in words for text in texts), False], dtype=bool)[codes]
+    return Parsed(parsed.values.mask(gone), parsed.unparsable, parsed.naive) if gone.any() else parsed
+
+
+def parse_reading(values: pd.Series, parsed: Parsed) -> Parsed:
+    """Parse readings, of which some could not be read as numbers: true is 1, and false 0."""
+    if not parsed.unparsable.any():
+        return parsed
+    words = _text(values).str.lower()
+    flags = words.map({"true": 1.0, "false": 0.0}).astype("float64")
+    return Parsed(parsed.values.where(flags.isna(), flags), parsed.unparsable & np.asarray(flags.isna()), parsed.naive)
+
+
 def _clean(values: pd.Series, unparsable: Mask | None = None, naive: Mask | None = None) -> Parsed:
     none = np.zeros(len(values), dtype=bool)
     return Parsed(values, none if unparsable is None else unparsable, none if naive is None else naive)
 
 
-def _text(values: pd.Series) -> pd.Series:
+def _text(values: pd.Series, missing: frozenset[str] | None = None) -> pd.Series:
     """Trimmed text with missing words as missing; whole numbers without a decimal point."""
+    words = MISSING_WORDS if missing is None else missing
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.notna() & (values % 1 == 0) & (values.abs() < 2**53)
         texts = values.astype("object").where(~whole, values.where(whole, 0).astype("int64").astype("object"))
         return texts.where(values.notna(), None).map(str, na_action="ignore").astype("str")
     codes, uniques = pd.factorize(values)
     stripped = [str(unique).strip() for unique in uniques]
-    trimmed = np.array([*(None if text.lower() in MISSING_WORDS else text for text in stripped), None], dtype=object)
+    trimmed = np.array([*(None if text.lower() in words else text for text in stripped), None], dtype=object)
     return pd.Series(trimmed[codes], index=values.index, dtype="str")
+
+
+def _parse_text(values: pd.Series) -> Parsed:
+    """Text; only the empty cell is missing. Of single values true, false and 21.0 are refused: nobody knows as what."""
+    if values.dtype != object or pd.api.types.infer_dtype(values, skipna=True) in {"string", "integer", "empty"}:
+        return _clean(_text(values, EMPTY))
+    odd = np.array([isinstance(each, bool | np.bool_ | float | np.floating) for each in values], dtype=bool)
+    odd &= np.asarray(values.notna())
+    return _clean(_text(values.mask(odd, None), EMPTY), odd)
 
 
 def _parse_float(values: pd.Series) -> Parsed:
@@ -153,7 +184,7 @@ def _parse_date(values: pd.Series) -> Parsed:
 
 
 _PARSERS: Final[dict[Kind, Callable[[pd.Series], Parsed]]] = {
-    "text": lambda values: _clean(_text(values)),
+    "text": _parse_text,
     "float": _parse_float,
     "int": _parse_int,
     "bool": _parse_bool,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,28 @@ from aftercast.data.arrays import Mask
 from aftercast.data.contract import Kind, Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.data.ingest.validation.availability import fill_available_at, split_ends
+from aftercast.data.ingest.validation.availability import fill_available_at, known_from_import, split_ends
 from aftercast.data.ingest.validation.checks import CHECKS, Breach, TypedRows
-from aftercast.data.ingest.validation.columns import choose_columns, find_table
-from aftercast.data.ingest.validation.parsing import Parsed, how_to_write, parse_cells, parse_open
+from aftercast.data.ingest.validation.columns import choose_columns, find_table, unfit
+from aftercast.data.ingest.validation.parsing import (
+    MISSING_WORDS,
+    Parsed,
+    how_to_write,
+    parse_cells,
+    parse_open,
+    parse_reading,
+    without_words,
+)
 from aftercast.data.ingest.validation.refusals import quarantine_rows
+from aftercast.data.ingest.validation.units import convert_wide
 from aftercast.operations.errors import InputError
 
 ORIGIN: Final = "_origin"
 NUMBER: Final = "_number"
+DATED: Final = "_dated"
+"""Whether a row says by itself when it became known."""
+PLACES: Final = (ORIGIN, NUMBER, DATED)
+"""Columns of a checked frame that are no cells."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Checked:
     Attributes
     ----------
     frame
-        Typed rows that keep the contract, with their ``_origin`` and ``_number``.
+        Typed rows that keep the contract, with their ``_origin``, ``_number`` and ``_dated``.
     breaches
         What is wrong with the others; each row, or cell, is in the first breach it was found in.
     notices
@@ -80,25 +93,48 @@ def validate(
     table = find_table(batch.table)
     kinds = choose_columns(batch, table, spec, open_kinds)
     raw = batch.frame.reset_index(drop=True)
-    parsed = {
-        name: parse_open(raw[name]) if kind is None else parse_cells(raw[name], kind) for name, kind in kinds.items()
-    }
+    parsed = _parsed(raw, table, kinds, spec.table(table.name).missing)
     if not batch.one_by_one:
         _refuse_naive(batch, raw, parsed)
     frame = pd.DataFrame({name: cells.values for name, cells in parsed.items()})
-    frame = fill_available_at(batch, table, frame, spec)
+    frame = convert_wide(frame, batch.units, spec) if table.name == "telemetry" else frame
+    dated = "available_at" in frame.columns
+    frame = fill_available_at(batch, table, frame, spec, now)
     more = tuple(name for name in kinds if not table.has(name))
     sensors = more if table.name == "telemetry" else ()
-    typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now)
+    typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now, dated)
     good, breaches = _sieve(typed, parsed)
     origins, numbers = _places(batch)
-    kept = typed.frame.assign(**{ORIGIN: origins, NUMBER: numbers})[good]
-    if "available_at" not in raw.columns:
-        kept = split_ends(table, kept)
+    own = np.full(len(raw), dated)
+    if batch.received_at is not None:
+        own &= np.asarray(typed.frame["available_at"] != batch.received_at)
+    places: dict[str, Any] = {ORIGIN: origins, NUMBER: numbers, DATED: own}
+    kept = typed.frame.assign(**places)[good]
+    if not dated:
+        kept = split_ends(table, kept, spec, now)
+        kept = known_from_import(table, kept, spec, now)
     empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
     ignored = [str(name) for name in raw.columns if name not in kinds]
     kept = kept.drop(columns=empty).reset_index(drop=True)
-    return Checked(table, batch, kept, breaches, _notices(batch, ignored))
+    return Checked(table, batch, kept, breaches, _notices(batch, table, ignored, spec))
+
+
+def _parsed(
+    raw: pd.DataFrame, table: Table, kinds: Mapping[str, Kind | None], missing: Sequence[str]
+) -> dict[str, Parsed]:
+    """Parse the columns that are read; cells that hold one of the words for a missing value are empty."""
+    words = [word.strip() for word in missing]
+    given = raw.mask(raw.isin(words)) if words else raw
+    found = {
+        name: parse_open(given[name]) if kind is None else parse_cells(given[name], kind)
+        for name, kind in kinds.items()
+    }
+    if table.name == "telemetry":
+        found |= {name: parse_reading(given[name], cells) for name, cells in found.items() if not table.has(name)}
+    for column in table.columns:
+        if column.choices is not None and column.name in found:
+            found[column.name] = without_words(found[column.name], MISSING_WORDS)
+    return found
 
 
 def _places(batch: Batch) -> tuple[pd.Series, pd.Series]:
@@ -136,7 +172,7 @@ def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[
             continue
         found.append(replace(breach, rows=fresh))
         if breach.cell_only:
-            typed.frame.loc[fresh, breach.column] = np.nan
+            typed.frame[breach.column] = typed.frame[breach.column].mask(fresh)
             typed.cleared |= fresh
         else:
             bad |= fresh
@@ -148,15 +184,29 @@ def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[
 def _breaches(typed: TypedRows, parsed: Mapping[str, Parsed]) -> Iterator[Breach]:
     """Unreadable cells first, then every check on what the earlier ones left."""
     for name, cells in parsed.items():
-        written = how_to_write(cells.values)
-        yield Breach("naive_time", cells.naive, name, f"has no time zone{written}")
-        yield Breach("unparsable", cells.unparsable, name, f"cannot be read{written}", name in typed.sensors)
+        written, optional = how_to_write(cells.values), typed.optional(name)
+        yield Breach("naive_time", cells.naive, name, f"has no time zone{written}", optional)
+        yield Breach("unparsable", cells.unparsable, name, f"cannot be read{written}", optional)
     for check in CHECKS:
         yield from check(typed)
 
 
-def _notices(batch: Batch, ignored: list[str]) -> tuple[str, ...]:
-    if not ignored:
-        return ()
-    shown = ", ".join(ignored[:8]) + (", ..." if len(ignored) > 8 else "")
-    return (f"Table '{batch.table}' does not use {len(ignored)} columns of {batch.origin}: {shown}.",)
+def _notices(batch: Batch, table: Table, ignored: list[str], spec: FleetSpec) -> tuple[str, ...]:
+    """What is not used, and why; how to use it where a fleet spec decides that."""
+    named = spec.table(table.name).attributes if table.open else {}
+    refused = [name for name in ignored if name in named]
+    found = [
+        f"Table '{batch.table}': the attribute '{name}' of {batch.origin} is not used: it holds {unfit(batch, name)}."
+        for name in refused
+    ]
+    others = [name for name in ignored if name not in refused]
+    if others:
+        shown = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
+        text = f"Table '{batch.table}' does not use {len(others)} columns of {batch.origin}: {shown}."
+        if table.open and table.name != "telemetry":
+            text += (
+                f' To make one a feature, add to fleet.toml: [tables.{table.name}.attributes] "{others[0]}" = '
+                '"constant" (true since ever) or "from_import" (known from its import); then import again.'
+            )
+        found.append(text)
+    return tuple(found)

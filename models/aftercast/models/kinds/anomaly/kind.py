@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,8 @@ from aftercast.operations.errors import NotEnoughDataError, SettingsError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+SAME_SENSOR: Final = 10
+"""Devices of one sensor that follow each other in a list before others come in between."""
 ORDER: Final = {"dark": -1.0, "not judged": -2.0, "usual": -3.0}
 """Urgency of what is not unusual; what is unusual has its strength, which is above 0."""
 
@@ -175,6 +178,7 @@ class AnomalyKind(PlainKind):
         told = ", ".join(
             f"{int(count[state])} {state}" for state in ("unusual", "dark", "not judged") if state in count
         )
+        forecasts = spread_by_sensor(forecasts, [row["deviations"] for row in scored.to_dict("records")])
         return Scoring(forecasts, notice=f"{told or 'Nothing unusual'} of {len(scored):,} devices.")
 
     def learnt_until(self, loaded: Loaded) -> pd.Timestamp:
@@ -197,6 +201,23 @@ class AnomalyKind(PlainKind):
                 "since": None if forecast.since is None else forecast.since.isoformat(),
             },
         )
+
+
+def spread_by_sensor(forecasts: Sequence[AlarmForecast], deviations: Sequence[Sequence[Any]]) -> list[AlarmForecast]:
+    """Forecasts of which no single sensor fills the list: after each ten devices of a sensor, urgency is less.
+
+    Parameters
+    ----------
+    deviations
+        Of each forecast, the sensors that deviate, most unusual first.
+    """
+    out, seen = list(forecasts), Counter[str]()
+    for place in sorted(range(len(out)), key=lambda place: -(out[place].strength or 0.0)):
+        if deviations[place]:
+            sensor, strength = deviations[place][0].sensor, out[place].strength or 0.0
+            out[place] = replace(out[place], urgency=strength / (1 + seen[sensor] // SAME_SENSOR))
+            seen[sensor] += 1
+    return out
 
 
 def _on_grid(spec: FleetSpec, until: pd.Timestamp) -> pd.Timestamp:

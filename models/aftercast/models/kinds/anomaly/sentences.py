@@ -78,6 +78,8 @@ def _sentence(signal: Signal, value: float, usual: Mapping[str, tuple[float, flo
 
 
 def _span(signal: Signal, centre: float, scale: float) -> str:
+    if signal.quantity == "mean" and centre == scale == 0:
+        return "0"
     if signal.quantity == "mean":
         return f"{digits(centre)} ± {digits(scale)}"
     return f"{digits(np.exp(centre))} ({digits(np.exp(centre - scale))} to {digits(np.exp(centre + scale))})"

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from aftercast.models.aliases import Floats, Mask
 from aftercast.models.kinds.anomaly.deviation import Groups, Norms, moderated, norms_of
@@ -19,9 +20,13 @@ from aftercast.models.kinds.anomaly.signals import Signal, watched
 Singles = npt.NDArray[np.float32]
 
 EXTREME: Final = 0.8  # of the months' maxima; a fifth of the devices may be odd without moving it
+DAYS: Final = 30
 UNIT: Final = 2.6778  # the same of 30 independent |z| of a normal law, a day each: 2 Phi(UNIT) - 1 = 0.8 ** (1 / 30)
 ENOUGH: Final = 20  # device-months from which it is read; below, all of the reference period is used
 ENOUGH_ROWS: Final = 100  # the same for the usual spread
+MOSTLY: Final = 0.9  # share of zeros from which only leaving zero is a deviation: such a signal has no spread
+NEW: Final = 6.0  # deviation of a value that no device ever had
+LARGEST: Final = 30.0  # beyond it a deviation says no more, and one sensor would make up the whole scale
 STUCK: Final = 0.01  # a spread below this share of the usual one is as good as none
 
 
@@ -41,12 +46,15 @@ class Standard:
     balance
         Divisors of the two comparisons, with the past and with the cohort, shape (2,): the same of the largest
         deviation of all signals. Without them the heavier tail would use up the alarms.
+    rare
+        Of levels that are mostly zero, the deviation that any other value is, shape (k,); NaN for the other signals.
     """
 
     floors: Floats
     scale: Floats
     extreme: Floats
     balance: Floats
+    rare: Floats
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,7 @@ def learn_standard(panel: Panel, learning: Mask) -> Standard:
     floors = learn_floors(panel.values[learning], panel.signals)
     scale, extreme = (np.full((len(panel.signals), BASES), np.nan) for _ in range(2))
     size = np.full((*panel.values.shape, 2), np.nan)
-    plain = Standard(floors, scale, extreme, np.ones(2))
+    plain = Standard(floors, scale, extreme, np.ones(2), learn_rare(panel, learning))
     for j, known in every_norms(panel, floors):
         for basis in range(BASES):
             distance, own, number = known.deviation(basis)
@@ -126,6 +134,27 @@ def learn_standard(panel: Panel, learning: Mask) -> Standard:
         size[:, j] = _sizes(panel, j, known, plain)
     found = [monthly_extreme(largest(size[:, :, side]), panel.groups, learning) / UNIT for side in range(2)]
     return replace(plain, balance=np.array(found))
+
+
+def learn_rare(panel: Panel, learning: Mask) -> Floats:
+    """Deviation of leaving zero, for each level that is mostly zero, shape (k,); NaN for the other signals.
+
+    It is the size that as many device-months reach as had another value, among independent normal deviations of 30
+    days: the fewer devices ever left zero, the larger. Where none ever did it is :data:`NEW` at least.
+    """
+    rare = np.full(len(panel.signals), np.nan)
+    for j, signal in enumerate(panel.signals):
+        values = panel.values[:, j]
+        seen = values[learning & ~np.isnan(values)]
+        if signal.quantity == "mean" and len(seen) > 0 and (seen == 0).mean() >= MOSTLY:
+            left = _monthly_maxima(
+                np.where(np.isnan(values), np.nan, values != 0).astype(np.float64), panel.groups, learning
+            )
+            share = (left.sum() + 1) / (len(left) + 1)
+            rare[j] = norm.isf((1 - (1 - min(share, 0.999)) ** (1 / DAYS)) / 2)
+            if left.sum() == 0:
+                rare[j] = max(rare[j], NEW)
+    return rare
 
 
 def monthly_extreme(size: Floats, groups: Groups, learning: Mask) -> float:
@@ -195,6 +224,12 @@ def deviations(panel: Panel, standard: Standard) -> Deviations:
 def _sizes(panel: Panel, j: int, known: Norms, standard: Standard) -> Floats:
     """Deviations of signal j from past and cohort, shape (n, 2)."""
     size = np.full((len(panel.values), 2), np.nan)
+    if not np.isnan(standard.rare[j]):
+        beside = int(panel.settings.compare == "cohort")
+        alone = np.isnan(known.own) | (known.own == 0)
+        found = np.where(alone & (known.value != 0), np.sign(known.value) * standard.rare[j], 0.0)
+        size[:, beside] = np.where(np.isnan(known.value), np.nan, found)
+        return size
     for basis in panel.settings.bases:
         distance, own, number = known.deviation(basis)
         spread = moderated(own, number, standard.scale[j, basis], panel.settings.prior(basis))
@@ -202,7 +237,7 @@ def _sizes(panel: Panel, j: int, known: Norms, standard: Standard) -> Floats:
         found = distance / spread * (UNIT / standard.extreme[j, basis] / standard.balance[side])
         free = np.isnan(size[:, side])
         size[free, side] = found[free]
-    return size
+    return np.clip(size, -LARGEST, LARGEST)
 
 
 def _chosen(distance: Floats, own: Floats, learning: Mask) -> Mask:

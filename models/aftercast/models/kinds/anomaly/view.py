@@ -31,7 +31,7 @@ from aftercast.operations.clocks import HOUR_US, from_us, parse_duration_us, tim
 from aftercast.operations.errors import InputError, NotEnoughDataError, SettingsError
 
 FILE: Final = "view.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def fit_anomaly_view(
     draft = AnomalyView(
         signals=signals,
         components=spec.component_names,
-        standard=Standard(np.empty(0), np.empty((0, 0)), np.empty((0, 0)), np.ones(2)),
+        standard=Standard(np.empty(0), np.empty((0, 0)), np.empty((0, 0)), np.ones(2), np.empty(0)),
         settings=chosen,
         rate=float(alarms_per_device_month),
         threshold=float("nan"),

@@ -41,6 +41,10 @@ class ChurnKind(HazardKind):
         """Horizons of the fleet spec for customers."""
         return spec.churn.horizons
 
+    def told_by(self, spec: FleetSpec) -> str:
+        """Customers with the date they left, or purchases that come to an end."""
+        return "customers" if spec.churn.rule == "left_at" else "purchases"
+
     def labels(self, outcome: Outcome, examples: Examples, *, observed_until: pd.Timestamp) -> Labels:
         """Time until each customer leaves, see :func:`churn_labels`."""
         return churn_labels(outcome, examples, observed_until=observed_until)

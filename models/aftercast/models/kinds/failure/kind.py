@@ -36,6 +36,10 @@ class FailureKind(HazardKind):
         """Horizons of the fleet spec."""
         return spec.horizons
 
+    def told_by(self, spec: FleetSpec) -> str:
+        """Table that the fleet spec takes failures from."""
+        return spec.failures_from
+
     def labels(self, outcome: Outcome, examples: Examples, *, observed_until: pd.Timestamp) -> Labels:
         """Time to the next failure of each component, see :func:`failure_labels`."""
         return failure_labels(outcome, examples, observed_until=observed_until)
