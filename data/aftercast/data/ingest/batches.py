@@ -6,6 +6,26 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from aftercast.data.arrays import Mask
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Cells that the reader could not bring into the contract's writing, and why.
+
+    Attributes
+    ----------
+    rows
+        Shape (n,), True where the cell is at fault.
+    reason, about
+        Name of the reason for the quarantine, and what is wrong in words, without a value.
+    """
+
+    column: str
+    rows: Mask
+    reason: str
+    about: str
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -26,6 +46,8 @@ class Batch:
     one_by_one
         Whether each row came by itself: times without a zone are then each row's own fault, and not that of an origin
         of which no time has one.
+    faults
+        Cells that cannot be read as the fleet spec says.
     """
 
     table: str
@@ -34,3 +56,4 @@ class Batch:
     first_row: int = 1
     covers_until: pd.Timestamp | None = None
     one_by_one: bool = False
+    faults: tuple[Fault, ...] = ()

@@ -104,6 +104,9 @@ class _Import:
         self._learn(checked)
         report = self._report.table(name)
         report.read += len(batch.frame)
+        if len(batch.frame) == 0:
+            self._report.notices.append(f"{batch.origin} has a header and no rows: 0 rows for table '{name}'.")
+            return
         self._refuse(checked.refused)
         self._report.notices += [notice for notice in checked.notices if notice not in self._report.notices]
         self._unlisted.setdefault(name, Counter()).update(count_unlisted(name, checked.frame, self._spec))

@@ -2,7 +2,7 @@
 
 - tables of events: the event time, or the latest further instant of the row (a repair's closing), plus the fleet
   spec's ``available_after``;
-- devices: ``installed_at``; customers: ``since``; capacity: the day itself, 00:00 UTC;
+- devices: ``installed_at``, since ever where it is unknown; customers: ``since``; capacity: the day itself, 00:00 UTC;
 - a retirement or a customer's leaving was not known before it happened: such a row becomes two versions, the first
   without it.
 
@@ -18,7 +18,7 @@ import pandas as pd
 from aftercast.data.contract import Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
-from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.clocks import EARLIEST, TIME_DTYPE
 from aftercast.operations.errors import InputError
 
 STANDING_SINCE: Final = {"devices": "installed_at", "customers": "since", "capacity": "date"}
@@ -42,7 +42,9 @@ def fill_available_at(batch: Batch, table: Table, frame: pd.DataFrame, spec: Fle
             f"{len(frame):,} rows lack.",
             "Add the time with zone at which each row was true, for example when it was exported.",
         )
-    known = frame[clock]
+    known = frame[clock] if clock in frame.columns else pd.Series(pd.NaT, index=frame.index, dtype=TIME_DTYPE)
+    if table.event_time is None:
+        known = known.fillna(EARLIEST if known.dt.tz is not None else EARLIEST.tz_localize(None))
     if known.dt.tz is None:
         known = known.dt.tz_localize("UTC")
     for name in table.until:

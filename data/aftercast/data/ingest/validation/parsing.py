@@ -15,6 +15,8 @@ from aftercast.data.contract import Kind
 from aftercast.operations.clocks import TIME_DTYPE
 
 MISSING_WORDS: Final = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "-"})
+"""Words that can be no number, time or flag; as text they are text, and only the empty cell is missing."""
+EMPTY: Final = frozenset({""})
 TRUE_WORDS: Final = frozenset({"true", "yes", "y", "t", "1"})
 FALSE_WORDS: Final = frozenset({"false", "no", "n", "f", "0"})
 ZONE: Final = r"(?:[zZ]|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
@@ -37,9 +39,9 @@ def parse_cells(values: pd.Series, kind: Kind) -> Parsed:
 
 
 def as_stored(values: Sequence[Any]) -> list[str | None]:
-    """Text of cells as a text column of the contract will have it, each by itself: trimmed, missing words as None.
+    """Text of cells as a text column of the contract will have it, each by itself: trimmed, empty ones as None.
 
-    >>> as_stored([" D1", 7, "n/a", None])
+    >>> as_stored([" D1", 7, "", None])
     ['D1', '7', None, None]
     """
     texts = _text(pd.Series([None if value is None else str(value) for value in values], dtype="object"))
@@ -67,7 +69,7 @@ def parse_open(values: pd.Series) -> Parsed:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return parse_cells(values, "time")
     numbers = parse_cells(values, "float")
-    if not numbers.unparsable.any():
+    if not numbers.unparsable.any() and (numbers.values.notna().any() or _text(values).isna().all()):
         if pd.api.types.is_numeric_dtype(values.dtype):
             return numbers
         if not any(_CODE_LIKE.match(text) for text in _text(values).dropna().unique()):
@@ -80,22 +82,22 @@ def _clean(values: pd.Series, unparsable: Mask | None = None, naive: Mask | None
     return Parsed(values, none if unparsable is None else unparsable, none if naive is None else naive)
 
 
-def _text(values: pd.Series) -> pd.Series:
-    """Trimmed text with missing words as missing; whole numbers without a decimal point."""
+def _text(values: pd.Series, missing: frozenset[str] = EMPTY) -> pd.Series:
+    """Trimmed text with these words as missing; whole numbers without a decimal point."""
     if pd.api.types.is_float_dtype(values.dtype):
         whole = values.notna() & (values % 1 == 0) & (values.abs() < 2**53)
         texts = values.astype("object").where(~whole, values.where(whole, 0).astype("int64").astype("object"))
         return texts.where(values.notna(), None).map(str, na_action="ignore").astype("str")
     codes, uniques = pd.factorize(values)
     stripped = [str(unique).strip() for unique in uniques]
-    trimmed = np.array([*(None if text.lower() in MISSING_WORDS else text for text in stripped), None], dtype=object)
+    trimmed = np.array([*(None if text.lower() in missing else text for text in stripped), None], dtype=object)
     return pd.Series(trimmed[codes], index=values.index, dtype="str")
 
 
 def _parse_float(values: pd.Series) -> Parsed:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return _clean(pd.Series(values.to_numpy(dtype="float64", na_value=np.nan), index=values.index))
-    texts = _text(values)
+    texts = _text(values, MISSING_WORDS)
     numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
     return _clean(numbers, np.asarray(texts.notna() & numbers.isna()))
 
@@ -107,7 +109,7 @@ def _parse_int(values: pd.Series) -> Parsed:
 
 
 def _parse_bool(values: pd.Series) -> Parsed:
-    words = _text(values).str.lower().str.removesuffix(".0")
+    words = _text(values, MISSING_WORDS).str.lower().str.removesuffix(".0")
     result = pd.Series(pd.NA, index=values.index, dtype="boolean")
     result[np.asarray(words.isin(TRUE_WORDS))] = True
     result[np.asarray(words.isin(FALSE_WORDS))] = False
@@ -126,7 +128,7 @@ def _parse_time(values: pd.Series) -> Parsed:
 
 
 def _parse_time_text(values: pd.Series) -> Parsed:
-    codes, uniques = pd.factorize(_text(values))
+    codes, uniques = pd.factorize(_text(values, MISSING_WORDS))
     texts = pd.Series(uniques, dtype="str").str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
     zoned = texts.str.contains(ZONE, regex=True) & ~texts.str.contains(DATE_ONLY, regex=True)
     times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").astype(TIME_DTYPE)
@@ -147,7 +149,7 @@ def _parse_date(values: pd.Series) -> Parsed:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         days = values.dt.tz_localize(None) if isinstance(values.dtype, pd.DatetimeTZDtype) else values
         return _clean(days.dt.normalize().astype("datetime64[us]"))
-    texts = _text(values)
+    texts = _text(values, MISSING_WORDS)
     days = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
     return _clean(days, np.asarray(texts.notna() & days.isna()))
 
