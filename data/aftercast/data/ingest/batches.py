@@ -46,6 +46,8 @@ class Batch:
     one_by_one
         Whether each row came by itself: times without a zone are then each row's own fault, and not that of an origin
         of which no time has one.
+    only_new
+        Whether the rows stand for devices or customers that other rows name: those known already are passed over.
     faults
         Cells that cannot be read as the fleet spec says.
     """
@@ -57,3 +59,4 @@ class Batch:
     covers_until: pd.Timestamp | None = None
     one_by_one: bool = False
     faults: tuple[Fault, ...] = ()
+    only_new: bool = False

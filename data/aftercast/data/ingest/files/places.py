@@ -20,7 +20,7 @@ DRIVERS: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+ps
 """Driver of an address that names none, where ours is not SQLAlchemy's first choice."""
 
 
-def is_database(place: Place) -> bool:
+def is_database(place: object) -> bool:
     """Whether a place is the address of a database.
 
     >>> is_database("sqlite:///fleet.db"), is_database(Path("devices.csv"))

@@ -13,11 +13,13 @@ from aftercast.data.contract import TABLES, Table
 from aftercast.data.fleet import FleetSpec, TableSettings
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.validation.parsing import parse_cells
-from aftercast.operations.clocks import LATEST
+from aftercast.operations.clocks import TIME_DTYPE
 
 NUMBERED: Final = {"repairs": "work_order_id", "contacts": "contact_id", "actions": "action_id"}
 """Tables whose rows can be given a number, and the column of it."""
 OWNERS: Final = ("device_id", "customer_id")
+DERIVED: Final = ("devices", "customers")
+"""Tables that rows of others can name."""
 
 
 @dataclass
@@ -29,14 +31,15 @@ class Numbering:
 
     _given: Counter[str] = field(default_factory=Counter)
 
-    def number(self, frame: pd.DataFrame, table: Table) -> pd.DataFrame:
-        """Return the frame with a number in each row that has none."""
+    def number(self, frame: pd.DataFrame, table: Table, zone: str) -> pd.DataFrame:
+        """Return the frame with a number in each row that has none; times in it are those of the zone."""
         column = NUMBERED.get(table.name)
         clock = table.event_time
         owner = next((name for name in OWNERS if name in frame.columns), None)
         if column is None or clock is None or owner is None or clock not in frame.columns:
             return frame
-        moments = parse_cells(frame[clock], "time").values.dt.strftime("%Y-%m-%dT%H:%M").str.removesuffix("T00:00")
+        local = parse_cells(frame[clock], "time").values.dt.tz_convert(zone or "UTC")
+        moments = local.dt.strftime("%Y-%m-%dT%H:%M").str.removesuffix("T00:00")
         names = (frame[owner].astype("str").str.strip() + "-" + moments.astype("str")).fillna("?")
         numbers = []
         for name in names:
@@ -55,33 +58,30 @@ def with_fixed(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
 
 
 @dataclass
-class Devices:
-    """Devices that rows of other tables name, each once, as known since the first row that names it."""
+class Named:
+    """Devices or customers that rows of other tables name, each once, as known since the first row that names it."""
 
+    owner: str
     spec: FleetSpec
-    _first: dict[str, pd.Timestamp] = field(default_factory=dict)
+    _met: set[str] = field(default_factory=set)
 
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Tables whose rows name the devices."""
-        return self.spec.tables["devices"].derived_from if "devices" in self.spec.tables else ()
-
-    def named_by(self, batch: Batch) -> Iterator[Batch]:
-        """Devices that a batch names for the first time, or earlier than any batch before it."""
-        table = TABLES[batch.table]
-        if table.name not in self.wanted or table.event_time not in batch.frame.columns:
+    def by(self, batch: Batch) -> Iterator[Batch]:
+        """Those that a batch names first of all batches of the import."""
+        table, wanted = TABLES[batch.table], self.spec.table(self.owner).derived_from
+        owner_id = TABLES[self.owner].key[0]
+        if table.name not in wanted or table.event_time is None or owner_id not in batch.frame.columns:
             return
-        ids = parse_cells(batch.frame["device_id"], "text").values
+        ids = parse_cells(batch.frame[owner_id], "text").values
         times = parse_cells(batch.frame[table.event_time], "time").values
         first = times.groupby(ids).min().dropna()
-        new = {str(name): time for name, time in first.items() if time < self._first.get(str(name), LATEST)}
-        if not new:
+        first = first[~first.index.isin(list(self._met))]
+        if len(first) == 0:
             return
-        self._first |= new
-        frame = pd.DataFrame({"device_id": pd.Series(list(new), dtype="str"), "available_at": list(new.values())})
-        settings = self.spec.table("devices")
-        frame = with_fixed(frame, settings)
-        frame = frame.assign(installed_at="") if "installed_at" not in frame.columns else frame
-        if "device_model" not in frame.columns:
+        self._met |= set(first.index)
+        moments = pd.Series(first.to_numpy(), dtype=TIME_DTYPE)
+        frame = pd.DataFrame({owner_id: pd.Series(list(first.index), dtype="str"), "available_at": moments})
+        frame = frame.assign(since=moments) if self.owner == "customers" else frame.assign(installed_at="")
+        frame = with_fixed(frame, self.spec.table(self.owner))
+        if self.owner == "devices" and "device_model" not in frame.columns:
             frame["device_model"] = self.spec.name
-        yield Batch("devices", frame, f"devices named by {batch.origin}")
+        yield Batch(self.owner, frame, f"{self.owner} named by {batch.origin}", only_new=True)

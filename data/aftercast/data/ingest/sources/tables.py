@@ -24,7 +24,7 @@ from aftercast.data.ingest.files import Look, Place, look, name_of, read_chunks
 from aftercast.data.ingest.files.cells import Writing, into_contract
 from aftercast.data.ingest.files.reader import ROWS_AT_ONCE
 from aftercast.data.ingest.files.workbooks import blank
-from aftercast.data.ingest.sources.derived import Devices, Numbering, with_fixed
+from aftercast.data.ingest.sources.derived import DERIVED, Named, Numbering, with_fixed
 from aftercast.data.ingest.sources.drafting import draft_spec
 from aftercast.data.ingest.sources.parts import Part, find_parts
 from aftercast.data.ingest.sources.source import NEW, Source
@@ -37,12 +37,13 @@ SECTIONS: Final = ("sensors", "components", "fault_codes")
 
 def read(place: Place, spec: FleetSpec) -> Iterator[Batch]:
     """Every table found, in the contract's order, its files by name; devices named by events before these."""
-    devices = Devices(spec)
+    named = [Named(owner, spec) for owner in DERIVED]
     for table, parts in find_parts(place, spec).items():
         numbering = Numbering()
         for part in parts:
             for batch in read_part(table, part, spec, numbering):
-                yield from devices.named_by(batch)
+                for owners in named:
+                    yield from owners.by(batch)
                 yield batch
 
 
@@ -77,11 +78,18 @@ def read_part(
         writing = writing or _writing(found, frame, contract, part, spec)
         cells = into_contract(frame, writing)
         frame = with_fixed(cells.frame, part.settings)
-        frame = (numbering or Numbering()).number(frame, contract) if part.settings.numbered else frame
+        frame = (
+            (numbering or Numbering()).number(frame, contract, part.settings.zone) if part.settings.numbered else frame
+        )
         yield Batch(table, frame, part.origin, rows + 1, faults=cells.faults)
         rows += len(chunk)
     if rows == 0:
         yield Batch(table, with_fixed(_renamed(blank(found.names), contract, part), part.settings), part.origin)
+
+
+def first_rows(table: str, place: Place, spec: FleetSpec) -> pd.DataFrame:
+    """First rows of a table of a place as an import reads them; empty where there is none."""
+    return _first_rows(table, find_parts(place, spec).get(table, []), spec)
 
 
 def _first_rows(table: str, parts: list[Part], spec: FleetSpec) -> pd.DataFrame:
