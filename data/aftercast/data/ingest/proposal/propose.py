@@ -90,7 +90,11 @@ def _derived(settings: Mapping[str, dict[str, Any]], inquiry: Inquiry) -> dict[s
             found[owner] = {"derived_from": naming}
             if owner == "devices":
                 found[owner]["fixed"] = {"device_model": inquiry.given("devices.device_model") or "device"}
-            since = "of model 'device', installation date and age unknown" if owner == "devices" else "since their first event"
+            since = (
+                "of model 'device', installation date and age unknown"
+                if owner == "devices"
+                else "since their first event"
+            )
             inquiry.assume(f"No file of {owner}: those that {' and '.join(naming)} name, {since}.")
     if not settings:
         raise InputError("No file there looks like a table.", f"Tables: {', '.join(TABLES)}.")
