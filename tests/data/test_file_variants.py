@@ -95,6 +95,18 @@ def zipped(folder: Path, tables: dict[str, Rows]) -> None:
         (folder / f"{name}.csv.gz").write_bytes(gzip.compress(as_text(rows).encode()))
 
 
+def titled(folder: Path, tables: dict[str, Rows]) -> None:
+    for name, rows in tables.items():
+        (folder / f"{name}.csv").write_text(f"Export of 2016\n\n{as_text(rows)}")
+
+
+def in_parts(folder: Path, tables: dict[str, Rows]) -> None:
+    for name, rows in tables.items():
+        (folder / name).mkdir()
+        for part in range(2):
+            (folder / name / f"part-{part}.csv").write_text(as_text([rows[0], *rows[1 + part :: 2]]))
+
+
 def shouted(rows: Rows) -> Rows:
     names = [f" {name} " if name in {"temp", "oil"} else name.upper().replace("_", " ") for name in rows[0]]
     return [names, *rows[1:]]
@@ -133,15 +145,10 @@ SAME: dict[str, tuple[Callable[[Path], None], dict[str, Any]]] = {
     "UTF-16 with tabs, as spreadsheets call Unicode text": (lambda f: write(f, TABLES, "utf-16", "\t", ".txt"), {}),
     "UTF-16 without a mark": (lambda f: write(f, TABLES, "utf-16-le"), {}),
     "gzip": (lambda f: zipped(f, TABLES), {}),
-    "title lines": (
-        lambda f: [(f / f"{n}.csv").write_text(f"Export of 2016\n\n{as_text(r)}") for n, r in TABLES.items()], {},
-    ),
+    "title lines": (lambda f: titled(f, TABLES), {}),
     "headers in capitals and with blanks": (lambda f: write(f, {n: shouted(r) for n, r in TABLES.items()}), {}),
     "blanks behind ids": (lambda f: write(f, changed("device_id", lambda cell: f"{cell}  ")), {}),
-    "folder of parts": (
-        lambda f: [((f / n).mkdir(exist_ok=True), (f / n / f"part-{k}.csv").write_text(as_text([r[0], *r[1 + k :: 2]])))
-                   for n, r in TABLES.items() for k in range(2)], {},
-    ),
+    "folder of parts": (lambda f: in_parts(f, TABLES), {}),
     "local times and a zone": (lambda f: write(f, times("%Y-%m-%d %H:%M")), ZONE),
     "day, month, year": (
         lambda f: write(f, times("%d.%m.%Y %H:%M")),
@@ -193,7 +200,7 @@ def test_the_same_rows_are_the_same_tables(
 def workbook(path: Path, tables: dict[str, list[list[Any]]], *, mac: bool = False) -> Path:
     book = openpyxl.Workbook()
     if mac:
-        book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904  # type: ignore[attr-defined]
+        book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
     for sheet in list(book):
         book.remove(sheet)
     for name, rows in tables.items():
@@ -271,7 +278,7 @@ def test_whole_numbers_of_parquet_keep_every_digit(tmp_path: Path, store: Store,
 
 def test_lists_in_parquet_are_text(tmp_path: Path, store: Store) -> None:
     frame = pd.DataFrame({"device_id": ["a"], "device_model": ["m"], "installed_at": ["2020-01-01T00:00:00Z"]})
-    frame.assign(tags=[["x", "y"]]).to_parquet(tmp_path / "devices.parquet")
+    frame.assign(tags=pd.Series([["x", "y"]])).to_parquet(tmp_path / "devices.parquet")
     assert stored(store, tmp_path, {})[0]["devices"]["device_id"].tolist() == ["a"]
 
 

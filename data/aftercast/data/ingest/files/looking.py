@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
+import pyarrow as pa
 
 from aftercast.data.fleet import FileSettings
 from aftercast.data.ingest.files import databases, parquet_files, workbooks
@@ -70,6 +74,25 @@ def look(place: Place, settings: FileSettings) -> Look:
     InputError
         If it is missing, damaged, no table, or not written as its settings say.
     """
+    with damage_named(place):
+        return _look(place, settings)
+
+
+@contextmanager
+def damage_named(place: Place, rows: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """Raise InputError that names the place, and the rows read so far, where it is damaged or may not be read."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(f"{place} may not be read.", "Give this user the right to read it.") from error
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        kind = place.suffix[1:] if isinstance(place, Path) else "database"
+        raise InputError(
+            f"{place} is damaged after {rows():,} rows, or not a {kind} file.", "Fetch or export it again."
+        ) from error
+
+
+def _look(place: Place, settings: FileSettings) -> Look:
     form = format_of(place)
     if isinstance(place, str):
         tables = databases.database_tables(place)

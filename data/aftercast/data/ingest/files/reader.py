@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import pyarrow as pa
 
 from aftercast.data.fleet import FileSettings
 from aftercast.data.ingest.files.csv_files import csv_chunks
 from aftercast.data.ingest.files.databases import query_chunks
-from aftercast.data.ingest.files.looking import Look, look
+from aftercast.data.ingest.files.looking import Look, damage_named, look
 from aftercast.data.ingest.files.parquet_files import parquet_chunks
 from aftercast.data.ingest.files.places import Place
 from aftercast.data.ingest.files.workbooks import sheet_chunks
-from aftercast.operations.errors import InputError
 
 ROWS_AT_ONCE: Final = 400_000
 AS_FOUND: Final = FileSettings()
@@ -52,19 +49,12 @@ def read_chunks(
     InputError
         If the place is missing or damaged, or rows have more or fewer cells than the header.
     """
-    rows, where = 0, place.place if isinstance(place, Look) else place
-    try:
-        found = place if isinstance(place, Look) else look(place, settings)
+    rows = 0
+    found = place if isinstance(place, Look) else look(place, settings)
+    with damage_named(found.place, lambda: rows):
         for chunk in _chunks(found, columns, typed, text, rows_at_once):
             yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
             rows += len(chunk)
-    except PermissionError as error:
-        raise InputError(f"{where} may not be read.", "Give this user the right to read it.") from error
-    except (pa.ArrowException, OSError, EOFError) as error:
-        kind = where.suffix[1:] if isinstance(where, Path) else "database"
-        raise InputError(
-            f"{where} is damaged after {rows:,} rows, or not a {kind} file.", "Fetch or export it again."
-        ) from error
 
 
 def _chunks(

@@ -13,6 +13,8 @@ LEAD: Final = 0.25
 """How much better than the next a table must fit to be taken without asking."""
 LEAST: Final = 1.9
 """Below this a place looks like no table."""
+HALF: Final = 1.3
+"""From here on a place that lacks a column of every table is asked about."""
 
 
 def choose_tables(candidates: list[Candidate], inquiry: Inquiry) -> dict[str, tuple[Candidate, Match]]:
@@ -35,19 +37,29 @@ def _choose(candidate: Candidate, inquiry: Inquiry) -> Match | None:
             inquiry.ask(question)
         return match(candidate, said)
     matches = sorted((match(candidate, name) for name in TABLES), key=lambda each: -each.score)
-    possible = [each for each in matches if each.is_possible and each.score >= LEAST] or [
-        each for each in matches[:1] if each.score >= LEAST
-    ]
+    possible = [each for each in matches if each.is_possible and each.score >= LEAST]
+    half = [each for each in matches if each.score >= HALF]
+    if not possible and len(half) > 0 and len(candidate.sample) > 0:
+        return _ask(candidate, half, inquiry)
     if not possible:
         inquiry.assume(f"{candidate.name}: looks like no table, is not read.")
         return None
     if len(possible) > 1 and possible[0].score - possible[1].score < LEAD:
-        names = tuple(each.table for each in possible[:4])
-        text = f"Which table is {candidate.name}, with columns {', '.join(candidate.look.names[:8])}?"
-        answer = inquiry.ask(Question(candidate.name, text, (*names, *(t for t in TABLES if t not in names), NONE)))
-        return possible[0] if answer is None else match(candidate, answer)
+        return _ask(candidate, possible, inquiry)
     inquiry.assume(f"{candidate.name}: read as {possible[0].table}.")
     return possible[0]
+
+
+def _ask(candidate: Candidate, possible: list[Match], inquiry: Inquiry) -> Match | None:
+    """Match as the table that somebody says it is; the likeliest, or none where it fits none, while nobody does."""
+    names = tuple(each.table for each in possible[:4])
+    text = f"Which table is {candidate.name}, with columns {', '.join(candidate.look.names[:8])}?"
+    answer = inquiry.ask(
+        Question(candidate.name, text, (*names, *(name for name in TABLES if name not in names), NONE))
+    )
+    if answer is None:
+        return possible[0] if possible[0].is_possible else None
+    return match(candidate, answer)
 
 
 def _one(name: str, places: list[tuple[Candidate, Match]], inquiry: Inquiry) -> tuple[Candidate, Match]:

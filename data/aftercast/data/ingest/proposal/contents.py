@@ -131,7 +131,8 @@ class Content:
             return ()
         if _reads(cells, ISO):
             return (ISO,)
-        return tuple(day + clock for clock in CLOCKS for day in DAYS if _reads(cells, day + clock))[:2]
+        found = (next((day + clock for clock in CLOCKS if _reads(cells, day + clock)), None) for day in DAYS)
+        return tuple(form for form in found if form is not None)[:2]
 
 
 def _reads(cells: pd.Series, time_format: str) -> bool:

@@ -121,5 +121,6 @@ def _by_content(candidate: Candidate, table: Table, columns: dict[str, str]) -> 
         others = [content for raw, content in candidate.contents.items() if raw not in columns.values()]
         if set(LONG) <= columns.keys():
             return SENSOR_WEIGHT
-        return SENSOR_WEIGHT * (sum(content.is_number for content in others) / len(others)) if others else -1.0
+        numeric = sum(content.is_number for content in others)
+        return SENSOR_WEIGHT * numeric / len(others) if numeric else -SENSOR_WEIGHT
     return 0.0

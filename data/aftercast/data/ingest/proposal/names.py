@@ -23,7 +23,7 @@ TABLE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
                   "遥测", "传感器", "监测", "采集", "运行数据", "测点"),
     "faults": ("faults", "errors", "alarms", "fault codes", "dtc", "告警", "报警", "故障码", "错误"),
     "failures": ("failures", "breakdowns", "outages", "失效", "故障", "停机"),
-    "repairs": ("repairs", "work orders", "workorders", "maintenance", "services", "mwo",
+    "repairs": ("repairs", "work orders", "workorders", "maintenance", "maint", "services", "mwo",
                 "维修", "工单", "检修", "保养"),
     "parts_used": ("parts used", "spare parts", "consumption", "备件", "用料", "配件"),
     "customers": ("customers", "clients", "accounts", "客户", "会员"),
@@ -34,7 +34,8 @@ TABLE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "actions": ("actions", "treatments", "campaigns", "措施"),
 }  # fmt: skip
 
-CLOCK: Final = ("time", "timestamp", "date", "datetime", "ts", "event date", "occurred", "时间", "日期", "发生时间",
+CLOCK: Final = ("time", "timestamp", "date", "datetime", "ts", "day",
+                "event date", "occurred", "时间", "日期", "发生时间",
                 "采集时间", "记录时间", "时间戳")  # fmt: skip
 COLUMN_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "device_id": ("device", "machine", "machine id", "asset", "asset id", "equipment", "equipment id", "serial",
@@ -59,7 +60,8 @@ COLUMN_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "code": ("code", "fault code", "error code", "error id", "alarm code", "alarm", "dtc",
              "故障代码", "故障码", "报警代码"),
     "severity": ("severity", "level", "priority", "等级", "级别"),
-    "component": ("component", "part", "system", "major system", "subsystem", "assembly", "module", "failed part",
+    "component": ("component", "comp", "failure", "part",
+                  "system", "major system", "subsystem", "assembly", "module", "failed part",
                   "部件", "故障部件", "部位", "零件", "组件", "系统"),
     "work_order_id": ("work order", "work order number", "order number", "order no", "order id", "wo", "wo number",
                       "ticket number", "工单号", "工单编号", "维修单号", "单号"),

@@ -96,7 +96,7 @@ def _derived(settings: Mapping[str, dict[str, Any]], inquiry: Inquiry) -> dict[s
                 else "since their first event"
             )
             inquiry.assume(f"No file of {owner}: those that {' and '.join(naming)} name, {since}.")
-    if not settings:
+    if not settings and not inquiry.questions:
         raise InputError("No file there looks like a table.", f"Tables: {', '.join(TABLES)}.")
     return found
 

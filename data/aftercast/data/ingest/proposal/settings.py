@@ -10,6 +10,7 @@ from aftercast.data.contract import TABLES
 from aftercast.data.ingest.proposal.candidates import Candidate
 from aftercast.data.ingest.proposal.clocks import clock_settings
 from aftercast.data.ingest.proposal.matching import SPARE, Match
+from aftercast.data.ingest.proposal.names import words
 from aftercast.data.ingest.proposal.questions import NONE, Inquiry, Question
 from aftercast.data.ingest.proposal.telemetry import is_flag, split_unit
 from aftercast.data.ingest.proposal.words import WORDS, map_word
@@ -20,6 +21,11 @@ from aftercast.operations.spelling import suggestion
 
 CONTESTED = ("component", "device_id", "customer_id")
 """Columns of which a wrong one would spoil every forecast: asked about where several are alike."""
+
+
+MOST_COMPONENTS = 200
+"""A column of more different words names no parts."""
+GENERIC = frozenset({("id",), ("no",), ("number",), ("name",), ("编号",), ("序号",)})
 
 
 def table_settings(candidate: Candidate, found: Match, inquiry: Inquiry) -> dict[str, Any]:
@@ -73,8 +79,18 @@ def _columns(candidate: Candidate, found: Match, inquiry: Inquiry) -> dict[str, 
             told = ", ".join(f"{raw} ({candidate.contents[raw].held.nunique():,} values)" for raw in rivals)
             text = f"Which column of {candidate.name} is the {name} of {found.table}: {told}?"
             inquiry.ask(Question(f"{found.table}.{name}", text, (*rivals, NONE)))
+    _take_generic(candidate, found.table, columns, inquiry)
     _ask_absent(candidate, Match(found.table, found.score, columns, found.rivals), inquiry)
     return columns
+
+
+def _take_generic(candidate: Candidate, table: str, columns: dict[str, str], inquiry: Inquiry) -> None:
+    """Take the one column that is called no more than id as that of the device or customer, if none else is."""
+    free = [raw for raw in candidate.contents if raw not in columns.values() and words(raw) in GENERIC]
+    for name in ("device_id", "customer_id"):
+        if name in TABLES[table].required and name not in columns and len(free) == 1:
+            columns[name] = free[0]
+            inquiry.assume(f"{table}: '{free[0]}' is the {name}.")
 
 
 def _ask_absent(candidate: Candidate, found: Match, inquiry: Inquiry) -> None:
@@ -108,9 +124,24 @@ def _fixed(candidate: Candidate, found: Match, name: str, inquiry: Inquiry) -> s
     if column is not None and column.choices is not None:
         text = f"No column of {candidate.name} says the {name} of {found.table}. What are all rows?"
         return inquiry.ask(Question(key, text, column.choices)) or column.choices[0]
-    value = inquiry.given(key) or "device"
+    given = inquiry.given(key)
+    if name == "component" and given is None:
+        few = [raw for raw in _free_text(candidate, found) if candidate.contents[raw].held.nunique() <= MOST_COMPONENTS]
+        if few:
+            text = f"Which column of {candidate.name} names the part that failed?"
+            given = inquiry.ask(Question(key, text, (*few, NONE)))
+    value = "device" if given in {None, NONE} else str(given)
     inquiry.assume(f"{found.table}: no column says the {name}; all rows have '{value}'.")
     return value
+
+
+def _free_text(candidate: Candidate, found: Match) -> list[str]:
+    """Columns of words that stand for nothing yet."""
+    return [
+        raw
+        for raw, content in candidate.contents.items()
+        if raw not in found.columns.values() and len(content.held) > 0 and not content.is_number and not content.is_time
+    ]
 
 
 def _values(candidate: Candidate, found: Match, inquiry: Inquiry) -> dict[str, dict[str, str]]:
@@ -131,8 +162,8 @@ def _values(candidate: Candidate, found: Match, inquiry: Inquiry) -> dict[str, d
                 raise InputError(f"'{value}' is no {name}.", suggestion(value, known, "Values"))
             if value not in {None, word, NONE}:
                 mapped.setdefault(name, {})[str(word)] = str(value)
-    for name, words in mapped.items():
-        said = ", ".join(f"{word} = {value}" for word, value in words.items())
+    for name, meant in mapped.items():
+        said = ", ".join(f"{word} = {value}" for word, value in meant.items())
         inquiry.assume(f"{found.table}: {name} {said}.")
     return mapped
 
