@@ -16,8 +16,8 @@ from aftercast.pipelines.ingest import run_ingest
 def imported(kind: str, path: Path) -> Iterator[Workspace]:
     """Workspace with the fleet spec drafted from a source and all of it imported; removed at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        found, fleet = draft_from(path, kind)
-        create_workspace(Path(folder) / "fleet", fleet)
+        draft = draft_from(path, kind, {})
+        create_workspace(Path(folder) / "fleet", draft.fleet)
         workspace = open_workspace(Path(folder) / "fleet")
-        run_ingest(workspace, found, path)
+        run_ingest(workspace, draft.source, path)
         yield workspace

@@ -10,7 +10,7 @@ import pytest
 
 from aftercast.data.fleet import FleetSpec, Sensor, TableSettings
 from aftercast.data.ingest import Batch, ImportReport, check_records, ingest
-from aftercast.data.ingest.sources.tables import _long_to_wide
+from aftercast.data.ingest.sources.telemetry_shapes import long_to_wide
 from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError
@@ -119,7 +119,7 @@ def test_a_sensor_of_long_telemetry_may_have_any_name(name: str) -> None:
             "value": ["1", "2", "3", "4"],
         }
     )
-    wide = _long_to_wide(long, "telemetry")
+    wide = long_to_wide(long)
     assert wide.columns.tolist()[:2] == ["device_id", "event_time"]
     assert wide["device_id"].tolist() == ["a", "a", "b"]
     assert wide[name].tolist() == ["2", "4", "1"]
@@ -128,5 +128,5 @@ def test_a_sensor_of_long_telemetry_may_have_any_name(name: str) -> None:
 def test_a_sensor_called_like_a_column_of_the_table_is_refused_with_the_remedy() -> None:
     long = pd.DataFrame({"device_id": ["a"], "event_time": [AT], "sensor": ["device_id"], "value": ["1"]})
     with pytest.raises(InputError, match="called 'device_id'") as raised:
-        _long_to_wide(long, "telemetry")
+        long_to_wide(long)
     assert "[tables.telemetry.values.sensor]" in raised.value.hint

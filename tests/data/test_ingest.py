@@ -249,8 +249,8 @@ class Crowded(Store):
         self.free, self.other, self.spec = store, other, spec
 
     @contextmanager
-    def writing(self, import_id: str | None = None) -> Iterator[StoreWriter]:
-        with super().writing(import_id) as writer:
+    def writing(self, import_id: str | None = None, *, publishes: bool = True) -> Iterator[StoreWriter]:
+        with super().writing(import_id, publishes=publishes) as writer:
             yield writer
         ingest(self.free, [self.other], self.spec, origin="another import")
 

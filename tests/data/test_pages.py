@@ -11,7 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from aftercast.data.contract import TABLES
-from aftercast.data.fleet import Component, FaultCode, FleetSpec, Rule, Sensor
+from aftercast.data.fleet import (
+    AllFilesSettings,
+    Component,
+    FaultCode,
+    FileSettings,
+    FleetSpec,
+    Rule,
+    Sensor,
+    TableSettings,
+)
 from aftercast.data.tables_page import tables_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,9 +53,12 @@ def test_the_example_of_a_fleet_is_one_and_names_every_key(example: dict[str, An
     }  # fmt: skip
     for name, model in lists.items():
         assert set(example[name][0]) == set(model.model_fields), name
+    assert set(example["files"]) == set(AllFilesSettings.model_fields)
+    shown = {key for table in example["tables"].values() for key in table} | set(FileSettings.model_fields)
+    assert shown == set(TableSettings.model_fields)
 
 
 def test_the_example_of_a_fleet_shows_the_defaults(example: dict[str, Any]) -> None:
-    of_this_fleet = {"name", "sensors", "components", "fault_codes", "rules", "columns"}
+    of_this_fleet = {"name", "sensors", "components", "fault_codes", "rules", "files", "tables"}
     shown = FleetSpec.model_validate({"name": "x", **{k: v for k, v in example.items() if k not in of_this_fleet}})
     assert shown == FleetSpec(name="x")

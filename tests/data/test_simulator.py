@@ -12,7 +12,7 @@ import pytest
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import load_fleet
-from aftercast.data.ingest.sources.tables import find_tables
+from aftercast.data.ingest.sources.parts import find_parts
 from aftercast.data.simulator.config import FleetConfig
 from aftercast.data.simulator.simulate import simulate
 
@@ -57,15 +57,15 @@ def test_every_table_has_the_columns_the_contract_requires(world: Path) -> None:
 
 
 def test_the_truth_is_nowhere_in_what_is_imported(world: Path) -> None:
-    found = find_tables(world / "tables")
     spec = load_fleet(world / "fleet.toml")
+    found = find_parts(world / "tables", spec)
     assert set(found) == set(TABLES)
-    imported = {file for files in found.values() for file in files}
+    imported = {part.place for parts in found.values() for part in parts}
     assert imported == {path for path in (world / "tables").rglob("*") if path.is_file()}
-    for name, files in found.items():
+    for name, parts in found.items():
         extra = {"telemetry": {s.name for s in spec.sensors}, "devices": {"hardware_generation"}}.get(name, set())
         known = {column.name for column in TABLES[name].columns} | extra | {"available_at"}
-        assert all(set(pq.read_schema(file).names) <= known for file in files), name
+        assert all(set(pq.read_schema(part.place).names) <= known for part in parts), name
 
 
 def test_a_second_run_leaves_nothing_of_a_larger_first(tmp_path: Path) -> None:

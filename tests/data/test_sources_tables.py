@@ -8,7 +8,8 @@ import pytest
 
 from aftercast.data.fleet import Component, FleetSpec, Sensor, TableSettings
 from aftercast.data.ingest import ingest
-from aftercast.data.ingest.sources.tables import draft, find_tables, read
+from aftercast.data.ingest.sources.parts import find_parts
+from aftercast.data.ingest.sources.tables import draft, read
 from aftercast.data.store import Store
 from aftercast.operations.errors import InputError
 
@@ -115,7 +116,7 @@ def test_a_folder_named_like_a_parquet_file_is_a_table_of_parts(folder: Path) ->
     (folder / "faults.parquet").mkdir()
     frame = pd.DataFrame({"device_id": ["d1"], "event_time": [pd.Timestamp("2024-02-02", tz="UTC")], "code": ["E1"]})
     frame.to_parquet(folder / "faults.parquet" / "part-0.parquet")
-    assert list(find_tables(folder)) == ["devices", "faults"]
+    assert list(find_parts(folder, SPEC)) == ["devices", "faults"]
 
 
 def test_hidden_files_and_other_documents_are_passed_over(folder: Path) -> None:
@@ -123,21 +124,21 @@ def test_hidden_files_and_other_documents_are_passed_over(folder: Path) -> None:
     (folder / ".devices.csv.swp.csv").write_text("x")
     (folder / "_SUCCESS.csv").write_text("x")
     (folder / "notes").mkdir()
-    assert list(find_tables(folder)) == ["devices"]
+    assert list(find_parts(folder, SPEC)) == ["devices"]
 
 
 def test_a_file_named_like_no_table_is_refused_with_the_nearest_name(folder: Path) -> None:
     (folder / "telemetri.csv").write_text(WIDE)
     with pytest.raises(InputError, match=r"telemetri\.csv is named like no table") as refused:
-        find_tables(folder)
+        find_parts(folder, SPEC)
     assert "'telemetry'" in refused.value.hint
 
 
-@pytest.mark.parametrize("name", ["telemetry.xlsx", "telemetry.csv.bz2", "telemetry"])
+@pytest.mark.parametrize("name", ["telemetry.zip", "telemetry.csv.bz2", "telemetry"])
 def test_a_table_in_a_format_that_is_not_read_is_refused_instead_of_passed_over(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"PK")
     with pytest.raises(InputError, match=f"{name} holds no data in a format that is read"):
-        find_tables(folder)
+        find_parts(folder, SPEC)
 
 
 def test_a_single_file_is_a_table_by_its_name(folder: Path) -> None:
@@ -176,14 +177,14 @@ def test_without_devices_and_customers_nothing_can_be_drafted(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["Devices.csv", "DEVICES.CSV"])
 def test_a_table_may_be_named_in_any_case(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(DEVICES)
-    assert list(find_tables(tmp_path)) == ["devices"]
-    assert list(find_tables(tmp_path / name)) == ["devices"]
+    assert list(find_parts(tmp_path, SPEC)) == ["devices"]
+    assert list(find_parts(tmp_path / name, SPEC)) == ["devices"]
 
 
 def test_a_table_in_another_case_and_an_unread_format_is_not_passed_over(folder: Path) -> None:
-    (folder / "Telemetry.xlsx").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"Telemetry\.xlsx holds no data in a format that is read"):
-        find_tables(folder)
+    (folder / "Telemetry.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"Telemetry\.zip holds no data in a format that is read"):
+        find_parts(folder, SPEC)
 
 
 def test_a_draft_for_a_begun_spec_follows_its_names_of_columns_and_its_filled_sections(folder: Path) -> None:

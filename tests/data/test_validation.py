@@ -219,8 +219,15 @@ def test_available_at_is_filled_by_the_rule_beside_a_time_out_of_reach(delay: st
 
 
 def test_a_row_is_refused_for_its_first_reason_only() -> None:
-    checked = check("repairs", repair(opened_at="x", kind="mend", device_id="d9"), repair())
+    checked = check("repairs", repair(opened_at="yesterday", kind="mend", device_id="d9"), repair())
     assert checked.refused["reason"].tolist() == ["unparsable"]
+
+
+def test_an_optional_number_that_cannot_be_read_takes_only_its_cell() -> None:
+    checked = check("repairs", repair(cost="dear"), repair())
+    assert checked.refused["reason"].tolist() == ["unparsable"]
+    assert len(checked.frame) == 2
+    assert checked.frame["cost"].isna().tolist()[0]
 
 
 def test_an_optional_device_need_not_be_known() -> None:
@@ -250,8 +257,8 @@ def test_a_column_of_bare_numbers_is_no_time() -> None:
         check("telemetry", reading(event_time=1_700_000_000))
 
 
-def test_an_empty_batch_is_refused() -> None:
-    with pytest.raises(InputError, match=r"file.csv holds no rows for table 'telemetry'"):
+def test_a_table_of_no_rows_must_still_have_its_columns() -> None:
+    with pytest.raises(InputError, match=r"needs the column 'event_time', which its 0 rows lack"):
         validate(Batch("telemetry", pd.DataFrame({"device_id": []}), "file.csv"), SPEC, KNOWN, {})
 
 

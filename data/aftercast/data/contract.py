@@ -127,7 +127,7 @@ TABLES: Final[Mapping[str, Table]] = {
             columns=(
                 DEVICE,
                 Column("device_model", "text", "model; devices of one model share a cohort", required=True),
-                Column("installed_at", "time", "when it went into the field; its age counts from here", required=True),
+                Column("installed_at", "time", "when it went into the field; empty where nobody knows: no age then"),
                 Column("retired_at", "time", "when it left the field; nothing is forecast from then on"),
                 Column("customer_id", "text", "who has it"),
                 Column("outlet_id", "text", "the service outlet; keys may be limited to some"),

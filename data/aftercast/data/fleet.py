@@ -73,8 +73,18 @@ class FileSettings(StrictModel):
 class TableSettings(FileSettings):
     """How one table of the contract comes in; what it leaves empty is as ``[files]`` says."""
 
+    file: str = ""
+    """File or folder of parts below the imported path, ``*`` allowed; the one named like the table where empty."""
+    query: str = ""
+    """Table or SELECT of a database, where the imported path is the address of one; the table's name where empty."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Column of the contract -> column of the file."""
+    """Column of the contract, or sensor -> column of the file."""
+    fixed: dict[str, str] = Field(default_factory=dict)
+    """Column of the contract that the file lacks -> its value in every row, as ``kind`` -> ``corrective``."""
+    numbered: bool = False
+    """Whether rows without a number of their own get one, of device or customer, time and a running number."""
+    derived_from: tuple[str, ...] = ()
+    """Tables whose rows name the devices, where there is no file of devices; since when they run is then unknown."""
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Column of the contract -> word of the file -> value of the contract, as ``kind`` ``PM01`` -> ``corrective``."""
     units: dict[str, str] = Field(default_factory=dict)
@@ -87,6 +97,13 @@ class TableSettings(FileSettings):
     """Until when all rows are there (UTC), or ``observed``: as far as the fleet was. Empty: until the last row."""
     keep: Duration | Literal["for ever"] = "for ever"
     """How long rows are kept, counted from when they happened."""
+
+
+class AllFilesSettings(FileSettings):
+    """How files are read, and which are passed over."""
+
+    ignore: tuple[str, ...] = ()
+    """Files below the imported path that are no table, ``*`` allowed."""
 
 
 class Sensor(StrictModel):
@@ -199,7 +216,7 @@ class FleetSpec(StrictModel):
     training: TrainingSettings = TrainingSettings()
     churn: ChurnSettings = ChurnSettings()
     costs: Costs = Costs()
-    files: FileSettings = FileSettings()
+    files: AllFilesSettings = AllFilesSettings()
     tables: dict[str, TableSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -228,7 +245,7 @@ class FleetSpec(StrictModel):
     def table(self, name: str) -> TableSettings:
         """Return the settings of one table, those of ``files`` filled in where it has none of its own."""
         own = self.tables.get(name, TableSettings())
-        general = {field: value for field, value in self.files if not getattr(own, field)}
+        general = {field: getattr(self.files, field) for field in FileSettings.model_fields if not getattr(own, field)}
         return own.model_copy(update=general)
 
     def delay(self, table: str) -> pd.Timedelta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import tomlkit
 from sqlalchemy import Engine
@@ -115,7 +115,7 @@ def write_fleet(path: Path, fleet: FleetSpec) -> None:
     """Write a fleet spec as TOML."""
     document = tomlkit.document()
     document.add(tomlkit.comment("What this fleet is: sensors with unit and possible range, components, costs."))
-    document.update(fleet.model_dump(exclude_none=True))
+    document.update(_content(fleet))
     _replace(path, tomlkit.dumps(document))
 
 
@@ -132,13 +132,25 @@ def fill_fleet(path: Path, before: FleetSpec, after: FleetSpec) -> tuple[str, ..
     ]
     if not new:
         return ()
-    content = after.model_dump(exclude_none=True)
+    content = _content(after)
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     for name in new:
         document.pop(name, None)
-        document.add(name, tomlkit.item(content[name]))
+        if name in content:
+            document.add(name, tomlkit.item(content[name]))
     _replace(path, tomlkit.dumps(document))
     return tuple(new)
+
+
+def _content(fleet: FleetSpec) -> dict[str, Any]:
+    """Fleet spec as written: all keys, but of files and tables those that say something."""
+    content = fleet.model_dump(exclude_none=True)
+    said = fleet.model_dump(exclude_defaults=True, include={"files", "tables"})
+    return {
+        name: said.get(name) if name in {"files", "tables"} else value
+        for name, value in content.items()
+        if name not in {"files", "tables"} or said.get(name)
+    }
 
 
 def _replace(path: Path, text: str) -> None:

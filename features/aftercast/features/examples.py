@@ -15,7 +15,7 @@ from aftercast.features.customer_history import CustomerHistory
 from aftercast.features.event_table import EventTable
 from aftercast.features.history import History
 from aftercast.features.windows.events import known_version
-from aftercast.operations.clocks import from_us
+from aftercast.operations.clocks import NEVER, from_us
 from aftercast.operations.errors import InputError
 
 Grain = Literal["device_id", "customer_id"]
@@ -101,7 +101,8 @@ class Examples:
 def device_examples(history: History, cutoffs_us: npt.ArrayLike) -> Examples:
     """Every device at every cutoff at which it is known to be in the field.
 
-    A device is in the field at T where its version known at T has ``installed_at <= T`` and not ``retired_at <= T``.
+    A device is in the field at T where its version known at T has ``installed_at <= T`` or none, and not
+    ``retired_at <= T``.
     """
     return _at_risk(
         history.devices, history.device_ids, cutoffs_us, start="installed_at", end="retired_at", grain="device_id"
@@ -125,5 +126,6 @@ def _at_risk(
     present = np.zeros(rows, dtype=bool)
     known = version >= 0
     at = version[known]
-    present[known] = (facts.columns[start][at] <= grid[known]) & (facts.columns[end][at] > grid[known])
+    began = facts.columns[start][at]
+    present[known] = ((began <= grid[known]) | (began == NEVER)) & (facts.columns[end][at] > grid[known])
     return Examples(np.repeat(ids, len(cutoffs))[present], grid[present], grain)

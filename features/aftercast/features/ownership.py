@@ -76,11 +76,12 @@ def ownership(history: CustomerHistory) -> Ownership:
     until = np.full(len(customer), NEVER, dtype=np.int64)
     same = devices.owner[1:] == devices.owner[:-1]
     until[:-1][same] = devices.available_us[1:][same]
+    installed = np.where(facts["installed_at"] == NEVER, devices.available_us, facts["installed_at"])
     return Ownership(
         customers=len(history.customer_ids),
         customer=customer[row].astype(np.int64),
         device=devices.owner[row],
-        since=np.maximum(devices.available_us, facts["installed_at"])[row],
+        since=np.maximum(devices.available_us, installed)[row],
         until=np.minimum(until, facts["retired_at"])[row],
         row=row,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # opening a workspace loads pandas and SQLAlchemy, which help
     import pandas as pd
     from rich.console import RenderableType
 
+    from aftercast.data.ingest import Place
     from aftercast.data.workspace import Workspace
 
 PANELS = ("Set up", "Data", "Models", "Plan", "Serve and operate")
@@ -67,6 +68,11 @@ def opened(folder: Path | None) -> Workspace:
     from aftercast.data.workspace import open_workspace
 
     return open_workspace(default_workspace() if folder is None else folder)
+
+
+def place_of(text: str) -> Place:
+    """Place that a person typed: the address of a database, else a path."""
+    return text if "://" in text else Path(text)
 
 
 def instant(text: str | None) -> pd.Timestamp | None:

@@ -1,31 +1,51 @@
-"""Which source some data belongs to, found by letting each draft a fleet spec from it."""
+"""Which source some data belongs to, and the fleet spec it suggests."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import SOURCES, get_source
+from aftercast.data.ingest import SOURCES, Place, get_source
+from aftercast.data.ingest.proposal import Proposal, propose
 from aftercast.operations.errors import AftercastError, InputError
 
+OWN: Final = "tables"
+"""The source of people's own files, of which questions are asked."""
 
-def draft_from(path: Path, source_name: str | None) -> tuple[str, FleetSpec]:
-    """Name of the source and the fleet spec it drafts from a path.
 
-    Without a name every source is tried, the ones for a publisher's layout before the general ``tables``.
+@dataclass(frozen=True)
+class Draft:
+    """What was found of a place: its source, and a fleet spec that may still depend on questions."""
+
+    source: str
+    proposal: Proposal
+
+    @property
+    def fleet(self) -> FleetSpec:
+        """The fleet spec; whole where no question is open."""
+        return self.proposal.fleet
+
+
+def draft_from(place: Place, source_name: str | None, answers: Mapping[str, str]) -> Draft:
+    """Source of a place and the fleet spec drafted from it.
+
+    Without a name the sources for a publisher's layout are tried first, then the files are looked at as people's own.
 
     Raises
     ------
     InputError
-        If the path does not exist or no source understands it.
+        If there is nothing at the place, or it cannot be read; says why.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.", "Name the file or folder that holds the data.")
-    if source_name is not None:
-        return source_name, get_source(source_name).draft(path)
-    for name in sorted(SOURCES, key=lambda known: (known == "tables", known)):
-        try:
-            return name, SOURCES[name].draft(path)
-        except AftercastError:  # this layout is not it; the next one may be
-            continue
-    raise InputError(f"No source understands {path}.", f"Name it with --kind: {', '.join(sorted(SOURCES))}.")
+    if not isinstance(place, str) and not place.exists():
+        raise InputError(f"{place} does not exist.", "Name the file or folder that holds the data.")
+    if source_name not in {None, OWN}:
+        return Draft(str(source_name), Proposal(get_source(str(source_name)).draft(place), (), ()))
+    if source_name is None and not isinstance(place, str):
+        for name in sorted(SOURCES.keys() - {OWN}):
+            try:
+                return Draft(name, Proposal(SOURCES[name].draft(place), (), ()))
+            except AftercastError:  # this layout is not it; the next one may be
+                continue
+    return Draft(OWN, propose(place, answers))

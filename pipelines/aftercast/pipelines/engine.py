@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from aftercast.data.ingest import is_database, name_of
 from aftercast.data.workspace import Workspace
 from aftercast.models.aliases import Progress
 from aftercast.operations.environment import quiet_libraries
@@ -42,7 +43,7 @@ def run_flow(workspace: Workspace, work: Work, *, progress: Progress | None = No
         return _result(work(workspace, **asked))
 
     run.__doc__ = work.__doc__
-    shown = {name: str(value) for name, value in asked.items()}
+    shown = {name: name_of(value) if is_database(value) else str(value) for name, value in asked.items()}
     with settings.temporary_settings(_prefect_settings(workspace, settings)):
         found: dict[str, Any] = flow(name=f"aftercast-{work.__module__.rpartition('.')[2]}", retries=0)(run)(shown)
     return found

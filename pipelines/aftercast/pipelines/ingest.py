@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest import NEW, Source, get_source, ingest
+from aftercast.data.ingest import NEW, Place, Source, get_source, ingest, name_of
 from aftercast.data.workspace import FLEET_FILE, Workspace, fill_fleet
 from aftercast.models.aliases import Progress
 from aftercast.models.metadata import spec_hash
 from aftercast.operations.errors import InputError
 from aftercast.pipelines.runs import Done, hash_of_files, run_key, run_once
 
+OWN: Final = "tables"
 SECTIONS: Final = ("sensors", "components", "fault_codes")
 """Sections of the fleet spec that are drafted while they are empty."""
 DRAFTED_FROM: Final[Mapping[str, tuple[str, ...]]] = {
@@ -25,12 +26,19 @@ DRAFTED_FROM: Final[Mapping[str, tuple[str, ...]]] = {
 """Tables whose rows a drafted section comes from."""
 
 
-def run_ingest(workspace: Workspace, source_name: str, path: Path, progress: Progress | None = None) -> Done:
-    """Import a source; the same files under the same fleet spec are imported once.
+def run_ingest(
+    workspace: Workspace, source_name: str, path: Place, progress: Progress | None = None, *, check: bool = False
+) -> Done:
+    """Import a source; the same files under the same fleet spec are imported once, a database whenever it is asked.
 
     Sections of the fleet spec that are empty are drafted from the data, which are then checked by the draft. Once the
     import has succeeded the draft is written to ``fleet.toml``, without what came of rows that were all refused; the
     result says in ``drafted`` what was.
+
+    Parameters
+    ----------
+    check
+        Whether to do all but storing; nothing is changed then.
 
     Raises
     ------
@@ -38,23 +46,28 @@ def run_ingest(workspace: Workspace, source_name: str, path: Path, progress: Pro
         If the path does not exist or cannot be read as the source.
     """
     source = get_source(source_name)
-    if not path.exists():
+    if not isinstance(path, str) and not path.exists():
         raise InputError(f"{path} does not exist.", "Name the file or folder to import.")
+    if isinstance(path, str) and source.name != OWN:
+        raise InputError(f"Source '{source.name}' reads files, not a database.", f"Use {OWN} for a database.")
     fleet = _completed(workspace, source, path)
-    key = run_key(source=source.name, files=hash_of_files(path), spec=spec_hash(fleet))
-    origin = f"{source.name}:{path.name}"
+    content = uuid.uuid4().hex if isinstance(path, str) else hash_of_files(path)
+    key = run_key(source=source.name, files=content, spec=spec_hash(fleet))
+    origin = f"{source.name}:{name_of(path)}"
 
     def work() -> dict[str, Any]:
         batches = source.read(path, fleet)
-        report = ingest(workspace.store, batches, fleet, origin=origin, progress=progress)
+        report = ingest(workspace.store, batches, fleet, origin=origin, progress=progress, keep=not check)
         return {"key": key, "source": source.name, "origin": origin, **report.to_dict()}
 
+    if check:
+        return Done({**work(), "drafted": [], "checked": True}, repeated=False)
     done = run_once(workspace, "ingest", key, work)
     drafted = fill_fleet(workspace.path(FLEET_FILE), workspace.fleet, _confirmed(fleet, workspace.fleet, done.result))
     return Done({**done.result, "drafted": list(drafted)}, done.repeated)
 
 
-def _completed(workspace: Workspace, source: Source, path: Path) -> FleetSpec:
+def _completed(workspace: Workspace, source: Source, path: Place) -> FleetSpec:
     """Fleet spec under which data are imported: the workspace's, with what the source drafts for its empty sections.
 
     Before the first import, where neither sensors nor components are named, everything is drafted that nobody changed

@@ -1,6 +1,7 @@
 """Data coming in: sources are read, checked, dated, freed of repeats, and what is refused is quarantined."""
 
 from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.files import Place, is_database, name_of
 from aftercast.data.ingest.importer import ingest
 from aftercast.data.ingest.impossible_readings import IMPOSSIBLE, impossible_readings, readings_of
 from aftercast.data.ingest.records import (
@@ -25,6 +26,7 @@ __all__ = [
     "Batch",
     "CheckedRecords",
     "ImportReport",
+    "Place",
     "Refused",
     "Source",
     "TableReport",
@@ -34,6 +36,8 @@ __all__ = [
     "get_source",
     "impossible_readings",
     "ingest",
+    "is_database",
+    "name_of",
     "readings_of",
     "said",
     "typed_columns",

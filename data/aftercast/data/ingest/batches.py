@@ -7,6 +7,26 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from aftercast.data.arrays import Mask
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Cells that the reader could not bring into the contract's writing, and why.
+
+    Attributes
+    ----------
+    rows
+        Shape (n,), True where the cell is at fault.
+    reason, about
+        Name of the reason for the quarantine, and what is wrong in words, without a value.
+    """
+
+    column: str
+    rows: Mask
+    reason: str
+    about: str
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -31,6 +51,10 @@ class Batch:
         Where rows that did not say when they became known were given the time of their arrival (UTC), that time.
     units
         Sensor -> unit in which this telemetry has it, where that is not the unit of the sensor.
+    only_new
+        Whether the rows stand for devices or customers that other rows name: those known already are passed over.
+    faults
+        Cells that cannot be read as the fleet spec says.
     """
 
     table: str
@@ -41,3 +65,5 @@ class Batch:
     one_by_one: bool = False
     received_at: pd.Timestamp | None = None
     units: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    only_new: bool = False

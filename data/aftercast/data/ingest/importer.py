@@ -49,6 +49,7 @@ def ingest(
     origin: str,
     progress: Progress | None = None,
     rows_at_once: int = ROWS_AT_ONCE,
+    keep: bool = True,
 ) -> ImportReport:
     """Validate batches, drop what is stored already, and publish the rest as one store version.
 
@@ -62,6 +63,8 @@ def ingest(
         Called with table and rows read after each batch.
     rows_at_once
         Rows of a table that wait to be stored together; a larger batch is stored as it is.
+    keep
+        Whether what was read is published and recorded; otherwise all is checked and nothing stays.
 
     Raises
     ------
@@ -72,8 +75,9 @@ def ingest(
     """
     report = ImportReport(import_id=uuid.uuid4().hex)
     started_at = pd.Timestamp.now("UTC").as_unit("us")
-    record_import_start(store.database, report.import_id, origin, started_at)
-    with store.writing(report.import_id) as writer:
+    if keep:
+        record_import_start(store.database, report.import_id, origin, started_at)
+    with store.writing(report.import_id, publishes=keep) as writer:
         running = _Import(writer, spec, report, started_at, rows_at_once)
         for batch in batches:
             running.take(batch)
@@ -83,7 +87,8 @@ def ingest(
     # Asked of the writer: another import may publish as soon as this one lets go of the store.
     report.published = writer.published is not None
     report.version = writer.published or writer.base.version
-    record_import_finish(store.database, report.import_id, report.version, report.to_dict())
+    if keep:
+        record_import_finish(store.database, report.import_id, report.version, report.to_dict())
     return report
 
 
@@ -112,6 +117,10 @@ class _Import:
     def take(self, batch: Batch) -> None:
         """Validate a batch; store its table once enough of it waits."""
         self._refuse_other_delay(batch)
+        if batch.only_new:
+            batch = self._without_known(batch)
+            if len(batch.frame) == 0:
+                return
         checked = validate(batch, self._spec, self._known, self._attribute_kinds(batch.table), self._started_at)
         if batch.covers_until is not None:
             self._writer.covers(batch.covers_until)
@@ -119,6 +128,9 @@ class _Import:
         self._learn(checked)
         report = self._report.table(name)
         report.read += len(batch.frame)
+        if len(batch.frame) == 0:
+            self._report.notices.append(f"{batch.origin} has a header and no rows: 0 rows for table '{name}'.")
+            return
         self._refuse(checked.refused)
         self._note_impossible(checked)
         self._note_orders(checked)
@@ -167,6 +179,10 @@ class _Import:
         self._waiting.setdefault(table.name, []).append(frame)
         if sum(map(len, self._waiting[table.name])) >= self._rows_at_once:
             self._store(table)
+
+    def _without_known(self, batch: Batch) -> Batch:
+        column = TABLES[batch.table].key[0]
+        return replace(batch, frame=batch.frame[~batch.frame[column].isin(list(self._known[column]))])
 
     def _stored_ids(self, table: str, column: str) -> set[str]:
         return set(self._writer.read(table, Selection(columns=[column], ordered=False))[column])

@@ -164,8 +164,13 @@ class Store:
         return bucket_of(device_ids, self.device_buckets)
 
     @contextmanager
-    def writing(self, import_id: str | None = None) -> Iterator[StoreWriter]:
+    def writing(self, import_id: str | None = None, *, publishes: bool = True) -> Iterator[StoreWriter]:
         """Hold the store's only writer; a clean exit publishes ONE version if anything was appended.
+
+        Parameters
+        ----------
+        publishes
+            Whether it does; otherwise what was appended is taken away again.
 
         Raises
         ------
@@ -177,7 +182,9 @@ class Store:
             self._discard_unpublished(base)
             writer = StoreWriter(self.address, self.device_buckets, base, import_id or uuid.uuid4().hex)
             yield writer
-            if writer.changed:
+            if not publishes:
+                self._discard_unpublished(base)
+            elif writer.changed:
                 writer.compact()
                 number, now = base.version + 1, pd.Timestamp.now("UTC")
                 until, states = writer.observed_until, writer.states

@@ -10,7 +10,7 @@ from aftercast.features.ownership import Ownership, closing_days, ownership
 from aftercast.features.scope import CUSTOMER_WINDOWS, label, number
 from aftercast.features.view import Columns, FeatureView
 from aftercast.features.windows.arrays import Cells, Visible, make_cells
-from aftercast.operations.clocks import DAY_US
+from aftercast.operations.clocks import DAY_US, NEVER
 
 REPEAT_US = 30 * DAY_US
 COUNTED = {
@@ -24,7 +24,9 @@ def _columns(context: CustomerContext) -> Columns:
     owned = ownership(context.history)
     items, closing = _items(context, owned)
     facts = context.history.devices.devices.columns
-    devices = context.count(owned.devices(facts["installed_at"][owned.row]))
+    versions = context.history.devices.devices
+    began = np.where(facts["installed_at"] == NEVER, versions.available_us, facts["installed_at"])
+    devices = context.count(owned.devices(began[owned.row]))
     expired = context.count(owned.devices(facts["warranty_until"][owned.row]))
     yield number("devices_count", "devices", "devices owned and in the field"), devices
     about = "share of the owned devices out of warranty; missing without devices"

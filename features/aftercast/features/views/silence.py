@@ -9,7 +9,7 @@ import numpy as np
 from aftercast.features.context import DeviceContext
 from aftercast.features.scope import label, number
 from aftercast.features.view import Columns, FeatureView
-from aftercast.operations.clocks import HOUR_US
+from aftercast.operations.clocks import HOUR_US, NEVER
 
 AGE: Final = "telemetry_age_hours"
 
@@ -22,6 +22,7 @@ def _columns(context: DeviceContext) -> Columns:
     never = np.isnan(age).astype(np.float64)
     yield number("telemetry_never", "", "1 where the device never reported, else 0"), never
     installed = context.fact(context.history.devices, "installed_at", 0)
+    installed = np.where(installed == NEVER, 0, installed)  # in the field for longer than anybody knows
     span = np.clip(context.cutoffs - installed, recent, usual)
     expected = context.count(reports, usual) * recent / span
     share = context.count(reports, recent) / np.where(expected > 0.0, expected, np.nan)

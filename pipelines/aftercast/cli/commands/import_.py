@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from aftercast.cli.common import JsonFlag, WorkspaceOption, note, opened, print_json, print_table, progress, say
+from aftercast.cli.common import (
+    JsonFlag,
+    WorkspaceOption,
+    note,
+    opened,
+    place_of,
+    print_json,
+    print_table,
+    progress,
+    say,
+)
 from aftercast.operations.errors import InputError
 
 COUNTS = ("read", "kept", "duplicate", "corrected")
@@ -18,8 +28,9 @@ PANEL = "Data"
 
 def import_(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="tables, azure-pdm, backblaze, cmapss, navarchos.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="File or folder to read.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File, folder or address of a database to read.")],
     workspace: WorkspaceOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Do all but storing, and print the report.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Import data; impossible rows are set aside with the reason, and importing twice changes nothing.
@@ -33,7 +44,15 @@ def import_(
 
     place = opened(workspace)
     with progress("Importing") as tell:
-        report = run_flow(place, run_ingest, progress=tell, source_name=source, path=path.resolve())
+        found = place_of(path)
+        report = run_flow(
+            place,
+            run_ingest,
+            progress=tell,
+            source_name=source,
+            path=found if isinstance(found, str) else found.resolve(),
+            check=check,
+        )
     if as_json:
         print_json(report)
     else:
@@ -55,7 +74,10 @@ def _show(report: dict[str, Any]) -> None:
             say(f"{name}: {count:,} rows set aside: {reason}. Example: {table['examples'].get(reason, '')}")
     for notice in report["notices"]:
         note(notice)
-    say(f"The store is at version {report['version']}.")
+    if report.get("checked"):
+        say("Only checked: nothing was stored.")
+    else:
+        say(f"The store is at version {report['version']}.")
 
 
 def _tell_draft(report: dict[str, Any], file: Path) -> None:

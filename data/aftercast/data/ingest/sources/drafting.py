@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Set
 from typing import Final
 
 import numpy as np
@@ -12,10 +10,8 @@ import pandas as pd
 
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import UNNAMED, ChurnSettings, Component, FaultCode, FleetSpec, Sensor
-from aftercast.data.ingest.sources.reading import read_chunks
 from aftercast.data.ingest.validation.parsing import parse_cells
 
-FILES_LOOKED_AT: Final = 4
 WIDENING: Final = 3.0
 """Possible values reach this many spans (0.1 to 99.9 % of the readings) beyond what was seen."""
 SENTINELS: Final = (
@@ -29,28 +25,30 @@ MOST_CODES: Final = 50
 FEWEST_READINGS: Final = 20
 NUMERIC_SHARE: Final = 0.9
 
-Files = Mapping[str, Sequence[Path]]
+Rows = Callable[[str], pd.DataFrame]
+"""First rows of a table as an import reads them; empty where there is no such table."""
 
 
-def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
+def draft_spec(name: str, rows: Rows, present: Set[str], begun: FleetSpec) -> FleetSpec:
     """Return a first fleet spec; a person looks it over before relying on its ranges.
 
     Parameters
     ----------
+    present
+        Tables that there are.
     begun
-        What is written already: its names of columns are followed, and sections it has filled are taken from it.
+        What is written already: sections it has filled are taken from it.
     """
-    tables = _Tables(files, begun)
-    failures, repaired = (_values(tables, table, "component") for table in ("failures", "repairs"))
-    from_repairs = "failures" not in files
-    unnamed = [UNNAMED] if from_repairs and _names_no_component(tables) else []
+    failures, repaired = (_values(rows(table), "component") for table in ("failures", "repairs"))
+    from_repairs = "failures" not in present
+    unnamed = [UNNAMED] if from_repairs and _names_no_component(rows("repairs")) else []
     found = failures or repaired
-    codes = () if begun.fault_codes else _values(tables, "faults", "code")[:MOST_CODES]
-    leaving_is_unsaid = "purchases" in files and "left_at" not in tables.look("customers").columns
+    codes = () if begun.fault_codes else _values(rows("faults"), "code")[:MOST_CODES]
+    leaving_is_unsaid = "purchases" in present and "left_at" not in rows("customers").columns
     return FleetSpec(
         name=name,
         failures_from="repairs" if (repaired or unnamed) and from_repairs else "failures",
-        sensors=begun.sensors or _sensors(tables),
+        sensors=begun.sensors or _sensors(rows("telemetry")),
         components=begun.components
         or (*(Component(name=text) for text in sorted(found)), *(Component(name=n, repairable=False) for n in unnamed)),
         fault_codes=begun.fault_codes or tuple(FaultCode(code=code) for code in codes),
@@ -58,57 +56,30 @@ def draft_spec(name: str, files: Files, begun: FleetSpec) -> FleetSpec:
     )
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """The tables to look at: their files, and what is written already of how to read them."""
-
-    files: Files
-    begun: FleetSpec
-
-    def look(self, table: str, text: Sequence[str] = ()) -> pd.DataFrame:
-        """Return the first rows of the table's first files, typed; empty where there is no such table.
-
-        Columns of ``text`` stay as written: leading zeros count.
-        """
-        there = self.begun.table(table).columns
-        as_written = [there.get(name, name) for name in text]
-        files = list(self.files.get(table, ()))[:FILES_LOOKED_AT]
-        frames = [next(read_chunks(file, typed=True, text=as_written)) for file in files]
-        found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        return found.rename(columns={name: here for here, name in there.items()})
-
-
-def _values(tables: _Tables, table: str, column: str) -> list[str]:
+def _values(frame: pd.DataFrame, column: str) -> list[str]:
     """Distinct values of a text column as an import stores them, the most frequent first."""
-    frame = tables.look(table, text=(column,))
     if column not in frame.columns:
         return []
     return [str(value) for value in parse_cells(frame[column], "text").values.value_counts().index]
 
 
-def _names_no_component(tables: _Tables) -> bool:
+def _names_no_component(orders: pd.DataFrame) -> bool:
     """Whether there are corrective work orders that name no component."""
-    orders = tables.look("repairs", text=("component", "kind"))
     if "kind" not in orders.columns:
         return False
     corrective = orders[orders["kind"] == "corrective"]
     return len(corrective) > 0 and ("component" not in orders.columns or bool(corrective["component"].isna().any()))
 
 
-def _sensors(tables: _Tables) -> tuple[Sensor, ...]:
-    frame = tables.look("telemetry")
+def _sensors(frame: pd.DataFrame) -> tuple[Sensor, ...]:
     devices = frame["device_id"] if "device_id" in frame.columns else pd.Series("", index=frame.index)
-    if {"sensor", "value"} <= set(frame.columns):
-        groups = {str(name): rows["value"] for name, rows in frame.groupby("sensor")}
-    else:
-        names = [str(c) for c in frame.columns if not TABLES["telemetry"].has(str(c)) and not str(c).startswith("_")]
-        groups = {name: frame[name] for name in names}
-    return tuple(_sensor(name, _numbers(cells), devices) for name, cells in groups.items() if _is_numeric(cells))
+    names = [str(c) for c in frame.columns if not TABLES["telemetry"].has(str(c)) and not str(c).startswith("_")]
+    return tuple(_sensor(name, _numbers(frame[name]), devices) for name in names if _is_numeric(frame[name]))
 
 
 def _numbers(cells: pd.Series) -> pd.Series:
     """Cells as numbers, missing where they cannot be read or are infinite."""
-    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
+    numbers = parse_cells(cells, "float").values.astype("float64")
     return numbers.where(np.isfinite(numbers))
 
 
@@ -116,8 +87,9 @@ def _is_numeric(cells: pd.Series) -> bool:
     """Whether nearly all cells that hold something are numbers; a few broken cells do not hide a sensor."""
     if isinstance(cells.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return False
-    held = cells.notna().sum()
-    return bool(held == 0 or _numbers(cells).notna().sum() >= NUMERIC_SHARE * held)
+    read = parse_cells(cells, "float")
+    broken = int(read.unparsable.sum())
+    return broken <= (1 - NUMERIC_SHARE) * (broken + int(read.values.notna().sum()))
 
 
 def _sensor(name: str, readings: pd.Series, devices: pd.Series) -> Sensor:

@@ -1,4 +1,4 @@
-"""Reading files for sources: CSV as text, Parquet as typed, both in chunks, with errors that name the file."""
+"""Reading the files of publishers: their columns are required, and their clock is UTC."""
 
 from __future__ import annotations
 
@@ -8,33 +8,20 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aftercast.data.arrays import Mask
-from aftercast.data.ingest.sources.csv_files import csv_chunks
+from aftercast.data.ingest.files import ROWS_AT_ONCE
+from aftercast.data.ingest.files import read_chunks as chunks_of
 from aftercast.operations.clocks import TIME_DTYPE
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import suggestion
 
-ROWS_AT_ONCE: Final = 400_000
 SUFFIXES: Final = (".parquet", ".csv.gz", ".csv")
-
-
-def stem_of(path: Path) -> str:
-    """File name without the endings this module reads.
-
-    >>> stem_of(Path("PdM_errors.csv.gz"))
-    'PdM_errors'
-    """
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
+"""How publishers name their files."""
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a file has an ending this module reads."""
+    """Whether a file has an ending that publishers use."""
     return path.is_file() and path.name.lower().endswith(SUFFIXES) and not path.name.startswith((".", "_"))
 
 
@@ -64,28 +51,15 @@ def read_chunks(
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged, not UTF-8, not comma-separated, lacks a required column, or has rows
-        with more or fewer cells than its header.
+        If the file is missing, empty or damaged, lacks a required column, or has rows with more or fewer cells than
+        its header.
     """
-    if not path.is_file():
-        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}.", "Name a file.")
     rows = 0
-    if path.suffix.lower() == ".parquet":
-        chunks = _parquet(path, columns, rows_at_once)
-    else:
-        chunks = csv_chunks(path, columns, rows_at_once, typed, text)
-    try:
-        for chunk in chunks:
-            if rows == 0:
-                require_columns(path, chunk, required)
-            yield chunk.set_axis(pd.RangeIndex(rows, rows + len(chunk)), axis="index")
-            rows += len(chunk)
-    except PermissionError as error:
-        raise InputError(f"{path} may not be read.", "Give this user the right to read it.") from error
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise InputError(
-            f"{path} is damaged after {rows:,} rows, or not a {path.suffix[1:]} file.", "Fetch or export it again."
-        ) from error
+    for chunk in chunks_of(path, columns=columns, typed=typed, text=text, rows_at_once=rows_at_once):
+        if rows == 0:
+            require_columns(path, chunk, required)
+        yield chunk
+        rows += len(chunk)
     if rows == 0:
         raise InputError(f"{path} is empty: 0 rows.", "Leave the file out, or export it again.")
 
@@ -141,11 +115,3 @@ def _unreadable(values: pd.Series, broken: Mask, path: Path, hint: str) -> Input
     return InputError(
         f"{path}: {count:,} of {len(values):,} rows have no readable '{values.name}', first '{example}'.", hint
     )
-
-
-def _parquet(path: Path, columns: Sequence[str] | None, rows_at_once: int) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path) as file:
-        chosen = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        for batch in file.iter_batches(rows_at_once, columns=chosen):
-            if batch.num_rows > 0:
-                yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)

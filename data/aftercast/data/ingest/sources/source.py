@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
@@ -26,7 +25,7 @@ class Source:
         One line for help texts.
     read
         Batches in the order the contract's tables depend on each other, in chunks of bounded size. Raises InputError
-        for what cannot be read as this layout.
+        for what cannot be read as this layout. It is given a path; ``tables`` may be given the address of a database.
     draft
         Drafts the fleet spec for the data at a path, by looking at it; raises InputError as reading does. It may be
         given what is written already: its names of columns are followed, and sections it has filled are taken from it.
@@ -37,6 +36,6 @@ class Source:
 
     name: str
     about: str
-    read: Callable[[Path, FleetSpec], Iterator[Batch]]
+    read: Callable[[Any, FleetSpec], Iterator[Batch]]
     draft: Callable[..., FleetSpec]
     sections: tuple[str, ...] = ("sensors", "components")

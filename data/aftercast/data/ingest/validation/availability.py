@@ -2,8 +2,9 @@
 
 - An event became known when it happened, plus the ``available_after`` of its table. What it led to (the closing of an
   order, the rating of a contact) became known as much later than the event was over: such a row becomes two versions.
-- Devices are taken as known since ``installed_at``, customers since ``since``, capacity since the day itself, 00:00
-  UTC. A retirement or a customer's leaving was not known before it happened: two versions again.
+- Devices are taken as known since ``installed_at`` (since ever if unknown), customers since ``since``, capacity
+  since the day itself, 00:00 UTC. A retirement or a customer's leaving was not known before it happened: two versions
+  again.
 - Stock and parts used have no instant of their own: they are known from their import.
 
 A time given by this rule never lies after the import: what has come in is known.
@@ -21,7 +22,7 @@ from aftercast.data.contract import Table
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.store.hashing import hash_rows
-from aftercast.operations.clocks import TIME_DTYPE
+from aftercast.operations.clocks import EARLIEST, TIME_DTYPE
 from aftercast.operations.errors import InputError
 
 STANDING_SINCE: Final = {"devices": "installed_at", "customers": "since", "capacity": "date"}
@@ -55,7 +56,9 @@ def fill_available_at(
             f"{len(frame):,} rows lack.",
             "Add the time with zone at which each row was true, for example when it was exported.",
         )
-    known = frame[clock]
+    known = frame[clock] if clock in frame.columns else pd.Series(pd.NaT, index=frame.index, dtype=TIME_DTYPE)
+    if table.event_time is None:
+        known = known.fillna(EARLIEST if known.dt.tz is not None else EARLIEST.tz_localize(None))
     if known.dt.tz is None:
         known = known.dt.tz_localize("UTC")
     if table.event_time is not None:

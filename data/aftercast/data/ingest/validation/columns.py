@@ -36,14 +36,9 @@ def choose_columns(
     Raises
     ------
     InputError
-        If the batch is empty, has a column twice, in other case too, or lacks a required column or every sensor.
+        If the batch has a column twice, in other case too, or lacks a required column or every sensor.
     """
     names = [str(name) for name in batch.frame.columns]
-    if len(batch.frame) == 0:
-        raise InputError(
-            f"{batch.origin} holds no rows for table '{batch.table}'.",
-            "Check that the export finished, or leave it out.",
-        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{batch.origin} has the column '{twice[0]}' twice.", "Rename or remove one of them.")

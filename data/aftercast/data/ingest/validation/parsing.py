@@ -72,7 +72,7 @@ def parse_open(values: pd.Series) -> Parsed:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return parse_cells(values, "time")
     numbers = parse_cells(values, "float")
-    if not numbers.unparsable.any():
+    if not numbers.unparsable.any() and (numbers.values.notna().any() or _text(values).isna().all()):
         if pd.api.types.is_numeric_dtype(values.dtype):
             return numbers
         if not any(_CODE_LIKE.match(text) for text in _text(values).dropna().unique()):
@@ -126,7 +126,7 @@ def _parse_text(values: pd.Series) -> Parsed:
 def _parse_float(values: pd.Series) -> Parsed:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return _clean(pd.Series(values.to_numpy(dtype="float64", na_value=np.nan), index=values.index))
-    texts = _text(values)
+    texts = _text(values, MISSING_WORDS)
     numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
     return _clean(numbers, np.asarray(texts.notna() & numbers.isna()))
 
@@ -138,7 +138,7 @@ def _parse_int(values: pd.Series) -> Parsed:
 
 
 def _parse_bool(values: pd.Series) -> Parsed:
-    words = _text(values).str.lower().str.removesuffix(".0")
+    words = _text(values, MISSING_WORDS).str.lower().str.removesuffix(".0")
     result = pd.Series(pd.NA, index=values.index, dtype="boolean")
     result[np.asarray(words.isin(TRUE_WORDS))] = True
     result[np.asarray(words.isin(FALSE_WORDS))] = False
@@ -157,7 +157,7 @@ def _parse_time(values: pd.Series) -> Parsed:
 
 
 def _parse_time_text(values: pd.Series) -> Parsed:
-    codes, uniques = pd.factorize(_text(values))
+    codes, uniques = pd.factorize(_text(values, MISSING_WORDS))
     texts = pd.Series(uniques, dtype="str").str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
     zoned = texts.str.contains(ZONE, regex=True) & ~texts.str.contains(DATE_ONLY, regex=True)
     times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce").astype(TIME_DTYPE)
@@ -178,7 +178,7 @@ def _parse_date(values: pd.Series) -> Parsed:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         days = values.dt.tz_localize(None) if isinstance(values.dtype, pd.DatetimeTZDtype) else values
         return _clean(days.dt.normalize().astype("datetime64[us]"))
-    texts = _text(values)
+    texts = _text(values, MISSING_WORDS)
     days = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
     return _clean(days, np.asarray(texts.notna() & days.isna()))
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from tokenize import TokenError
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
-import pint
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.operations.errors import InputError
 
-WRITTEN: Final[Mapping[str, str]] = {"°C": "degC", "°F": "degF", "C": "degC", "F": "degF", "%": "percent", "": ""}
+WRITTEN: Final[Mapping[str, str]] = {
+    **{"°C": "degC", "℃": "degC", "C": "degC", "°F": "degF", "℉": "degF", "F": "degF"},
+    **{"%": "percent", "": ""},
+}
 """Units as people write them, of which the library knows another name or another unit."""
 
 
@@ -21,12 +23,27 @@ DIGITS: Final = 9
 """Decimals that are kept of a converted reading: 212 °F is 100 °C, and not a little more."""
 
 
-@lru_cache(maxsize=1)
-def _registry() -> pint.UnitRegistry[float]:
-    return pint.UnitRegistry()
+@cache
+def _registry() -> Any:
+    from pint import UnitRegistry  # noqa: PLC0415 - takes half a second, and few files need it
+
+    return UnitRegistry()
 
 
-@lru_cache(maxsize=256)
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit.
+
+    >>> is_unit("bar"), is_unit("left side")
+    (True, False)
+    """
+    try:
+        _registry().Unit(WRITTEN.get(text, text))
+    except Exception:  # noqa: BLE001 - its parser raises errors of many kinds for what is no unit
+        return False
+    return True
+
+
+@cache
 def conversion(given: str, wanted: str) -> tuple[float, float]:
     """Factor and offset that turn a reading in one unit into the other.
 
@@ -42,12 +59,14 @@ def conversion(given: str, wanted: str) -> tuple[float, float]:
     """
     if given == wanted:
         return 1.0, 0.0
+    from pint import PintError  # noqa: PLC0415 - as above
+
     try:
         zero, one = (
             float(_registry().Quantity(value, WRITTEN.get(given, given)).to(WRITTEN.get(wanted, wanted)).magnitude)
             for value in (0.0, 1.0)
         )
-    except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError, TokenError) as error:
+    except (PintError, ValueError, TypeError, AttributeError, AssertionError, TokenError) as error:
         raise InputError(
             f"'{given}' does not convert to '{wanted}'.",
             "Correct the unit of the sensor in fleet.toml, or that of the file under [tables.telemetry.units].",

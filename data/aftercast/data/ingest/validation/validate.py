@@ -13,7 +13,7 @@ import pandas as pd
 from aftercast.data.arrays import Mask
 from aftercast.data.contract import Kind, Table
 from aftercast.data.fleet import FleetSpec
-from aftercast.data.ingest.batches import Batch
+from aftercast.data.ingest.batches import Batch, Fault
 from aftercast.data.ingest.validation.availability import fill_available_at, known_from_import, split_ends
 from aftercast.data.ingest.validation.checks import CHECKS, Breach, TypedRows
 from aftercast.data.ingest.validation.columns import choose_columns, find_table, unfit
@@ -103,7 +103,7 @@ def validate(
     more = tuple(name for name in kinds if not table.has(name))
     sensors = more if table.name == "telemetry" else ()
     typed = TypedRows(table, spec, frame, np.zeros(len(raw), dtype=bool), sensors, known, now, dated)
-    good, breaches = _sieve(typed, parsed)
+    good, breaches = _sieve(typed, parsed, batch.faults)
     origins, numbers = _places(batch)
     own = np.full(len(raw), dated)
     if batch.received_at is not None:
@@ -158,15 +158,16 @@ def _refuse_naive(batch: Batch, raw: pd.DataFrame, parsed: Mapping[str, Parsed])
         raise InputError(
             f"{batch.origin}: '{name}' has {what} in {int(wrong.sum()):,} rows of table '{batch.table}', "
             f"for example '{example}'.",
-            "Write times with their zone, as in 2026-01-31T06:00:00+00:00 or ...Z; without it they may be hours off.",
+            f'Name the zone they are in, in fleet.toml: [tables.{batch.table}] zone = "Europe/Berlin", for example; '
+            "or write times as 2026-01-31T06:00:00+00:00.",
         )
 
 
-def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[Breach, ...]]:
+def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed], faults: Sequence[Fault]) -> tuple[Mask, tuple[Breach, ...]]:
     """Rows that pass everything, and the breaches of the others; cells in breach are taken out of their rows."""
     bad = np.zeros(len(typed.frame), dtype=bool)
     found: list[Breach] = []
-    for breach in _breaches(typed, parsed):
+    for breach in _breaches(typed, parsed, faults):
         fresh = breach.rows & ~bad
         if not fresh.any():
             continue
@@ -181,8 +182,10 @@ def _sieve(typed: TypedRows, parsed: Mapping[str, Parsed]) -> tuple[Mask, tuple[
     return ~bad, tuple(found)
 
 
-def _breaches(typed: TypedRows, parsed: Mapping[str, Parsed]) -> Iterator[Breach]:
+def _breaches(typed: TypedRows, parsed: Mapping[str, Parsed], faults: Sequence[Fault]) -> Iterator[Breach]:
     """Unreadable cells first, then every check on what the earlier ones left."""
+    for fault in faults:
+        yield Breach(fault.reason, fault.rows, fault.column, fault.about, typed.optional(fault.column))
     for name, cells in parsed.items():
         written, optional = how_to_write(cells.values), typed.optional(name)
         yield Breach("naive_time", cells.naive, name, f"has no time zone{written}", optional)
