@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from aftercast.models.fit.training import OWN
-from aftercast.models.judge.plots import report_plots
+from aftercast.models.judge.plots import MISSING_GLYPH, report_plots
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.evaluation import ALL
 from aftercast.models.metrics.table import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
@@ -129,6 +130,7 @@ def number(value: float | None, form: str = ".4g") -> str:
 def _data(figure: Figure) -> str:
     """SVG of a figure as a data address; the same figure gives the same text."""
     drawn = io.StringIO()
-    with rc_context({"svg.hashsalt": "aftercast"}):
+    with rc_context({"svg.hashsalt": "aftercast"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH)
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()
