@@ -1,4 +1,4 @@
-"""Stored risks: a set for each kind, cutoff, model version and data version, with one row for each device or customer.
+"""Stored risks: a set for each kind, cutoff, model, data and fleet spec, with one row for each device or customer.
 
 A set and all its rows are written in one transaction, so that a set that can be seen is whole, and writing it twice
 changes nothing.
@@ -34,6 +34,7 @@ FORECAST_SETS: Final = Table(
     Column("components", JSON, nullable=False),
     Column("size", Integer, nullable=False),
     Column("scored_at", UtcTime, nullable=False),
+    Column("spec", String),
 )
 FORECASTS: Final = Table(
     "forecasts",
@@ -53,13 +54,15 @@ class ForecastSet:
     Attributes
     ----------
     set_id
-        Hash of kind, cutoff, model version and data version: what identifies the set.
+        Hash of kind, cutoff, model version, data version and fleet spec: what identifies the set.
     cutoff
         Instant (UTC) the risks were judged at; nothing later was read.
     horizons
         Horizon texts in the order of the probabilities of its rows.
     size
         Number of devices or customers in it; 0 is a set of its own.
+    spec
+        Hash of the fleet spec it was made under; None for a set of before that was kept.
     """
 
     kind: Kind
@@ -70,11 +73,18 @@ class ForecastSet:
     components: tuple[str, ...]
     size: int = 0
     scored_at: pd.Timestamp | None = None
+    spec: str | None = None
 
     @property
     def set_id(self) -> str:
         """Identity of the set, 16 hexadecimal digits."""
-        what = (self.kind, self.cutoff.tz_convert("UTC").isoformat(), self.model_version, self.data_version)
+        what: tuple[Any, ...] = (
+            self.kind,
+            self.cutoff.tz_convert("UTC").isoformat(),
+            self.model_version,
+            self.data_version,
+        )
+        what += (self.spec,) if self.spec else ()
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
     def head(self, entity_id: str) -> dict[str, Any]:
