@@ -214,3 +214,12 @@ def test_without_failures_and_components_of_repairs_a_draft_awaits_failures(fold
         "work_order_id,device_id,opened_at,kind\nw1,d1,2024-02-02T00:00:00Z,corrective\n"
     )
     assert draft(folder).failures_from == "failures"
+
+
+def test_a_folder_above_the_tables_is_refused_with_the_folder_to_import(tmp_path: Path) -> None:
+    below = tmp_path / "tables"
+    below.mkdir()
+    (below / "devices.csv").write_text("device_id,device_model,installed_at\nD1,M,2025-01-01T00:00:00Z\n")
+    with pytest.raises(InputError, match="is no table; it holds tables") as refused:
+        find_tables(tmp_path)
+    assert str(below) in refused.value.hint

@@ -151,8 +151,9 @@ def unique_ids(ids: pd.Series) -> npt.NDArray[np.str_]:
 
 
 def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> EventTable:
-    absent = {name: np.nan for name in spec.sensor_names if name not in frame.columns}
-    frame = frame.assign(**absent)
+    absent = [name for name in spec.sensor_names if name not in frame.columns]
+    if absent:
+        frame = pd.concat([frame, pd.DataFrame(np.nan, index=frame.index, columns=absent)], axis=1)
     return event_table(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
 
 

@@ -86,12 +86,14 @@ def count_rows(address: str, table: Table, state: TableState | None, wanted: Sel
 
 def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd.DataFrame:
     """Frame with these columns in this order; a sensor nobody has sent yet is all missing."""
+    absent = {}
     for name in names:
         if name not in frame.columns:
             column = table.column(name)
             kind = KINDS[column.kind].pandas if column is not None else "int64" if name == ROW else "float64"
-            frame[name] = pd.Series(index=frame.index, dtype=kind)
-    return frame[list(names)]
+            absent[name] = pd.Series(index=frame.index, dtype=kind)
+    whole = pd.concat([frame, pd.DataFrame(absent, index=frame.index)], axis=1) if absent else frame
+    return whole[list(names)]
 
 
 def _row_filter(table: Table, wanted: Selection, device_buckets: int) -> pc.Expression | None:

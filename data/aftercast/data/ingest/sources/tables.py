@@ -71,8 +71,16 @@ def find_tables(path: Path) -> dict[str, list[Path]]:
         )
     for name, files in named.items():
         if name not in TABLES:
+            _refuse_folder_above(path, name)
             raise InputError(f"{files[0]} is named like no table.", suggestion(name, TABLES, "Tables"))
     return {table: named[table] for table in TABLES if table in named}
+
+
+def _refuse_folder_above(path: Path, name: str) -> None:
+    """Refuse a folder of which one folder holds the tables: it is one too high."""
+    below = path / name
+    if below.is_dir() and any(_table_of(entry) in TABLES for entry in below.iterdir()):
+        raise InputError(f"The folder {below} is no table; it holds tables.", f"Import {below} in place of {path}.")
 
 
 def _in_folder(folder: Path) -> dict[str, list[Path]]:
