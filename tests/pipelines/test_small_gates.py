@@ -68,10 +68,8 @@ def test_a_training_of_churn_with_few_events_speaks_of_customers(tmp_path: Path)
     customers = pd.DataFrame({"customer_id": ids, "since": BEGAN, "available_at": BEGAN})
     left = customers.head(2).assign(left_at=BEGAN + pd.Timedelta(days=30), available_at=BEGAN + pd.Timedelta(days=30))
     bought = pd.DataFrame({"customer_id": ids, "event_time": BEGAN + pd.Timedelta(days=2), "amount": 1.0})
-    batches = [
-        Batch("customers", pd.concat([customers.assign(left_at=pd.NaT), left], ignore_index=True), "customers"),
-        Batch("purchases", bought, "purchases"),
-    ]
+    batches = [Batch("customers", customers, "customers"), Batch("customers", left, "left")]
+    batches.append(Batch("purchases", bought, "purchases"))
     ingest(workspace.store, batches, workspace.fleet, origin="test")
     with pytest.raises(NotEnoughDataError, match="Too few customers left to learn from: 2; at least 3 are needed"):
         run_train(workspace, "churn")

@@ -37,8 +37,9 @@ class Reads(Protocol):
         columns: Sequence[str] | None = None,
         device_ids: Sequence[str] | None = None,
         bucket: int | None = None,
+        withdrawn: bool = False,
     ) -> pd.DataFrame:
-        """Every stored row with ``available_at`` at or before ``known_at``."""
+        """Every stored row with ``available_at`` at or before ``known_at``; those taken back only if wanted."""
         ...
 
 
@@ -129,6 +130,7 @@ def load_history(
             columns=needed.get(table),
             device_ids=device_ids,
             bucket=bucket,
+            withdrawn=table != "devices",
         )
         for table in DEVICE_TABLES
     }

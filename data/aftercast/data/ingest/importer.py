@@ -19,11 +19,13 @@ from aftercast.data.ingest.validation.checks import Breach
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import NUMBER, ORIGIN, Checked, validate
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
+from aftercast.data.ingest.withdrawing import Withdrawing, part_withdrawn
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import kind_of
 from aftercast.data.store.quarantine import QUARANTINE, in_words
 from aftercast.data.store.reading import Selection
+from aftercast.data.store.withdrawals import WITHDRAWALS
 from aftercast.operations.database.imports import record_import_finish, record_import_start
 from aftercast.operations.errors import InputError
 
@@ -93,10 +95,17 @@ class _Import:
         self._refused: list[pd.DataFrame] = []
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._unlisted: Unlisted = {}
+        self._withdrawing = Withdrawing(report.import_id, started_at)
         self._known = {column: self._stored_ids(table, column) for column, table in ID_TABLES.items()}
 
     def take(self, batch: Batch) -> None:
         """Validate a batch; store its table once enough of it waits."""
+        batch, taken_back = part_withdrawn(batch)
+        if taken_back is not None:
+            self._report.table(batch.table).read += len(taken_back.frame)
+            self._withdrawing.take(taken_back, self._refuse)
+            if len(batch.frame) == 0:
+                return
         checked = validate(batch, self._spec, self._known, self._attribute_kinds(batch.table), self._started_at)
         if batch.covers_until is not None:
             self._writer.covers(batch.covers_until)
@@ -117,6 +126,7 @@ class _Import:
             raise InputError(f"{origin} holds no table to import.", "Name files after tables, as in devices.csv.")
         for name in list(self._waiting):
             self._store(TABLES[name])
+        self._store_withdrawals()
         self._store_quarantine()
         brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
         self._report.notices += notices(self._unlisted, brought, self._spec)
@@ -142,7 +152,12 @@ class _Import:
         frame = pd.concat(self._waiting.pop(table.name), ignore_index=True)
         if len(frame) == 0:
             return
-        verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted))
+        taken_back = self._writer.withdrawals(table.name).covers(frame)
+        self._report.table(table.name).duplicate += int(taken_back.sum())
+        frame = frame[~taken_back].reset_index(drop=True)
+        if len(frame) == 0:
+            return
+        verdict = resolve(table, frame, lambda wanted: self._writer.read_believed(table.name, wanted))
         about = f"the same {', '.join(table.key)} and available_at with other values came before"
         public = frame.drop(columns=[ORIGIN, NUMBER])
         conflict = Breach(CONFLICT, verdict.conflicts, "", about)
@@ -153,6 +168,17 @@ class _Import:
         report.corrected += int(verdict.corrects.sum())
         report.duplicate += len(frame) - kept - int(verdict.conflicts.sum())
         self._writer.append(table.name, public[verdict.kept])
+
+    def _store_withdrawals(self) -> None:
+        """Add what is taken back, of what was stored before or by this import."""
+        if not self._withdrawing.waiting:
+            return
+        stored = self._writer.read(WITHDRAWALS.name, Selection(ordered=False))
+        rows, counts = self._withdrawing.rows(self._writer.read, stored, self._refuse)
+        self._writer.append(WITHDRAWALS.name, rows)
+        for name, (new, before) in counts.items():
+            self._report.table(name).withdrawn += new
+            self._report.table(name).duplicate += before
 
     def _refuse(self, refused: pd.DataFrame) -> None:
         if len(refused) == 0:

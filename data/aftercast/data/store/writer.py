@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pyarrow as pa
 
@@ -19,9 +21,10 @@ from aftercast.data.store.layout import (
     stored_table,
     to_arrow,
 )
-from aftercast.data.store.quarantine import QUARANTINE
-from aftercast.data.store.reading import Selection, history_of, read_table
+from aftercast.data.store.reading import Selection, files_of, history_of, read_table
+from aftercast.data.store.withdrawals import WITHDRAWALS, Withdrawals
 from aftercast.operations.database.store_versions import Published, TableState
+from aftercast.operations.errors import StoreError
 
 
 class StoreWriter:
@@ -78,12 +81,12 @@ class StoreWriter:
         table = stored_table(name)
         if len(frame) == 0:
             return 0
-        files = history_of(self.address, table)
+        before = self.states.get(name, TableState(0, 0))
+        files = history_of(self.address, table, before.generation)
         if files.latest() is None:
             files.create(base_schema(table))
         version = files.append(self._arrow(table, frame))
-        before = self.states[name].rows if name in self.states else 0
-        self.states[name] = TableState(version, before + len(frame))
+        self.states[name] = TableState(version, before.rows + len(frame), before.generation)
         self._observe(table, frame)
         return len(frame)
 
@@ -91,13 +94,35 @@ class StoreWriter:
         """Merge the small files of what was appended to, so that many small imports read like one."""
         for name, state in self.states.items():
             if state != self.base.tables.get(name):
-                version = history_of(self.address, stored_table(name)).compact()
-                self.states[name] = TableState(version, state.rows)
+                version = history_of(self.address, stored_table(name), state.generation).compact()
+                self.states[name] = replace(state, delta=version)
+
+    def check(self) -> None:
+        """Compare what was appended with the files; raises StoreError where another writer changed them meanwhile."""
+        for name, state in self.states.items():
+            if state != self.base.tables.get(name):
+                rows = history_of(self.address, stored_table(name), state.generation).rows(state.delta)
+                if rows != state.rows:
+                    raise StoreError(
+                        f"Another writer changed table '{name}' meanwhile: it has {rows:,} rows, not {state.rows:,}.",
+                        "Run the import again, one at a time; nothing of it is visible.",
+                    )
 
     def read(self, name: str, wanted: Selection) -> pd.DataFrame:
-        """Rows as this writer sees them, its own included; columns may name the private ones."""
-        table = stored_table(name)
-        return read_table(self.address, table, self.states.get(name), wanted, self.device_buckets)
+        """Every row as this writer sees it, withdrawn ones and its own included; columns may name the private ones."""
+        return self._read(name, wanted, None)
+
+    def read_believed(self, name: str, wanted: Selection) -> pd.DataFrame:
+        """As :meth:`read`, without what was taken back."""
+        return self._read(name, wanted, self.withdrawals(name))
+
+    def withdrawals(self, name: str) -> Withdrawals:
+        """Withdrawals of a table, those of this writer included."""
+        return Withdrawals.of(stored_table(name), self.read(WITHDRAWALS.name, Selection(ordered=False)))
+
+    def _read(self, name: str, wanted: Selection, withdrawals: Withdrawals | None) -> pd.DataFrame:
+        state = self.states.get(name)
+        return read_table(self.address, stored_table(name), state, wanted, self.device_buckets, withdrawals=withdrawals)
 
     def attribute_kinds(self, name: str) -> dict[str, Kind]:
         """Kinds in which the columns that the contract does not list are stored already."""
@@ -105,7 +130,7 @@ class StoreWriter:
         if state is None:
             return {}
         table = stored_table(name)
-        return open_kinds(history_of(self.address, table).scan(state.delta).schema, table)
+        return open_kinds(files_of(self.address, table, state).schema, table)
 
     def _arrow(self, table: Table, frame: pd.DataFrame) -> pa.Table:
         data = to_arrow(table, frame)
@@ -117,7 +142,7 @@ class StoreWriter:
         return data if positions is None else data.take(positions)
 
     def _observe(self, table: Table, frame: pd.DataFrame) -> None:
-        if table.event_time is None or table.name == QUARANTINE.name:
+        if table.event_time is None:
             return
         latest = [frame[name].max() for name in (table.event_time, *table.until) if name in frame.columns]
         seen = [moment for moment in (self._events_until, *latest) if moment is not None and not pd.isna(moment)]

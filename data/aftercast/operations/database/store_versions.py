@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import JSON, Column, Engine, Integer, Row, String, Table, select
+from sqlalchemy import JSON, Column, Engine, Integer, Row, String, Table, delete, func, select, update
 
 from aftercast.operations.database.tables import METADATA, UtcTime, insert_once
 from aftercast.operations.errors import StoreError
@@ -26,10 +26,19 @@ STORE_VERSIONS: Final = Table(
 
 @dataclass(frozen=True)
 class TableState:
-    """One history table at one store version: the version of its files and its number of rows."""
+    """One history table at one store version.
+
+    Attributes
+    ----------
+    delta
+        Version of its files.
+    generation
+        How often a vacuum wrote the table anew, into a folder of its own.
+    """
 
     delta: int
     rows: int
+    generation: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,9 @@ def find_version(engine: Engine, version: int) -> Published:
     with engine.connect() as connection:
         row = connection.execute(select(STORE_VERSIONS).where(STORE_VERSIONS.c.version == version)).one_or_none()
     if row is None:
-        raise StoreError(f"The store has no version {version}.", f"Its newest is {newest_version(engine).version}.")
+        newest = newest_version(engine).version
+        hint = f"Its newest is {newest}; `aftercast vacuum` ends older ones. To judge by the newest: aftercast score."
+        raise StoreError(f"The store has no version {version}.", hint)
     return _published(row)
 
 
@@ -107,6 +118,24 @@ def publish(engine: Engine, version: Published) -> None:
         raise StoreError(
             f"Another writer published version {version.version} first.", "Run the import again: it loses nothing."
         )
+
+
+def replace_newest(engine: Engine, version: Published) -> None:
+    """Give the newest version other files and end all versions before it, in one transaction.
+
+    Raises
+    ------
+    StoreError
+        If another writer published meanwhile.
+    """
+    tables = {name: asdict(state) for name, state in version.tables.items()}
+    number = STORE_VERSIONS.c.version
+    newest = select(func.max(number)).scalar_subquery()
+    changed = update(STORE_VERSIONS).where(number == version.version, number == newest).values(tables=tables)
+    with engine.begin() as connection:
+        if connection.execute(changed.execution_options(preserve_rowcount=True)).rowcount != 1:
+            raise StoreError("Another writer published meanwhile.", "Run the vacuum again: nothing was removed.")
+        connection.execute(delete(STORE_VERSIONS).where(number < version.version))
 
 
 def _published(row: Row[tuple[object, ...]]) -> Published:
