@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +13,7 @@ from aftercast.data.contract import TABLES
 from aftercast.data.store.history import Store
 from aftercast.data.store.layout import OWN_TABLES, stored_table
 from aftercast.data.store.reading import files_of, history_of
+from aftercast.data.store.withdrawals import WITHDRAWALS
 from aftercast.operations.database.store_versions import newest_version
 
 
@@ -58,4 +61,27 @@ def find_early(store: Store, now: pd.Timestamp) -> dict[str, int]:
         name: files_of(store.address, stored_table(name), tables[name]).count_rows(filter=late)
         for name in sorted(tables.keys() - OWN_TABLES.keys())
     }
+    return {name: rows for name, rows in found.items() if rows > 0}
+
+
+def find_expired(store: Store, keep: Mapping[str, pd.Timedelta], now: pd.Timestamp) -> dict[str, int]:
+    """Tables of events with rows, and how many, that happened longer ago than they are kept; withdrawn keys as well.
+
+    Statistics of the files say where such rows may be, so that hardly any file is read.
+
+    Parameters
+    ----------
+    keep
+        Table -> how long its rows are kept.
+    """
+    tables, found = newest_version(store.database).tables, {}
+    for name, span in keep.items():
+        clock = stored_table(name).event_time
+        if clock is not None and name in tables:
+            limit = pa.scalar((now - span).to_pydatetime(), pa.timestamp("us", tz="UTC"))
+            files = files_of(store.address, stored_table(name), tables[name])
+            found[name] = files.count_rows(filter=pc.field(clock) < limit)
+    if WITHDRAWALS.name in tables:
+        files = files_of(store.address, WITHDRAWALS, tables[WITHDRAWALS.name])
+        found["withdrawn facts"] = files.count_rows(filter=pc.field("key").is_valid())
     return {name: rows for name, rows in found.items() if rows > 0}

@@ -159,3 +159,14 @@ def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, 
     with engine.connect() as connection:
         for row in connection.execute(statement):
             yield row.entity_id, tuple(row.ranks)
+
+
+def sets_of(engine: Engine, entity_id: str) -> list[dict[str, Any]]:
+    """Sets that hold a forecast of an id, the newest first: kind, cutoff, model_version, scored_at (UTC)."""
+    sets = FORECAST_SETS.c
+    wanted = select(sets.kind, sets.cutoff, sets.model_version, sets.scored_at)
+    joined = wanted.join(FORECASTS, FORECASTS.c.set_id == sets.set_id).where(FORECASTS.c.entity_id == entity_id)
+    with engine.connect() as connection:
+        return [
+            dict(row._mapping) for row in connection.execute(joined.order_by(sets.cutoff.desc(), sets.scored_at.desc()))
+        ]
