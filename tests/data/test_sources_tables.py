@@ -216,3 +216,12 @@ def test_corrective_orders_without_components_stand_for_failures_of_the_componen
     )
     assert draft(folder).failures_from == "repairs"
     assert [component.name for component in draft(folder).components] == ["unknown"]
+
+
+def test_a_folder_above_the_tables_is_refused_with_the_folder_to_import(tmp_path: Path) -> None:
+    below = tmp_path / "tables"
+    below.mkdir()
+    (below / "devices.csv").write_text("device_id,device_model,installed_at\nD1,M,2025-01-01T00:00:00Z\n")
+    with pytest.raises(InputError, match="is named like no table") as refused:
+        list(read(tmp_path, SPEC))
+    assert str(below) in refused.value.hint

@@ -378,3 +378,15 @@ def test_a_calendar_day_that_cannot_be_read_says_how_to_write_it() -> None:
     row = {"outlet_id": "o", "date": "1. Feb", "technician_hours": "8"}
     detail = check("capacity", row, row | {"date": "2024-02-01"}).refused["detail"].iloc[0]
     assert detail.endswith("write it as 2026-04-03")
+
+
+def test_a_column_of_lists_or_records_is_no_attribute_and_told(load: Any, batch: Any, device: Any) -> None:
+    rows = [device("d1", tags=["a", "b"], place={"x": 1}, lot="L1"), device("d2", tags=None, place=None, lot="L2")]
+    report = load(batch("devices", *rows))
+    assert report.table("devices").kept == 2
+    assert any("tags" in notice and "place" in notice for notice in report.notices)
+
+
+def test_a_column_of_the_contract_that_holds_lists_is_refused_by_name(load: Any, batch: Any, device: Any) -> None:
+    with pytest.raises(InputError, match="'device_id' of table 'devices' holds lists"):
+        load(batch("devices", device("d1") | {"device_id": ["d1"]}))

@@ -88,7 +88,7 @@ def with_one_more_column() -> MetaData:
 
 def test_migrations_make_what_the_tables_declare(empty: Engine) -> None:
     assert upgrade_schema(empty).current is None
-    assert len(METADATA.tables) == 10
+    assert len(METADATA.tables) == 11
     assert differences(empty, METADATA) == []
     assert keys(empty) == {name: [*table.primary_key.columns.keys()] for name, table in METADATA.tables.items()}
     assert revision(empty) == NEWEST

@@ -112,6 +112,10 @@ AVAILABLE_AT: Final = Column(
     required=True,
 )
 
+WITHDRAWN: Final = Column("withdrawn", "bool", "true takes back what was said of this key; other cells may be empty")
+WITHDRAWAL_REASON: Final = Column("withdrawal_reason", "text", "why it was taken back")
+"""Columns that an import of any table may have beside those of the table."""
+
 REPAIR_KINDS: Final = ("corrective", "preventive", "proactive", "inspection")
 OUTCOMES: Final = ("fault_confirmed", "no_fault_found", "replaced", "adjusted", "customer_education", "unknown")
 CONTACT_KINDS: Final = ("complaint", "question", "repair_request", "survey")

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from aftercast.operations.clocks import parse_duration_us, parse_time
 from aftercast.operations.configuration import StrictModel, load_toml
 from aftercast.operations.errors import SettingsError
+from aftercast.operations.settings import FOR_EVER
 
 
 def _checked_duration(text: str) -> str:
@@ -95,8 +96,9 @@ class TableSettings(FileSettings):
     """Further columns that are features: true since ever, or known from the import that brought them."""
     followed_until: Moment | Literal["observed", ""] = ""
     """Until when all rows are there (UTC), or ``observed``: as far as the fleet was. Empty: until the last row."""
-    keep: Duration | Literal["for ever"] = "for ever"
-    """How long rows are kept, counted from when they happened."""
+    keep: Duration | Literal["for ever"] = FOR_EVER
+    """How long rows are kept, counted from when they happened; of devices, customers and stock how long a value stays
+    that a later one replaced, and those who left. `aftercast vacuum` removes what is older."""
 
 
 class AllFilesSettings(FileSettings):
@@ -252,6 +254,11 @@ class FleetSpec(StrictModel):
         """Delay between an event of a table and its availability."""
         delay = self.table(table).available_after or self.available_after
         return pd.Timedelta(0 if delay == "0h" else parse_duration_us(delay), unit="us").as_unit("us")
+
+    def kept(self) -> dict[str, pd.Timedelta]:
+        """Return how long the rows of tables are kept; a table that keeps them for ever is left out."""
+        spans = {name: settings.keep for name, settings in self.tables.items() if settings.keep != FOR_EVER}
+        return {name: pd.Timedelta(parse_duration_us(span), unit="us") for name, span in spans.items()}
 
     @property
     def sensor_names(self) -> tuple[str, ...]:

@@ -15,6 +15,11 @@ other column names and long telemetry are read: [sources.md](sources.md). Which 
 models know: [fleet.md](fleet.md). The same in the terminal: `aftercast tables`.
 
 Two rows with the same key are a correction where `available_at` differs: the later one counts from then on.
+
+To take a row back, import a row with its key and `withdrawn` = true, and with `withdrawal_reason` if you like; its
+other cells may be empty. From then on nobody believes it; what was forecast before stays as it was. `available_at` says
+since when, the time of the import where it is empty. A later row with the same key is believed again. In the terminal:
+`aftercast withdraw`. How rows are removed from the disk: [retention.md](retention.md).
 """
 
 

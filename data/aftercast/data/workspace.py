@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from aftercast.operations.settings import Settings, load_settings, settings_docu
 
 SETTINGS_FILE: Final = "aftercast.toml"
 FLEET_FILE: Final = "fleet.toml"
+ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,16 @@ class Workspace:
 
     @property
     def store_address(self) -> str:
-        """Folder of the history's tables, absolute where it is one of the workspace."""
-        return self._place(self.settings.store.address)
+        """Folder of the history's tables, absolute where it is one of the workspace.
+
+        Raises
+        ------
+        WorkspaceError
+            If its path holds what the library that keeps the tables would read as another path.
+        """
+        address = self._place(self.settings.store.address)
+        _refuse_escapes(address)
+        return address
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -62,7 +72,10 @@ class Workspace:
     def mlflow_address(self) -> str:
         """Tracking address, absolute where it is a file of the workspace."""
         address = self.settings.mlflow.address
-        return local_address(address, self.folder) if address.startswith("sqlite") else address
+        if not address.startswith("sqlite"):
+            return address
+        # Under the longer name MLflow makes no folder of the percent-encoded path beside the workspace.
+        return local_address(address, self.folder).replace("sqlite:///", "sqlite+pysqlite:///", 1)
 
     @property
     def mlflow_artifacts(self) -> str:
@@ -101,14 +114,25 @@ def create_workspace(folder: Path, fleet: FleetSpec) -> Workspace:
     Raises
     ------
     WorkspaceError
-        If the folder already is a workspace.
+        If the folder already is a workspace, cannot be made, or has a name that cannot be used.
     """
     if (folder / SETTINGS_FILE).exists():
         raise WorkspaceError(f"{folder} is already a workspace.", "Edit its files, or choose another folder.")
+    _refuse_escapes(str(folder.resolve()))
     folder.mkdir(parents=True, exist_ok=True)
     write_fleet(folder / FLEET_FILE, fleet)
     _replace(folder / SETTINGS_FILE, tomlkit.dumps(settings_document()))
     return open_workspace(folder)
+
+
+def _refuse_escapes(address: str) -> None:
+    """Refuse a path with ``%25`` and the like: delta-rs decodes it once too often and reads a neighbour's log."""
+    found = ESCAPE.search(address)
+    if found is not None and "://" not in address:
+        raise WorkspaceError(
+            f"{address} cannot hold the history: '{found.group()}' in a path is read as another character.",
+            "Rename the folder, or set store.address to a folder without a % before two digits.",
+        )
 
 
 def write_fleet(path: Path, fleet: FleetSpec) -> None:

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import pandas as pd
 import tomlkit
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from aftercast.operations.clocks import parse_duration_us
 from aftercast.operations.configuration import StrictModel, read_toml, wrong_settings
 from aftercast.operations.environment import variables_named
+from aftercast.operations.errors import SettingsError
 
 ENVIRONMENT_PREFIX: Final = "AFTERCAST_"
 OWN_VARIABLES: Final = frozenset(
@@ -29,6 +32,7 @@ OWN_VARIABLES: Final = frozenset(
 )
 """Variables with our prefix that are no settings."""
 
+FOR_EVER: Final = "for ever"
 MOST_DEVICES: Final = 10_000
 MOST_RECORDS: Final = 100_000
 """Most that a call of the service may bring, whatever is set: all of it is read before anything else is done."""
@@ -98,7 +102,7 @@ class ServingSettings(StrictModel):
     max_listed_rows: int = Field(
         default=1_000_000,
         ge=1,
-        description="Most rows of all risk lists of one cutoff that callers made; lists are never deleted.",
+        description="Most rows of all risk lists of one cutoff that callers made; see `retention.lists`.",
     )
     max_body_bytes: int = Field(default=8_000_000, ge=1000, description="Largest body of a request, in bytes.")
     max_in_flight: int = Field(
@@ -166,6 +170,42 @@ class TracingSettings(StrictModel):
     sampled: float = Field(default=1.0, ge=0, le=1, description="Share of requests that are traced, from 0 to 1.")
 
 
+def _checked_span(text: str) -> str:
+    if text != FOR_EVER:
+        try:
+            parse_duration_us(text)
+        except SettingsError as error:
+            raise ValueError(f"{error.message} {error.hint} Or write '{FOR_EVER}'.") from error
+    return text
+
+
+Span = Annotated[str, AfterValidator(_checked_span)]
+
+
+class RetentionSettings(StrictModel):
+    """How long what is stored beside the history is kept; `aftercast vacuum` removes what is older."""
+
+    inbox: Span = Field(
+        default="30d", description="Records that came over HTTP, counted from when they were stored in the history."
+    )
+    forecasts: Span = Field(
+        default="730d", description="Stored forecasts, counted from the scoring; the newest of each kind always stay."
+    )
+    lists: Span = Field(default=FOR_EVER, description="Risk lists, counted from when they were made.")
+    quarantine: Span = Field(default="730d", description="Rejected records, counted from when they were found.")
+    anchors: Span = Field(
+        default="90d", description="Anchors of the audit log; of older ones the last of each day stays."
+    )
+    logs: Span = Field(
+        default="730d", description="The log of imports and flow runs; a run that is no longer known can be repeated."
+    )
+
+    def span(self, name: str) -> pd.Timedelta | None:
+        """How long a thing is kept; None for ever."""
+        text = str(getattr(self, name))
+        return None if text == FOR_EVER else pd.Timedelta(parse_duration_us(text), unit="us")
+
+
 class Settings(BaseSettings):
     """All settings of a deployment; what the environment says goes before what the constructor is given."""
 
@@ -185,6 +225,7 @@ class Settings(BaseSettings):
     tokens: TokenSettings = TokenSettings()
     audit: AuditSettings = AuditSettings()
     tracing: TracingSettings = TracingSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

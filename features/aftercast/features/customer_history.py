@@ -17,6 +17,8 @@ from aftercast.operations.clocks import timestamp_us
 
 CUSTOMER_TABLES: Final = ("customers", "purchases", "contacts")
 SERVICE_TABLES: Final = ("devices", "failures", "repairs")
+STANDING: Final = ("devices", "customers")
+"""Tables whose withdrawn rows are read by nobody: who was never there has no cutoffs."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def load_customer_history(
 ) -> CustomerHistory:
     """History of all customers as a version of the store holds it."""
     frames = {
-        table: store.read(table, version=version, known_at=known_at) for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)
+        table: store.read(table, version=version, known_at=known_at, withdrawn=table not in STANDING)
+        for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)
     }
     return CustomerHistory.from_frames(spec, frames)

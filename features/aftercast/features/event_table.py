@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from aftercast.features.windows.arrays import Visible
 from aftercast.operations.clocks import NEVER, to_us
 
 Column = npt.NDArray[Any]
+WITHDRAWN_AT: Final = "withdrawn_at"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class EventTable:
         Whether a correction may change the event time or the owner.
     columns
         Further columns, shape (n,): float64 with NaN, int64 microseconds, or object of str and None.
+    withdrawn_us
+        Since when a row is taken back, NEVER where it is not, shape (n,); None where no row ever was.
     """
 
     offsets: Ints
@@ -43,6 +46,7 @@ class EventTable:
     key: Ints
     moving: bool
     columns: Mapping[str, Column]
+    withdrawn_us: Ints | None = None
 
     @property
     def owner(self) -> Ints:
@@ -53,7 +57,9 @@ class EventTable:
     def visible(self) -> Visible:
         """Since when until when each row is the version to be seen."""
         since = np.maximum(self.event_us, self.available_us)
-        return Visible(self.offsets, self.event_us, since, self._until())
+        until = self._until()
+        until = until if self.withdrawn_us is None else np.minimum(until, self.withdrawn_us)
+        return Visible(self.offsets, self.event_us, since, until)
 
     def _until(self) -> Ints:
         until = np.full(len(self.event_us), NEVER, dtype=np.int64)
@@ -78,11 +84,15 @@ class EventTable:
             available_us=self.available_us[mask],
             key=self.key[mask],
             columns={name: values[mask] for name, values in self.columns.items()},
+            withdrawn_us=None if self.withdrawn_us is None else self.withdrawn_us[mask],
         )
 
     def known_at(self, moment_us: int) -> EventTable:
-        """Return the rows with ``available_at`` at or before the moment."""
-        return self.take(self.available_us <= moment_us)
+        """Return the rows with ``available_at`` at or before the moment, as if nothing were taken back after it."""
+        known = self.take(self.available_us <= moment_us)
+        if known.withdrawn_us is None:
+            return known
+        return replace(known, withdrawn_us=np.where(known.withdrawn_us > moment_us, NEVER, known.withdrawn_us))
 
 
 def event_table(
@@ -100,7 +110,7 @@ def event_table(
     Parameters
     ----------
     frame
-        Rows of one table with the contract's columns; times UTC.
+        Rows of one table with the contract's columns; times UTC. ``withdrawn_at`` says since when a row is taken back.
     owners
         Sorted ids, shape (owners,).
     owner, event, key
@@ -114,9 +124,11 @@ def event_table(
     kept = np.flatnonzero((code >= 0) & (event_us != NEVER))
     order = _ordered(kept, code, event_us, rank, available_us)
     offsets = np.searchsorted(code[order], np.arange(len(owners) + 1)).astype(np.int64)
-    names = [c for c in frame.columns if c not in (owner, "available_at")] if columns is None else columns
+    own = (owner, "available_at", WITHDRAWN_AT)
+    names = [c for c in frame.columns if c not in own] if columns is None else columns
     values = {name: column_values(frame[name])[order] for name in names}
-    return EventTable(offsets, event_us[order], available_us[order], rank[order], moving, values)
+    withdrawn_us = to_us(frame[WITHDRAWN_AT])[order] if WITHDRAWN_AT in frame.columns else None
+    return EventTable(offsets, event_us[order], available_us[order], rank[order], moving, values, withdrawn_us)
 
 
 def _positions(ids: pd.Series, owners: npt.NDArray[np.str_]) -> Positions:

@@ -37,8 +37,9 @@ class Reads(Protocol):
         columns: Sequence[str] | None = None,
         device_ids: Sequence[str] | None = None,
         bucket: int | None = None,
+        withdrawn: bool = False,
     ) -> pd.DataFrame:
-        """Every stored row with ``available_at`` at or before ``known_at``."""
+        """Every stored row with ``available_at`` at or before ``known_at``; those taken back only if wanted."""
         ...
 
     def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:
@@ -138,6 +139,7 @@ def load_history(
             columns=needed.get(table),
             device_ids=device_ids,
             bucket=bucket,
+            withdrawn=table != "devices",
         )
         for table in DEVICE_TABLES
     }
@@ -168,8 +170,9 @@ def with_components(repairs: pd.DataFrame, spec: FleetSpec) -> pd.DataFrame:
 
 
 def _telemetry(spec: FleetSpec, frame: pd.DataFrame, ids: npt.NDArray[np.str_]) -> EventTable:
-    absent = {name: np.nan for name in spec.sensor_names if name not in frame.columns}
-    frame = frame.assign(**absent)
+    absent = [name for name in spec.sensor_names if name not in frame.columns]
+    if absent:
+        frame = pd.concat([frame, pd.DataFrame(np.nan, index=frame.index, columns=absent)], axis=1)
     return event_table(frame, ids, owner="device_id", event="event_time", columns=spec.sensor_names)
 
 

@@ -116,13 +116,30 @@ def print_parts(parts: Sequence[RenderableType]) -> None:
             console.print(part)
 
 
+def require_writable(*files: Path | None) -> None:
+    """Try files before the work whose result they will hold; a file that was not there is not left behind.
+
+    Raises
+    ------
+    SettingsError
+        If one of them cannot be written.
+    """
+    for file in files:
+        if file is not None:
+            new = not file.exists()
+            with writing(file), file.open("ab"):
+                pass
+            if new:
+                file.unlink()
+
+
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
     """Raise SettingsError where the file cannot be written within the block."""
     try:
         yield
     except OSError as error:
-        hint = "Choose another place with --out."
+        hint = "Choose another place for the file, in a folder that exists and can be written."
         raise SettingsError(f"{out} cannot be written: {error.strerror}.", hint) from error
 
 

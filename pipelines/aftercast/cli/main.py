@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from aftercast.cli import commands
 from aftercast.cli.common import PANELS
+from aftercast.cli.outside import explained
 from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import AftercastError
 
@@ -66,16 +67,17 @@ def run(arguments: list[str] | None = None) -> None:
     debug = "--debug" in words
     try:
         get_command(app)([word for word in words if word != "--debug"], prog_name="aftercast")
-    except AftercastError as error:
-        if debug:
-            raise
-        typer.echo(f"Error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"Hint: {error.hint}", err=True)
-        sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         typer.echo("Interrupted; what was finished stays, the rest is done by running it again.", err=True)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        told = error if isinstance(error, AftercastError) else explained(error)
+        if debug or told is None:
+            raise
+        typer.echo(f"Error: {told.message}", err=True)
+        if told.hint:
+            typer.echo(f"Hint: {told.hint}", err=True)
+        sys.exit(USER_ERROR)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,15 @@ command, and nothing is lost without it: keys, records and locks are ours (see :
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 from aftercast.data.ingest import is_database, name_of
 from aftercast.data.workspace import Workspace
 from aftercast.models.aliases import Progress
 from aftercast.operations.environment import quiet_libraries
-from aftercast.operations.errors import SettingsError
+from aftercast.operations.errors import SettingsError, WorkspaceError
 from aftercast.pipelines.runs import Done
 
 Work: TypeAlias = Callable[..., Done | dict[str, Any]]
@@ -44,13 +45,28 @@ def run_flow(workspace: Workspace, work: Work, *, progress: Progress | None = No
 
     run.__doc__ = work.__doc__
     shown = {name: name_of(value) if is_database(value) else str(value) for name, value in asked.items()}
-    with settings.temporary_settings(_prefect_settings(workspace, settings)):
+    with settings.temporary_settings(_prefect_settings(workspace, settings)), _told_by_address(workspace):
         found: dict[str, Any] = flow(name=f"aftercast-{work.__module__.rpartition('.')[2]}", retries=0)(run)(shown)
     return found
 
 
 def _result(found: Done | dict[str, Any]) -> dict[str, Any]:
     return found.to_dict() if isinstance(found, Done) else found
+
+
+@contextmanager
+def _told_by_address(workspace: Workspace) -> Iterator[None]:
+    """Turn what Prefect raises where its server is away into a WorkspaceError that names its address."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        where = workspace.settings.prefect.address or "of its own"
+        raise WorkspaceError(
+            f"The Prefect server {where} does not answer.",
+            'Start it, correct prefect.address, or run without a server: prefect.mode = "direct".',
+        ) from error
 
 
 def _prefect_settings(workspace: Workspace, names: Any) -> dict[Any, Any]:

@@ -117,6 +117,20 @@ def one_at_a_time(
         lock.release()
 
 
+def is_running(workspace: Workspace, flow: str, key: str) -> bool:
+    """Whether somebody works on a key now: its lock is held. A run that was killed holds none."""
+    path = workspace.path("locks", f"{flow}-{key}.lock")
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def hash_of_files(path: Path) -> str:
     """Digest of the names and contents of a file or of all files below a folder, 64 hexadecimal digits."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())

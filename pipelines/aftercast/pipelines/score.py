@@ -12,6 +12,7 @@ from aftercast.data.workspace import Workspace
 from aftercast.models.aliases import Progress
 from aftercast.models.examples.cases import known_until
 from aftercast.models.kinds import kind_names, kind_of
+from aftercast.models.metadata import spec_hash
 from aftercast.models.registry.health import champion_needed
 from aftercast.models.registry.versions import Loaded, champion_version, load_champion, needing_registry, newest_version
 from aftercast.models.scoring.forecast_store import make_forecasts, store_forecasts
@@ -143,11 +144,12 @@ def _score_once(
     workspace: Workspace, loaded: Loaded, cutoff: pd.Timestamp, progress: Progress | None, *, again: bool
 ) -> dict[str, Any]:
     version = workspace.store.version()
-    key = run_key(kind=loaded.kind, cutoff=cutoff.isoformat(), model=loaded.version, data=version)
+    asked = {"kind": loaded.kind, "cutoff": cutoff.isoformat(), "model": loaded.version, "data": version}
+    key = run_key(**asked, spec=spec_hash(workspace.fleet))
 
     def work() -> dict[str, Any]:
         scoring = make_forecasts(workspace, loaded, cutoff, version=version, progress=progress)
-        found, _ = store_forecasts(workspace.database, scoring.forecasts)
+        found, _ = store_forecasts(workspace.database, scoring.forecasts, spec_hash(workspace.fleet))
         if scoring.snapshot is not None:
             keep_online(workspace, scoring.snapshot)
         return {

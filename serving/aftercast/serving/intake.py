@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from aftercast.data.contract import TABLES
-from aftercast.data.ingest import UNREADABLE, Refused, as_stored, check_records, typed_columns
+from aftercast.data.ingest import UNREADABLE, WITHDRAWAL_COLUMNS, Refused, as_stored, check_records, typed_columns
 from aftercast.data.workspace import Workspace
 from aftercast.operations.clocks import AHEAD
 from aftercast.operations.database.inbox import InboxBatch, find_batch, put_batch
@@ -171,7 +171,7 @@ def _without_strange_columns(
     scored until one is trained with it. A new attribute is imported with its history.
     """
     contract = TABLES[table]
-    beside = {name for row in records for name in row if not contract.has(name)}
+    beside = {name for row in records for name in row if not contract.has(name)} - set(WITHDRAWAL_COLUMNS)
     if not contract.open or not beside or table not in workspace.store.tables():
         return list(records), []
     none = [""] if contract.has("device_id") else None

@@ -17,12 +17,14 @@ from aftercast.data.ingest.sources.registry import SOURCES, get_source
 from aftercast.data.ingest.sources.source import NEW, Source
 from aftercast.data.ingest.validation.parsing import as_stored
 from aftercast.data.ingest.vocabulary import find_unlisted, said
+from aftercast.data.ingest.withdrawing import OWN as WITHDRAWAL_COLUMNS
 
 __all__ = [
     "IMPOSSIBLE",
     "NEW",
     "SOURCES",
     "UNREADABLE",
+    "WITHDRAWAL_COLUMNS",
     "Batch",
     "CheckedRecords",
     "ImportReport",

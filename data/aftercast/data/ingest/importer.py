@@ -24,12 +24,14 @@ from aftercast.data.ingest.validation.known_ids import KnownIds
 from aftercast.data.ingest.validation.refusals import quarantine_rows
 from aftercast.data.ingest.validation.validate import DATED, NUMBER, ORIGIN, PLACES, Checked, validate
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
+from aftercast.data.ingest.withdrawing import Withdrawing, part_withdrawn
 from aftercast.data.store import Store, StoreWriter
 from aftercast.data.store.coverage import span_of
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import kind_of
 from aftercast.data.store.quarantine import QUARANTINE, in_words
 from aftercast.data.store.reading import Selection
+from aftercast.data.store.withdrawals import WITHDRAWALS
 from aftercast.operations.clocks import format_duration
 from aftercast.operations.database.imports import record_import_finish, record_import_start
 from aftercast.operations.errors import InputError
@@ -112,10 +114,15 @@ class _Import:
         self._refused: list[pd.DataFrame] = []
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._unlisted: Unlisted = {}
+        self._withdrawing = Withdrawing(report.import_id, started_at)
         self._known = {column: KnownIds(self._stored_ids(table, column)) for column, table in ID_TABLES.items()}
 
     def take(self, batch: Batch) -> None:
         """Validate a batch; store its table once enough of it waits."""
+        batch, taken_back = part_withdrawn(batch)
+        if taken_back is not None:
+            self._report.table(batch.table).read += len(taken_back.frame)
+            self._withdrawing.take(taken_back, self._refuse)
         self._refuse_other_delay(batch)
         if batch.only_new:
             batch = self._without_known(batch)
@@ -162,6 +169,7 @@ class _Import:
             self._store(TABLES[name])
         for name, delay in self._delays.items():
             self._writer.dates(name, delay)
+        self._store_withdrawals()
         self._report.notices += [*self._strays(), *self._set_aside(), *self._without_component()]
         self._store_quarantine()
         brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
@@ -205,9 +213,14 @@ class _Import:
         frame = pd.concat(self._waiting.pop(table.name), ignore_index=True)
         if len(frame) == 0:
             return
+        taken_back = self._writer.withdrawals(table.name).covers(frame)
+        self._report.table(table.name).duplicate += int(taken_back.sum())
+        frame = frame[~taken_back].reset_index(drop=True)
+        if len(frame) == 0:
+            return
         rule = self._spec.table(table.name).attributes if table.open else {}
         moment = replace(self._moment, constants=tuple(name for name, known in rule.items() if known == "constant"))
-        verdict = resolve(table, frame, lambda wanted: self._writer.read(table.name, wanted), moment)
+        verdict = resolve(table, frame, lambda wanted: self._writer.read_believed(table.name, wanted), moment)
         about = (
             f"the same {', '.join(table.key)} and available_at with other values came before; if it is a later state, "
             "say in available_at since when"
@@ -277,6 +290,17 @@ class _Import:
             f"{len(devices & failed):,} of these devices have failed, of all devices {share:.1%}. If that is more than "
             "chance, the ranges in fleet.toml call the worst readings impossible: widen them and import again."
         )
+
+    def _store_withdrawals(self) -> None:
+        """Add what is taken back, of what was stored before or by this import."""
+        if not self._withdrawing.waiting:
+            return
+        stored = self._writer.read(WITHDRAWALS.name, Selection(ordered=False))
+        rows, counts = self._withdrawing.rows(self._writer.read, stored, self._refuse)
+        self._writer.append(WITHDRAWALS.name, rows)
+        for name, (new, before) in counts.items():
+            self._report.table(name).withdrawn += new
+            self._report.table(name).duplicate += before
 
     def _refuse(self, refused: pd.DataFrame) -> None:
         if len(refused) == 0:

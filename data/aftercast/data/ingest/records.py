@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from aftercast.data.arrays import Ints
-from aftercast.data.contract import TABLES, Kind
+from aftercast.data.contract import TABLES, WITHDRAWN, Kind
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.ingest.batches import Batch
 from aftercast.data.ingest.deduplication import CONFLICT, resolve
 from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.data.ingest.validation.validate import NUMBER, PLACES, Checked, validate
+from aftercast.data.ingest.withdrawing import OWN, takes_back
 from aftercast.data.store import Selection, Store
 from aftercast.data.store.layout import row_hashes
 from aftercast.operations.errors import InputError
@@ -108,14 +109,16 @@ def check_records(
     named = spec.table(table).attributes
     more = spec.sensor_names if table == "telemetry" else [name for name in kinds if contract.open and name in named]
     fields = [*(column.name for column in contract.columns), *more]
-    strange = tuple((i, name) for i, row in enumerate(rows) for name in row if name not in set(fields))
+    usable = {*fields, *OWN}
+    strange = tuple((i, name) for i, row in enumerate(rows) for name in row if name not in usable)
     parts = []
 
     def check(batch: Batch) -> Checked:
         return validate(batch, spec, known, kinds, now)
 
     for dated in (True, False):  # a column that is absent is filled by the rule, a cell that is missing is not
-        places = np.array([i for i, row in enumerate(rows) if (row.get("available_at") is not None) is dated], np.int64)
+        stated = (i for i, row in enumerate(rows) if (row.get("available_at") is not None) is dated)
+        places = np.array([i for i in stated if not (WITHDRAWN.name in rows[i] and takes_back(rows[i]))], np.int64)
         names = [name for name in fields if dated or name != "available_at"]
         if len(places) > 0:
             batch = Batch(table, _frame(names, [rows[i] for i in places]), ORIGIN_NAME, first_row=0)

@@ -20,6 +20,8 @@ class TableReport:
         Rows that said what was stored already.
     corrected
         Kept rows that replace what was visible before them.
+    withdrawn
+        Facts that were taken back.
     quarantined
         Records (rows, or single sensor cells) refused, by reason.
     examples
@@ -30,6 +32,7 @@ class TableReport:
     kept: int = 0
     duplicate: int = 0
     corrected: int = 0
+    withdrawn: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""One history table as a Delta table: create, append, compact, rewind, scan. Nothing here is ever deleted from disk."""
+"""One history table as a Delta table: create, append, compact, rewind, scan. Only a vacuum deletes from the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 
 CONFIGURATION: Final = {
-    # Every version stays readable: no log entry expires, and nobody vacuums. Only the marks of files that a compaction
+    # Every version stays readable until a vacuum: no log entry expires. Only the marks of files that a compaction
     # replaced are dropped from later checkpoints, which would grow by them for ever.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
@@ -105,12 +105,43 @@ class DeltaHistory:
         parts = np.asarray(small[f"partition.{self.partition}"])
         return int(np.unique(parts, return_counts=True)[1].max())
 
+    def rows(self, version: int) -> int:
+        """Count the rows of a version by what its log says of its files; no file is read."""
+        files = pa.table(DeltaTable(self.address, version=version).get_add_actions(flatten=True))
+        return int(np.asarray(files["num_records"]).sum()) if files.num_rows > 0 else 0
+
     def rewind(self, version: int) -> None:
         """Make the newest state equal to an earlier version by one more commit, unless it already is."""
         table = DeltaTable(self.address)
         if table.version() == version or _restores(table.history(1)[0], version):
             return
         table.restore(version)
+
+    def was_rewound(self) -> bool:
+        """Whether something was appended that was never published: the log has a trace of it."""
+        return any(
+            commit.get("operation") == "RESTORE" and int(commit.get("numRemovedFile", 1)) > 0
+            for commit in DeltaTable(self.address).history()
+        )
+
+    def unread_files(self) -> list[str]:
+        """Files that the newest version does not read: merged into others, or never published."""
+        return self._vacuum(dry_run=True)
+
+    def delete_unread_files(self) -> None:
+        """Delete :meth:`unread_files`; versions before the newest cannot be read afterwards."""
+        self._vacuum(dry_run=False)
+
+    def _vacuum(self, *, dry_run: bool) -> list[str]:
+        return DeltaTable(self.address).vacuum(
+            retention_hours=0, enforce_retention_duration=False, full=True, dry_run=dry_run
+        )
+
+    def empty(self) -> None:
+        """Remove every row and its files, where there is a table."""
+        if self.latest() is not None:
+            DeltaTable(self.address).delete()
+            self.delete_unread_files()
 
     def scan(self, version: int) -> ds.Dataset:
         """Files of a version, as a data set that skips files and row groups by statistics."""

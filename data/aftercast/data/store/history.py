@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from filelock import FileLock, Timeout
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
 from sqlalchemy import Engine
 
 from aftercast.data.contract import TABLES
 from aftercast.data.store.coverage import Span, followed_until, span_of
 from aftercast.data.store.hashing import bucket_of
-from aftercast.data.store.layout import stored_table
+from aftercast.data.store.layout import OWN_TABLES, stored_table
+from aftercast.data.store.locks import exclusive
 from aftercast.data.store.quarantine import QUARANTINE
 from aftercast.data.store.reading import Selection, count_rows, history_of, read_table
+from aftercast.data.store.withdrawals import WITHDRAWALS, Withdrawals
 from aftercast.data.store.writer import StoreWriter
-from aftercast.operations.database.store_versions import Published, find_version, list_versions, newest_version, publish
+from aftercast.operations.database.store_versions import (
+    Published,
+    TableState,
+    find_version,
+    list_versions,
+    newest_version,
+    publish,
+)
 from aftercast.operations.errors import StoreError
-
-LOCK_FILE: Final = ".writing.lock"
-LOCK_PATIENCE_S: Final = 600.0
 
 
 class Store:
@@ -37,8 +42,8 @@ class Store:
     Parameters
     ----------
     address
-        Folder of the tables, or an object-store address (one writer at a time is then the caller's duty: the
-        second to publish is refused).
+        Folder of the tables, or an object-store address. One writer works at a time: a file lock keeps others from
+        a folder, a lease in the operational database from an object store.
     database
         Operational database that names the published versions.
     device_buckets
@@ -103,8 +108,11 @@ class Store:
         customer_ids: Sequence[str] | None = None,
         event_from: pd.Timestamp | None = None,
         event_to: pd.Timestamp | None = None,
+        withdrawn: bool = False,
     ) -> pd.DataFrame:
         """Return stored rows of a table, every correction as a row of its own, sorted by key, then available_at.
+
+        Facts that were taken back by ``known_at`` are left out.
 
         Parameters
         ----------
@@ -120,6 +128,8 @@ class Store:
             Only these customers; no effect on tables without customers.
         event_from, event_to
             Only rows whose event time lies between, both ends included; no effect on tables of standing facts.
+        withdrawn
+            Whether to return facts that were taken back, too; where there are any, ``withdrawn_at`` (UTC) says when.
 
         Returns
         -------
@@ -132,14 +142,36 @@ class Store:
         StoreError
             If the version was never published or the contract has no such table.
         """
-        wanted = Selection(known_at, columns, device_ids, bucket, customer_ids, event_from, event_to)
+        wanted = Selection(
+            known_at, columns, device_ids, bucket, customer_ids, event_from, event_to, withdrawn=withdrawn
+        )
         return self.select(table, wanted, version)
 
     def select(self, table: str, wanted: Selection, version: int | None = None) -> pd.DataFrame:
         """As :meth:`read`, for a selection made elsewhere; private columns may be named, and the order left open."""
         published = self._published(version)
-        contract = stored_table(table)
-        return read_table(self.address, contract, published.tables.get(table), wanted, self.device_buckets)
+        try:
+            return self._select(table, wanted, published)
+        except (DeltaError, OSError, pa.ArrowException):
+            changed = self._published(version)
+            if changed == published:
+                raise
+            return self._select(table, wanted, changed)  # a vacuum wrote the table anew meanwhile
+
+    def withdrawals(self, version: int | None = None) -> pd.DataFrame:
+        """Return what was taken back, oldest first: table, key (JSON text), reason, import_id, available_at (UTC)."""
+        published = self._published(version)
+        frame = self._select(WITHDRAWALS.name, Selection(), published)
+        return frame.sort_values("available_at", kind="stable", ignore_index=True)
+
+    def _select(self, table: str, wanted: Selection, published: Published) -> pd.DataFrame:
+        contract, states, withdrawals = stored_table(table), published.tables, None
+        if WITHDRAWALS.name in states and table not in OWN_TABLES:
+            every = read_table(self.address, WITHDRAWALS, states[WITHDRAWALS.name], Selection(ordered=False), 1)
+            withdrawals = Withdrawals.of(contract, every, wanted.known_at)
+        return read_table(
+            self.address, contract, states.get(table), wanted, self.device_buckets, withdrawals=withdrawals
+        )
 
     def count(self, table: str, *, device_ids: Sequence[str]) -> int:
         """Count the stored rows of devices in a table, every correction as a row of its own."""
@@ -177,19 +209,35 @@ class Store:
         StoreError
             If another writer holds the store for ten minutes, or published meanwhile.
         """
-        with self._exclusive():
-            base = self._published(None)
-            self._discard_unpublished(base)
+        with self.alone() as (base, still_alone):
             writer = StoreWriter(self.address, self.device_buckets, base, import_id or uuid.uuid4().hex)
             yield writer
             if not publishes:
                 self._discard_unpublished(base)
             elif writer.changed:
                 writer.compact()
+                writer.check()
+                still_alone()
                 number, now = base.version + 1, pd.Timestamp.now("UTC")
                 until, states = writer.observed_until, writer.states
                 publish(self.database, Published(number, now, writer.import_id, states, until, self.device_buckets))
                 writer.published = number
+
+    @contextmanager
+    def alone(self) -> Iterator[tuple[Published, Callable[[], None]]]:
+        """Keep every writer out; gives the newest version, which the files are taken back to, and a last check.
+
+        The check, before anything is published, raises StoreError where another writer came in all the same.
+
+        Raises
+        ------
+        StoreError
+            If another writer holds the store for ten minutes.
+        """
+        with exclusive(self.address, self.database) as still_alone:
+            base = self._published(None)
+            self._discard_unpublished(base)
+            yield base, still_alone
 
     def _published(self, version: int | None) -> Published:
         found = newest_version(self.database) if version is None else find_version(self.database, version)
@@ -202,33 +250,12 @@ class Store:
 
     def _discard_unpublished(self, base: Published) -> None:
         """Take tables that a dead writer left ahead back to what was published (or to empty)."""
-        for name in (*TABLES, QUARANTINE.name):
-            files = history_of(self.address, stored_table(name))
-            latest = files.latest()
-            state = base.tables.get(name)
-            if latest is not None:
-                files.rewind(0 if state is None else state.delta)
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if "://" in self.address:
-            yield
-            return
-        folder = Path(self.address)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_FILE)
-        try:
-            lock.acquire(timeout=LOCK_PATIENCE_S)
-        except Timeout as error:
-            raise StoreError(
-                f"Another import has been writing to {self.address} for more than ten minutes.",
-                "Wait for it to end, or end it; what it has not published stays invisible.",
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        for name in (*TABLES, *OWN_TABLES):
+            state = base.tables.get(name, TableState(0, 0))
+            files = history_of(self.address, stored_table(name), state.generation)
+            if files.latest() is not None:
+                files.rewind(state.delta)
 
 
 def _rows(published: Published) -> dict[str, int]:
-    return {name: state.rows for name, state in sorted(published.tables.items()) if name != QUARANTINE.name}
+    return {name: state.rows for name, state in sorted(published.tables.items()) if name not in OWN_TABLES}

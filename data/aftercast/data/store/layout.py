@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.kinds import KINDS
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.quarantine import QUARANTINE
+from aftercast.data.store.withdrawals import WITHDRAWALS
 from aftercast.operations.errors import StoreError
 
 ROW: Final = "_row"
@@ -23,12 +25,14 @@ BUCKET: Final = "_bucket"
 PRIVATE: Final = (ROW, IMPORT, BUCKET)
 BUCKETED: Final = "telemetry"
 """The one table split by device."""
+OWN_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (QUARANTINE, WITHDRAWALS)}
+"""Tables of the store that are none of the contract."""
 
 
 def stored_table(name: str) -> Table:
-    """Contract of a stored table, the quarantine included; raises StoreError for any other name."""
-    if name == QUARANTINE.name:
-        return QUARANTINE
+    """Contract of a stored table, our own included; raises StoreError for any other name."""
+    if name in OWN_TABLES:
+        return OWN_TABLES[name]
     if name not in TABLES:
         raise StoreError(f"There is no table '{name}'.", f"Tables: {', '.join(TABLES)}.")
     return TABLES[name]

@@ -12,12 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from aftercast.data.contract import Table
 from aftercast.data.kinds import KINDS
 from aftercast.data.store.delta import DeltaHistory
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import BUCKET, BUCKETED, PRIVATE, ROW, empty_frame, sort_order, to_frame
+from aftercast.data.store.withdrawals import Withdrawals
 from aftercast.operations.database.store_versions import TableState
 
 
@@ -33,6 +35,8 @@ class Selection:
         Only rows with ``event_from <= event time <= event_to``, both ends included.
     ordered
         Whether rows are wanted in the order of their keys.
+    withdrawn
+        Whether facts that were taken back are wanted, too, with the instant in ``withdrawn_at`` if there are any.
     """
 
     known_at: pd.Timestamp | None = None
@@ -43,24 +47,37 @@ class Selection:
     event_from: pd.Timestamp | None = None
     event_to: pd.Timestamp | None = None
     ordered: bool = True
+    withdrawn: bool = False
 
 
-def history_of(address: str, table: Table) -> DeltaHistory:
-    """Files of a table below a store's address."""
-    return DeltaHistory(f"{address.rstrip('/')}/{table.name}", BUCKET if table.name == BUCKETED else None)
+def history_of(address: str, table: Table, generation: int = 0) -> DeltaHistory:
+    """Files of a table below a store's address; a generation that a vacuum wrote has a folder of its own."""
+    folder = table.name if generation == 0 else f"{table.name}.{generation}"
+    return DeltaHistory(f"{address.rstrip('/')}/{folder}", BUCKET if table.name == BUCKETED else None)
+
+
+def files_of(address: str, table: Table, state: TableState) -> ds.Dataset:
+    """Files of a table at one state."""
+    return history_of(address, table, state.generation).scan(state.delta)
 
 
 def read_table(
-    address: str, table: Table, state: TableState | None, wanted: Selection, device_buckets: int
+    address: str,
+    table: Table,
+    state: TableState | None,
+    wanted: Selection,
+    device_buckets: int,
+    *,
+    withdrawals: Withdrawals | None = None,
 ) -> pd.DataFrame:
     """Return selected rows of a table at one state, sorted by key, then available_at, then arrival; a RangeIndex.
 
-    Typed and empty where nothing was stored in it.
+    Typed and empty where nothing was stored in it. Without withdrawals every stored row comes back.
     """
     if state is None:
         frame = empty_frame(table)
         return _with_columns(frame, wanted.columns or list(frame.columns), table)
-    files = history_of(address, table).scan(state.delta)
+    files = files_of(address, table, state)
     extra = [name for name in files.schema.names if not table.has(name) and name not in PRIVATE]
     names = [*(c.name for c in table.columns), *extra] if wanted.columns is None else wanted.columns
     by_bucket = wanted.bucket is not None and table.name != BUCKETED and table.has("device_id")
@@ -73,6 +90,11 @@ def read_table(
     positions = sort_order(data, table) if wanted.ordered else None
     if positions is not None:
         frame = frame.take(positions).reset_index(drop=True)
+    if withdrawals is not None and len(withdrawals.hashes) > 0:
+        if wanted.withdrawn:
+            moments = withdrawals.with_instants(frame)["withdrawn_at"]
+            return _with_columns(frame, names, table).assign(withdrawn_at=moments)
+        frame = frame[~withdrawals.covers(frame)].reset_index(drop=True)
     return _with_columns(frame, names, table)
 
 
@@ -80,18 +102,20 @@ def count_rows(address: str, table: Table, state: TableState | None, wanted: Sel
     """Count the selected rows of a table at one state."""
     if state is None:
         return 0
-    files = history_of(address, table).scan(state.delta)
+    files = files_of(address, table, state)
     return int(files.count_rows(filter=_row_filter(table, wanted, device_buckets)))
 
 
 def _with_columns(frame: pd.DataFrame, names: Sequence[str], table: Table) -> pd.DataFrame:
     """Frame with these columns in this order; a sensor nobody has sent yet is all missing."""
+    absent = {}
     for name in names:
         if name not in frame.columns:
             column = table.column(name)
             kind = KINDS[column.kind].pandas if column is not None else "int64" if name == ROW else "float64"
-            frame[name] = pd.Series(index=frame.index, dtype=kind)
-    return frame[list(names)]
+            absent[name] = pd.Series(index=frame.index, dtype=kind)
+    whole = pd.concat([frame, pd.DataFrame(absent, index=frame.index)], axis=1) if absent else frame
+    return whole[list(names)]
 
 
 def _row_filter(table: Table, wanted: Selection, device_buckets: int) -> pc.Expression | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pyarrow as pa
 
-from aftercast.data.contract import Kind, Table
+from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.store.coverage import Month, add_months, count_months, followed_until
 from aftercast.data.store.hashing import bucket_of
 from aftercast.data.store.layout import (
@@ -22,9 +22,10 @@ from aftercast.data.store.layout import (
     stored_table,
     to_arrow,
 )
-from aftercast.data.store.quarantine import QUARANTINE
-from aftercast.data.store.reading import Selection, history_of, read_table
+from aftercast.data.store.reading import Selection, files_of, history_of, read_table
+from aftercast.data.store.withdrawals import WITHDRAWALS, Withdrawals
 from aftercast.operations.database.store_versions import Published, TableState
+from aftercast.operations.errors import StoreError
 
 
 class StoreWriter:
@@ -74,7 +75,7 @@ class StoreWriter:
     def _declare(self, name: str) -> None:
         """Note in the state of a table until when it was declared to tell everything."""
         state, until = self.states[name], self._declared_until
-        if until is None or name == QUARANTINE.name:
+        if until is None or name not in TABLES:
             return
         text = until.tz_convert("UTC").tz_localize(None).isoformat()
         if state.declared_until is None or pd.Timestamp(state.declared_until) < pd.Timestamp(text):
@@ -96,11 +97,11 @@ class StoreWriter:
         table = stored_table(name)
         if len(frame) == 0:
             return 0
-        files = history_of(self.address, table)
+        before = self.states.get(name, TableState(0, 0))
+        files = history_of(self.address, table, before.generation)
         if files.latest() is None:
             files.create(base_schema(table))
         version = files.append(self._arrow(table, frame))
-        before = self.states.get(name, TableState(0, 0))
         months = add_months(before.months, self._months(table, frame, told))
         self.states[name] = replace(before, delta=version, rows=before.rows + len(frame), months=months)
         self._declare(name)
@@ -115,13 +116,35 @@ class StoreWriter:
         """Merge the small files of what was appended to, so that many small imports read like one."""
         for name, state in self.states.items():
             if state != self.base.tables.get(name):
-                version = history_of(self.address, stored_table(name)).compact()
+                version = history_of(self.address, stored_table(name), state.generation).compact()
                 self.states[name] = replace(state, delta=version)
 
+    def check(self) -> None:
+        """Compare what was appended with the files; raises StoreError where another writer changed them meanwhile."""
+        for name, state in self.states.items():
+            if state != self.base.tables.get(name):
+                rows = history_of(self.address, stored_table(name), state.generation).rows(state.delta)
+                if rows != state.rows:
+                    raise StoreError(
+                        f"Another writer changed table '{name}' meanwhile: it has {rows:,} rows, not {state.rows:,}.",
+                        "Run the import again, one at a time; nothing of it is visible.",
+                    )
+
     def read(self, name: str, wanted: Selection) -> pd.DataFrame:
-        """Rows as this writer sees them, its own included; columns may name the private ones."""
-        table = stored_table(name)
-        return read_table(self.address, table, self.states.get(name), wanted, self.device_buckets)
+        """Every row as this writer sees it, withdrawn ones and its own included; columns may name the private ones."""
+        return self._read(name, wanted, None)
+
+    def read_believed(self, name: str, wanted: Selection) -> pd.DataFrame:
+        """As :meth:`read`, without what was taken back."""
+        return self._read(name, wanted, self.withdrawals(name))
+
+    def withdrawals(self, name: str) -> Withdrawals:
+        """Withdrawals of a table, those of this writer included."""
+        return Withdrawals.of(stored_table(name), self.read(WITHDRAWALS.name, Selection(ordered=False)))
+
+    def _read(self, name: str, wanted: Selection, withdrawals: Withdrawals | None) -> pd.DataFrame:
+        state = self.states.get(name)
+        return read_table(self.address, stored_table(name), state, wanted, self.device_buckets, withdrawals=withdrawals)
 
     def attribute_kinds(self, name: str) -> dict[str, Kind]:
         """Kinds in which the columns that the contract does not list are stored already."""
@@ -129,7 +152,7 @@ class StoreWriter:
         if state is None:
             return {}
         table = stored_table(name)
-        return open_kinds(history_of(self.address, table).scan(state.delta).schema, table)
+        return open_kinds(files_of(self.address, table, state).schema, table)
 
     def _arrow(self, table: Table, frame: pd.DataFrame) -> pa.Table:
         data = to_arrow(table, frame)
@@ -142,7 +165,7 @@ class StoreWriter:
 
     def _months(self, table: Table, frame: pd.DataFrame, told: pd.Series | None) -> dict[str, Month]:
         """Count by month what rows tell; nothing lies after what was declared."""
-        if table.name == QUARANTINE.name:
+        if table.name not in TABLES:
             return {}
         if table.event_time is not None:
             further = [frame[name] for name in table.until if name in frame.columns]

@@ -20,6 +20,8 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from aftercast.operations.database import schema
 from aftercast.operations.errors import SettingsError, WorkspaceError
 
+BUSY_TIMEOUT_MS: Final = 30_000
+"""How long SQLite waits for another program that writes."""
 PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 TO_JSON: Final = partial(json.dumps, allow_nan=False)
 """ASCII, so that a letter the encoding of a database lacks, or half of one, is kept as its number."""
@@ -134,7 +136,7 @@ def local_address(address: str, folder: Path) -> str:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Let readers read while one writer writes, and make a commit survive power loss."""
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")

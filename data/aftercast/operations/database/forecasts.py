@@ -1,4 +1,4 @@
-"""Stored risks: a set for each kind, cutoff, model version and data version, with one row for each device or customer.
+"""Stored risks: a set for each kind, cutoff, model, data and fleet spec, with one row for each device or customer.
 
 A set and all its rows are written in one transaction, so that a set that can be seen is whole, and writing it twice
 changes nothing.
@@ -34,6 +34,7 @@ FORECAST_SETS: Final = Table(
     Column("components", JSON, nullable=False),
     Column("size", Integer, nullable=False),
     Column("scored_at", UtcTime, nullable=False),
+    Column("spec", String),
 )
 FORECASTS: Final = Table(
     "forecasts",
@@ -53,13 +54,15 @@ class ForecastSet:
     Attributes
     ----------
     set_id
-        Hash of kind, cutoff, model version and data version: what identifies the set.
+        Hash of kind, cutoff, model version, data version and fleet spec: what identifies the set.
     cutoff
         Instant (UTC) the risks were judged at; nothing later was read.
     horizons
         Horizon texts in the order of the probabilities of its rows.
     size
         Number of devices or customers in it; 0 is a set of its own.
+    spec
+        Hash of the fleet spec it was made under; None for a set of before that was kept.
     """
 
     kind: Kind
@@ -70,11 +73,18 @@ class ForecastSet:
     components: tuple[str, ...]
     size: int = 0
     scored_at: pd.Timestamp | None = None
+    spec: str | None = None
 
     @property
     def set_id(self) -> str:
         """Identity of the set, 16 hexadecimal digits."""
-        what = (self.kind, self.cutoff.tz_convert("UTC").isoformat(), self.model_version, self.data_version)
+        what: tuple[Any, ...] = (
+            self.kind,
+            self.cutoff.tz_convert("UTC").isoformat(),
+            self.model_version,
+            self.data_version,
+        )
+        what += (self.spec,) if self.spec else ()
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
     def head(self, entity_id: str) -> dict[str, Any]:
@@ -149,3 +159,14 @@ def read_ranks(engine: Engine, set_id: str) -> Iterator[tuple[str, tuple[float, 
     with engine.connect() as connection:
         for row in connection.execute(statement):
             yield row.entity_id, tuple(row.ranks)
+
+
+def sets_of(engine: Engine, entity_id: str) -> list[dict[str, Any]]:
+    """Sets that hold a forecast of an id, the newest first: kind, cutoff, model_version, scored_at (UTC)."""
+    sets = FORECAST_SETS.c
+    wanted = select(sets.kind, sets.cutoff, sets.model_version, sets.scored_at)
+    joined = wanted.join(FORECASTS, FORECASTS.c.set_id == sets.set_id).where(FORECASTS.c.entity_id == entity_id)
+    with engine.connect() as connection:
+        return [
+            dict(row._mapping) for row in connection.execute(joined.order_by(sets.cutoff.desc(), sets.scored_at.desc()))
+        ]

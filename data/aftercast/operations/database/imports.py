@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Integer, String, Table, insert, update
+from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, update
 
 from aftercast.operations.database.tables import JSON_OR_NULL, METADATA, UtcTime, utc_now
 
@@ -35,3 +35,9 @@ def record_import_finish(engine: Engine, import_id: str, version: int, report: d
     values = {"finished_at": utc_now(), "version": version, "report": report}
     with engine.begin() as connection:
         connection.execute(update(IMPORTS).where(IMPORTS.c.import_id == import_id).values(**values))
+
+
+def import_origins(engine: Engine) -> dict[str, str]:
+    """Import id -> what it read, of every import that is still known."""
+    with engine.connect() as connection:
+        return {row.import_id: row.origin for row in connection.execute(select(IMPORTS.c.import_id, IMPORTS.c.origin))}

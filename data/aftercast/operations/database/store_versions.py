@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import JSON, Column, Engine, Integer, Row, String, Table, select
+from sqlalchemy import JSON, Column, Engine, Integer, Row, String, Table, delete, func, select, update
 
 from aftercast.operations.database.tables import METADATA, UtcTime, insert_once
 from aftercast.operations.errors import StoreError
@@ -32,6 +32,8 @@ class TableState:
     ----------
     delta, rows
         Version of its files, and its number of rows.
+    generation
+        How often a vacuum wrote the table anew, into a folder of its own.
     months
         Month -> rows, first and last time of what it tells (ISO 8601, UTC).
     declared_until
@@ -42,6 +44,7 @@ class TableState:
 
     delta: int
     rows: int
+    generation: int = 0
     months: Mapping[str, tuple[int, str, str]] = field(default_factory=dict)
     declared_until: str | None = None
     available_after_s: float | None = None
@@ -96,7 +99,9 @@ def find_version(engine: Engine, version: int) -> Published:
     with engine.connect() as connection:
         row = connection.execute(select(STORE_VERSIONS).where(STORE_VERSIONS.c.version == version)).one_or_none()
     if row is None:
-        raise StoreError(f"The store has no version {version}.", f"Its newest is {newest_version(engine).version}.")
+        newest = newest_version(engine).version
+        hint = f"Its newest is {newest}; `aftercast vacuum` ends older ones. To judge by the newest: aftercast score."
+        raise StoreError(f"The store has no version {version}.", hint)
     return _published(row)
 
 
@@ -122,6 +127,24 @@ def publish(engine: Engine, version: Published) -> None:
         raise StoreError(
             f"Another writer published version {version.version} first.", "Run the import again: it loses nothing."
         )
+
+
+def replace_newest(engine: Engine, version: Published) -> None:
+    """Give the newest version other files and end all versions before it, in one transaction.
+
+    Raises
+    ------
+    StoreError
+        If another writer published meanwhile.
+    """
+    tables = {name: asdict(state) for name, state in version.tables.items()}
+    number = STORE_VERSIONS.c.version
+    newest = select(func.max(number)).scalar_subquery()
+    changed = update(STORE_VERSIONS).where(number == version.version, number == newest).values(tables=tables)
+    with engine.begin() as connection:
+        if connection.execute(changed.execution_options(preserve_rowcount=True)).rowcount != 1:
+            raise StoreError("Another writer published meanwhile.", "Run the vacuum again: nothing was removed.")
+        connection.execute(delete(STORE_VERSIONS).where(number < version.version))
 
 
 def _published(row: Row[tuple[object, ...]]) -> Published:

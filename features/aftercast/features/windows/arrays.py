@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from aftercast.data.arrays import Floats, Ints, Mask
+from aftercast.data.arrays import Floats, Ints, Mask, Positions
 from aftercast.operations.clocks import NEVER
 
 compiled: Final[Any] = njit(cache=True, nogil=True, fastmath=False)
@@ -83,6 +83,8 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
     mode = np.where(_any_per_owner(visible.offsets, ~final | late), LATE, CLEAN).astype(np.uint8)
     if not in_place:
         mode[_any_per_owner(visible.offsets, ~final)] = SLOW
+    elif not final.all():
+        mode[_any_per_owner(visible.offsets, _ended(visible, final))] = SLOW
     if final.all():
         o, e, s, u = visible
         return Cells(o, e, s, s, values, o, e, s, u, values, mode)
@@ -91,6 +93,12 @@ def make_cells(visible: Visible, values: Floats, *, in_place: bool) -> Cells:
     return Cells(
         offsets, visible.event[final], visible.since[final], first, _read_only(values[final]), *visible, values, mode
     )
+
+
+def _ended(visible: Visible, final: Mask) -> Mask:
+    """Versions of facts that have no final version, since they were taken back, shape (m,)."""
+    starts, number = _instants(visible)
+    return np.asarray(~np.logical_or.reduceat(final, starts)[number], dtype=bool)
 
 
 def select(visible: Visible, mask: Mask) -> Visible:
@@ -117,8 +125,13 @@ def _any_per_owner(offsets: Ints, mask: Mask) -> Mask:
 
 def _first_known(visible: Visible) -> Ints:
     """For each version, since when any version of its (owner, event) was known, shape (m,)."""
+    starts, number = _instants(visible)
+    return np.asarray(visible.since[starts][number], dtype=np.int64)
+
+
+def _instants(visible: Visible) -> tuple[Positions, Positions]:
+    """First version of each (owner, event), and the number of the (owner, event) of each version, shape (m,)."""
     owner = np.repeat(np.arange(len(visible.offsets) - 1), np.diff(visible.offsets))
     new = np.ones(len(owner), dtype=bool)
     new[1:] = (owner[1:] != owner[:-1]) | (visible.event[1:] != visible.event[:-1])
-    starts = np.flatnonzero(new)
-    return np.asarray(visible.since[starts][np.cumsum(new) - 1], dtype=np.int64)
+    return np.flatnonzero(new), np.cumsum(new) - 1

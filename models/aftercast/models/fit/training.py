@@ -61,6 +61,8 @@ class Validation:
         Of the own model.
     labels, left_us
         Of the n rows; the time from each cutoff to the end of training, shape (n,).
+    learnt
+        Distinct events that the models behind the forecasts learnt from.
     """
 
     names: tuple[str, ...]
@@ -72,6 +74,12 @@ class Validation:
     risks: Risks
     labels: Labels
     left_us: Ints
+    learnt: int
+
+    @property
+    def events(self) -> int:
+        """Rows of which an event of any component is known."""
+        return int((self.event & self.known)[:, -1].sum())
 
     def thresholds(self, name: str) -> Floats:
         """Thresholds of a model, shape (C + 1,)."""
@@ -172,7 +180,7 @@ def train_model(
     counts = failures_in(labels, examples)
     start = calibration_start(examples.cutoff_us, timestamp_us(until), spec.training.calibration_share)
     own = replace(settings or HazardSettings(), seed=seed)
-    pooled = _pooled(labels.components, counts, spec)
+    pooled = _pooled(labels.components, counts, spec, kind)
     fitting = _Fitting.of(examples, spec, horizons_us, own, pooled, horizon_us=horizon_us)
     draft, validation, truth = fitting.judged(features, examples, labels, start, timestamp_us(until))
     thresholds = {name: validation.thresholds(name) for name in validation.forecasts}
@@ -277,7 +285,8 @@ class _Fitting:
         forecasts |= {name: with_any(each.predict(rows)) for name, each in self.baselines(fit_rows, fit_labels)}
         known, event = _outcomes(late_labels, self.horizon_us, matured)
         seen = (known, event, forecasts, matured)
-        validation = Validation(truth.names, self.horizon_us, *seen, risks, late_labels, left)
+        learnt = int(failures_in(fit_labels, examples.take(early)).sum())
+        validation = Validation(truth.names, self.horizon_us, *seen, risks, late_labels, left, learnt)
         chosen = with_thresholds(calibrated, risks, late_labels, left)
         return with_bands(chosen, risks, late_labels, examples.cutoff_us[late], until_us), validation, truth
 
@@ -397,15 +406,21 @@ def choose_thresholds(known: Mask, event: Mask, values: Floats) -> Floats:
     return np.array(found)
 
 
-def _pooled(components: tuple[str, ...], counts: Ints, spec: FleetSpec) -> tuple[str, ...]:
+def _pooled(components: tuple[str, ...], counts: Ints, spec: FleetSpec, kind: str = "") -> tuple[str, ...]:
+    """Components with too few events for boosters of their own; raises NotEnoughDataError where all have."""
     least = spec.training.minimum_failures
     if len(components) == 0:
         raise NotEnoughDataError("The fleet spec names no components.", "List what can fail under [[components]].")
     if (counts < least).all():
+        hint = "Import more history, or lower minimum_failures under [training] in fleet.toml."
+        if kind and not hazard_kind(kind).words.by_component:
+            noun = hazard_kind(kind).entity.noun
+            raise NotEnoughDataError(
+                f"Too few {noun}s left to learn from: {int(counts.sum())}; at least {least} are needed.", hint
+            )
         found = ", ".join(f"{name} {count}" for name, count in zip(components, counts, strict=True))
         raise NotEnoughDataError(
-            f"Too few failures to learn from: {found}; {least} of one component are the least.",
-            "Import more history, or lower minimum_failures under [training] in fleet.toml.",
+            f"Too few failures to learn from: {found}; {least} of one component are the least.", hint
         )
     return tuple(name for name, count in zip(components, counts, strict=True) if count < least)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from aftercast.models.fit.training import OWN
-from aftercast.models.judge.plots import report_plots
+from aftercast.models.judge.plots import MISSING_GLYPH, report_plots
 from aftercast.models.kinds import hazard_kind
 from aftercast.models.metrics.evaluation import ALL
 from aftercast.models.metrics.table import FOUND, METRICS, Metric, ranked_metrics, shown_metrics
@@ -133,6 +134,7 @@ def _data(figure: Figure) -> str:
     drawn = io.StringIO()
     from matplotlib import rc_context
 
-    with rc_context({"svg.hashsalt": "aftercast"}):
+    with rc_context({"svg.hashsalt": "aftercast"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH)
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()

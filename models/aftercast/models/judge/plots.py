@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MISSING_GLYPH: Final = "Glyph .* missing from font"
+"""Warning of matplotlib, once a letter: its font has no Chinese, and draws a box in its place."""
 SIZE: Final = (6.4, 4.8)
 BINS: Final = 10
 DRIVERS: Final = 20
@@ -160,7 +162,8 @@ def precision_recall_plot(happened: Mask, forecasts: Mapping[str, Floats]) -> Fi
 def bar_plot(names: Sequence[str], values: Sequence[float], label: str) -> Figure:
     """Horizontal bars, the first on top."""
     figure, axes = axes_of(label, "")
-    axes.barh(list(names)[::-1], list(values)[::-1])
+    shown = [name.replace("$", r"\$") for name in names]  # between two dollars matplotlib expects a formula
+    axes.barh(shown[::-1], list(values)[::-1])
     return figure
 
 

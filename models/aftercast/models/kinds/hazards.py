@@ -124,7 +124,7 @@ class HazardKind(Kind):
         return Training(
             model=trained.model,
             metrics=_every_metric(trained),
-            gate=_gate(trained),
+            gate=_gate(trained, self.words.event),
             params=_params(trained),
             figures=training_plots(trained),
             asked=sample,
@@ -245,7 +245,13 @@ class HazardKind(Kind):
         return json.dumps([asdict(feature) for feature in features], indent=2, ensure_ascii=False)
 
 
-def _gate(trained: Trained) -> Gate:
+def _gate(trained: Trained, event: str) -> Gate:
+    """Better than the base rate, where the period can tell: with events in it, and some before it to learn from."""
+    since = f"from {trained.calibration_from:%Y-%m-%d} on"
+    if trained.validation.events == 0:
+        return Gate(False, f"the validation period, {since}, holds no {event}: it cannot tell how good the model is.")
+    if trained.validation.learnt == 0:
+        return Gate(False, f"there is no {event} before the validation period, {since}: nothing was learnt.")
     better = trained.better_than_base
     word = "better" if better else "worse"
     return Gate(better, f"{word} than the base rate on the validation period.")

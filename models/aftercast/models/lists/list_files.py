@@ -7,6 +7,7 @@ import io
 from typing import Any, Final
 
 from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
@@ -37,6 +38,8 @@ OF_DEVICES: Final = frozenset({"device_id", "device_model", "component"})
 OF_HAZARDS: Final = frozenset({"component", "probability", "horizon"})
 """Columns that a list of other forecasts than probabilities does not have; it has its values instead."""
 USUAL_WIDTH: Final = 14
+REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a workbook for a control character, which its format cannot hold."""
 
 
 def to_csv(made: RiskList) -> str:
@@ -47,12 +50,15 @@ def to_csv(made: RiskList) -> str:
 
 
 def to_xlsx(made: RiskList) -> bytes:
-    """Workbook with one sheet, a frozen header and a filter; probabilities are numbers shown as percent."""
+    """Workbook with one sheet, a frozen header and a filter; probabilities are numbers shown as percent.
+
+    Control characters become :data:`REPLACED`.
+    """
     book = Workbook()
     sheet: Any = book.active
     sheet.title = "Risk list"
     for line in _table(made):
-        sheet.append(line)
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub(REPLACED, cell) if isinstance(cell, str) else cell for cell in line])
     _format(sheet)
     file = io.BytesIO()
     book.save(file)

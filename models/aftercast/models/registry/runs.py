@@ -24,9 +24,11 @@ from mlflow.models import infer_signature
 from mlflow.pyfunc import save_model
 
 from aftercast.data.workspace import Workspace
+from aftercast.models.judge.plots import MISSING_GLYPH
 from aftercast.models.kind import Training
 from aftercast.models.kinds import kind_of
 from aftercast.models.metadata import Metadata
+from aftercast.models.registry.logged_names import logged_names
 from aftercast.models.registry.versions import (
     KEY_TAG,
     LEAKAGE_TAG,
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 LOADER: Final = "aftercast.models.registry.pyfunc_loader"
 LONGEST_TAG: Final = 2000
+MOST_METRICS: Final = 1000
+MOST_PARAMS: Final = 100
+"""Most of one call to MLflow."""
 
 
 def log_training(workspace: Workspace, training: Training, metadata: Metadata) -> str:
@@ -88,8 +93,7 @@ def log_search(
             tags=[RunTag("aftercast.verdict", found["verdict"]["sentence"])],
         )
         mlflow.log_text(run_id, json.dumps(found, indent=2), "search.json")
-        for name, figure in figures.items():
-            mlflow.log_figure(run_id, figure, f"plots/{name}.png")
+        _log_figures(mlflow, run_id, figures)
     return run_id
 
 
@@ -143,19 +147,16 @@ def _log_values(mlflow: MlflowClient, run_id: str, training: Training, metadata:
     about = metadata.model_dump(exclude={"libraries", "facts"})
     libraries = {f"library.{name}": version for name, version in metadata.libraries.items()}
     values = {**about, **metadata.facts, **training.params, **libraries}
+    found = {f"{who}.{name}": float(value) for who, each in training.metrics.items() for name, value in each.items()}
+    metric_names, param_names = logged_names(found), logged_names(values)
     now = int(time.time() * 1000)
-    metrics = [
-        Metric(f"{who}.{name}".replace("@", "_at_").replace("%", "_percent"), float(value), now, 0)
-        for who, found in training.metrics.items()
-        for name, value in found.items()
-        if math.isfinite(value)
-    ]
-    mlflow.log_batch(
-        run_id,
-        metrics=metrics,
-        params=[Param(name, _text(value)) for name, value in values.items()],
-        tags=[RunTag("aftercast.data_version", str(metadata.data_version))],
-    )
+    metrics = [Metric(metric_names[name], value, now, 0) for name, value in found.items() if math.isfinite(value)]
+    params = [Param(param_names[name], _text(value)) for name, value in values.items()]
+    for first in range(0, len(metrics), MOST_METRICS):
+        mlflow.log_batch(run_id, metrics=metrics[first : first + MOST_METRICS])
+    for first in range(0, len(params), MOST_PARAMS):
+        mlflow.log_batch(run_id, params=params[first : first + MOST_PARAMS])
+    mlflow.set_tag(run_id, "aftercast.data_version", str(metadata.data_version))
 
 
 def _log_files(mlflow: MlflowClient, run_id: str, training: Training) -> None:
@@ -166,8 +167,14 @@ def _log_files(mlflow: MlflowClient, run_id: str, training: Training) -> None:
         mlflow.set_tag(run_id, STOPPED_TAG, str(training.leakage.stopped).lower())
     for name, text in training.texts.items():
         mlflow.log_text(run_id, text, name)
-    for name, figure in training.figures.items():
-        mlflow.log_figure(run_id, figure, f"plots/{name}.png")
+    _log_figures(mlflow, run_id, training.figures)
+
+
+def _log_figures(mlflow: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH)
+        for name, figure in figures.items():
+            mlflow.log_figure(run_id, figure, f"plots/{name}.png")
 
 
 def _log_model(mlflow: MlflowClient, run_id: str, training: Training, metadata: Metadata, folder: Path) -> None:

@@ -41,8 +41,16 @@ def make_forecasts(
     return kind.score(loaded, Reading(workspace.store, workspace.fleet, version, cutoff, progress))
 
 
-def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[ForecastSet, bool]:
-    """Store the forecasts of a whole fleet at one cutoff once, at least one; False when they were stored already."""
+def store_forecasts(
+    database: Engine, forecasts: Sequence[Forecast], spec: str | None = None
+) -> tuple[ForecastSet, bool]:
+    """Store the forecasts of a whole fleet at one cutoff once, at least one; False when they were stored already.
+
+    Parameters
+    ----------
+    spec
+        Hash of the fleet spec they were made under: another spec may make other forecasts of the same data.
+    """
     first = forecasts[0]
     kind = kind_of(first.kind)
     horizons, components = kind.spans(first)
@@ -53,6 +61,7 @@ def store_forecasts(database: Engine, forecasts: Sequence[Forecast]) -> tuple[Fo
         data_version=first.data_version,
         horizons=horizons,
         components=components,
+        spec=spec,
     )
     rows = [(each.entity_id, each.ranks, stored_content(each)) for each in forecasts]
     return found, write_set(database, found, rows)

@@ -18,6 +18,8 @@ from aftercast.cli.common import (
     opened,
     print_parts,
     progress,
+    require_writable,
+    writing,
 )
 
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
@@ -76,6 +78,7 @@ def backtest(
     from aftercast.models.kinds import kind_of
     from aftercast.pipelines.kind_settings import given_settings
 
+    require_writable(json_file, html_file, forecasts_file)
     place = opened(workspace)
     asked = BacktestRequest(
         kind=kind,
@@ -94,8 +97,8 @@ def backtest(
     )
     with progress(f"Testing {kind}") as tell:
         report = kind_of(kind).backtest(place, asked, tell)
+    print_parts(report.shown())  # first: a disk that filled up meanwhile does not take it away
     _write(report, json_file, html_file, forecasts_file)
-    print_parts(report.shown())
 
 
 def _write(report: BacktestResult, json_file: Path | None, html_file: Path | None, forecasts_file: Path | None) -> None:
@@ -105,5 +108,6 @@ def _write(report: BacktestResult, json_file: Path | None, html_file: Path | Non
     ways = ((json_file, write_json), (html_file, report.write_html), (forecasts_file, report.write_forecasts))
     for file, write in ways:
         if file is not None:
-            write(file)
+            with writing(file):
+                write(file)
             note(f"{file} written.")

@@ -17,6 +17,7 @@ from aftercast.cli.common import (
     opened,
     print_json,
     print_table,
+    require_writable,
     say,
     writing,
 )
@@ -46,6 +47,7 @@ def risk_list(
     chosen = "json" if json_flag else form
     if chosen == "xlsx" and out is None:
         raise SettingsError("A workbook cannot be printed.", "Name a file: --out list.xlsx.")
+    require_writable(out)
     shown = 20 if top is None and chosen == "table" else top
     place = opened(workspace)
     made = make_list(place, kind, cutoff=instant(cutoff), horizon=horizon, top=shown)

@@ -10,6 +10,7 @@ from aftercast.models.kinds import kind_names
 if TYPE_CHECKING:  # loaded when the command runs, as in every command
     from aftercast.data.status import StoreStatus
     from aftercast.data.workspace import Workspace
+    from aftercast.operations.database.flow_runs import FlowRun
 
 COLUMNS = ["table", "rows", "devices", "first event", "last event", "newest known", "followed until"]
 
@@ -63,7 +64,7 @@ def collect(place: Workspace) -> dict[str, Any]:
             {
                 "flow": run.flow,
                 "key": run.key,
-                "state": run.state,
+                "state": _state(place, run),
                 "started_at": _text(run.started_at),
                 "attempts": run.attempts,
             }
@@ -84,6 +85,15 @@ def _tables(store: StoreStatus) -> dict[str, dict[str, Any]]:
         }
         for table in store.tables
     }
+
+
+def _state(place: Workspace, run: FlowRun) -> str:
+    """State of a run; of one that was killed, that nobody works on it any more."""
+    from aftercast.pipelines.runs import is_running
+
+    if run.state == "started" and not is_running(place, run.flow, run.key):
+        return "ended without a result"
+    return run.state
 
 
 def _model(place: Workspace, kind: str) -> dict[str, str] | None:

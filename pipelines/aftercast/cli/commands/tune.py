@@ -18,7 +18,9 @@ from aftercast.cli.common import (
     print_json,
     print_table,
     progress,
+    require_writable,
     say,
+    writing,
 )
 
 SHOWN = 10
@@ -54,15 +56,16 @@ def tune(
     from aftercast.pipelines.engine import run_flow
     from aftercast.pipelines.tune import run_tune
 
+    require_writable(out)
     asked = {"until": instant(until), "folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
         result = run_flow(opened(workspace), run_tune, progress=tell, kind=kind, **asked)
-    if out is not None:
-        _write(result, out)
     if as_json:
         print_json(result)
     else:
         _show(result)
+    if out is not None:
+        _write(result, out)
 
 
 def _write(result: dict[str, Any], out: Path) -> None:
@@ -70,7 +73,8 @@ def _write(result: dict[str, Any], out: Path) -> None:
     from aftercast.models.hazard import HazardSettings
 
     about = f"{result['kind']} until {result['until'][:10]}, {len(result['trials'])} trials.\n"
-    write_settings(HazardSettings(**result["settings"]), out, about + result["verdict"]["sentence"])
+    with writing(out):
+        write_settings(HazardSettings(**result["settings"]), out, about + result["verdict"]["sentence"])
     note(f"{out} written.")
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
 
 from aftercast.data.contract import TABLES, Kind, Table
 from aftercast.data.fleet import FleetSpec
@@ -11,6 +15,8 @@ from aftercast.data.ingest.validation.attributes import why_not_read
 from aftercast.data.ingest.validation.parsing import parse_cells
 from aftercast.operations.errors import InputError
 from aftercast.operations.spelling import nearest, suggestion
+
+LOOKED_AT: Final = 100
 
 
 def find_table(name: str) -> Table:
@@ -45,7 +51,14 @@ def choose_columns(
     _demand_required(batch, table, names)
     listed = {column.name: column.kind for column in table.columns}
     chosen: dict[str, Kind | None] = {name: listed[name] for name in names if name in listed}
-    others = [name for name in names if name not in listed and not name.startswith("_")]
+    nested = [name for name in names if _holds_lists(batch.frame[name])]
+    wrong = [name for name in nested if name in listed]
+    if wrong:
+        raise InputError(
+            f"{batch.origin}: '{wrong[0]}' of table '{batch.table}' holds lists or records, not single values.",
+            "Export it with one value a cell.",
+        )
+    others = [name for name in names if name not in listed and name not in nested and not name.startswith("_")]
     if table.name == "telemetry":
         chosen |= dict.fromkeys(_sensors(batch, spec, others), "float")
     elif table.open:
@@ -71,6 +84,13 @@ def _refuse_other_case(batch: Batch, chosen: Mapping[str, Kind | None], stored: 
                 f'If they are the same, write in fleet.toml: [tables.{batch.table}.columns] "{other}" = "{name}"; '
                 "else give one of them another name there.",
             )
+
+
+def _holds_lists(values: pd.Series) -> bool:
+    """Whether the first cells that are there hold lists or records, as Parquet and JSON can."""
+    if not pd.api.types.is_object_dtype(values.dtype):
+        return False
+    return any(isinstance(cell, list | tuple | dict | set | np.ndarray) for cell in values.dropna().head(LOOKED_AT))
 
 
 def _demand_required(batch: Batch, table: Table, names: list[str]) -> None:

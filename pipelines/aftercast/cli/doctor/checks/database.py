@@ -8,13 +8,14 @@ from typing import Final
 
 import pandas as pd
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from aftercast.cli.doctor.deployment import Deployment
 from aftercast.cli.doctor.findings import Finding
 from aftercast.operations.database import SchemaState, schema_state
 
 LARGE_MB: Final = 500
+PATIENCE_MS: Final = 2000
 APART: Final = pd.Timedelta(seconds=5)
 
 
@@ -24,6 +25,7 @@ def check(deployment: Deployment) -> Iterator[Finding]:
     try:
         yield _revision(deployment, schema_state(engine))
         if engine.dialect.name == "sqlite":
+            yield from _held(engine)
             yield from _damage(engine)
         else:
             yield from _clock(engine)
@@ -38,6 +40,18 @@ def _revision(deployment: Deployment, state: SchemaState) -> Finding:
     if deployment.settings.database.upgrade == "manual":
         lacks += " database.upgrade is manual: every other command refuses it."
     return Finding("problem", lacks, "Run `aftercast database upgrade`, after a backup.")
+
+
+def _held(engine: Engine) -> Iterator[Finding]:
+    """Whether another program keeps everybody from writing."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.rollback()
+        except OperationalError:
+            said = f"Another program holds {Path(engine.url.database or '').name}: nothing can be written."
+            yield Finding("problem", said, "Close what has it open, such as a viewer, a backup or a long command.")
 
 
 def _damage(engine: Engine) -> Iterator[Finding]:
