@@ -201,6 +201,9 @@ class Shelf:
     def followed(self, version: int | None = None) -> dict[str, pd.Timestamp]:  # noqa: ARG002 - as a store answers
         return dict(self.ends)
 
+    def declared(self, version: int | None = None) -> dict[str, pd.Timestamp]:  # noqa: ARG002 - as a store answers
+        return {}
+
     def read(self, table: str, **_: object) -> pd.DataFrame:
         self.read_tables.add(table)
         return self.frames[table] if table in self.frames else pd.DataFrame()
@@ -229,6 +232,16 @@ def test_time_that_the_table_of_failures_does_not_cover_is_censored_and_never_he
     assert labels.known_within(10 * HOUR_US)[:, 0].tolist() == [True, False]
     assert labels.known_within(11 * HOUR_US)[:, 0].tolist() == [False, False]
     assert labels.valid.tolist() == [True, False]
+
+
+def test_how_far_a_table_was_followed_is_read_from_what_was_known_then(frame: Frame, devices: Any, at: Any) -> None:
+    spec = FleetSpec(name="f", components=(Component(name="pump"),))
+    failures = frame(FAILURE, [("d", 10, "pump"), ("d", 50, "pump")])
+    frames = {"devices": devices("d"), "failures": failures}
+    examples = Examples.of(["d"], [timestamp_us(at(15))])
+    whole = Outcome.from_frames(spec, frames, followed={"failures": at(50)})
+    assert failure_labels(whole, examples, observed_until=at(100)).follow_up_us[0, 0] == 35 * HOUR_US
+    assert failure_labels(whole.known_at(at(20)), examples, observed_until=at(20)).follow_up_us[0, 0] == 0
 
 
 @pytest.mark.parametrize(("rule", "table"), [("left_at", "customers"), ("inactivity", "purchases")])

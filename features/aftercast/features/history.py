@@ -46,6 +46,10 @@ class Reads(Protocol):
         """Until when each table was followed (UTC)."""
         ...
 
+    def declared(self, version: int | None = None) -> dict[str, pd.Timestamp]:
+        """Until when each table was said to tell everything (UTC)."""
+        ...
+
 
 @dataclass(frozen=True)
 class History:

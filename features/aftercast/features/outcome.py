@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from aftercast.data.arrays import Ints
@@ -12,7 +13,7 @@ from aftercast.data.fleet import FleetSpec
 from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES, CustomerHistory
 from aftercast.features.event_table import EventTable
 from aftercast.features.history import Frames, History, Reads
-from aftercast.operations.clocks import NEVER, parse_time
+from aftercast.operations.clocks import NEVER, from_us, parse_time
 
 
 class Outcome:
@@ -26,6 +27,8 @@ class Outcome:
         Make the histories as they were known at the moment.
     followed
         Table -> until when it tells what happened (UTC); no limit for tables that are not named.
+    declared
+        Tables of which that was said. The others are followed as far as their last row, as known at the moment.
     """
 
     def __init__(
@@ -34,9 +37,11 @@ class Outcome:
         devices: Callable[[], History],
         customers: Callable[[], CustomerHistory],
         followed: Mapping[str, pd.Timestamp] | None = None,
+        declared: Set[str] = frozenset(),
     ) -> None:
         self.spec = spec
         self.followed = followed or {}
+        self.declared = declared
         self._devices = devices
         self._customers = customers
 
@@ -53,12 +58,28 @@ class Outcome:
     def known_at(self, moment: pd.Timestamp) -> Outcome:
         """Outcome without rows that became available after a moment."""
         return Outcome(
-            self.spec, lambda: self.devices.known_at(moment), lambda: self.customers.known_at(moment), self.followed
+            self.spec,
+            lambda: self.devices.known_at(moment),
+            lambda: self.customers.known_at(moment),
+            self.followed,
+            self.declared,
         )
 
     def until(self, table: str, observed_until: pd.Timestamp) -> pd.Timestamp:
         """Until when a table tells what happened: at most as far as the world was observed (UTC)."""
-        return min(observed_until, self.followed.get(table, observed_until))
+        end = min(observed_until, self.followed.get(table, observed_until))
+        last = self._last(table) if table in self.followed and table not in self.declared else None
+        return end if last is None else min(end, last)
+
+    def _last(self, table: str) -> pd.Timestamp | None:
+        """Time of the last row of a table that is known; None without any."""
+        records = getattr(self.devices if table in SERVICE_TABLES else self.customers, table)
+        times = [records.available_us if table == "customers" else records.event_us]
+        if table == "repairs":
+            times.append(records.columns["closed_at"])
+        known = np.concatenate(times)
+        known = known[known != NEVER]
+        return None if len(known) == 0 else from_us(np.array([known.max()]))[0]
 
     @staticmethod
     def from_frames(
@@ -97,6 +118,7 @@ def load_outcome(
         lambda: History.from_frames(spec, frames(SERVICE_TABLES)),
         lambda: CustomerHistory.from_frames(spec, frames(CUSTOMER_TABLES)),
         followed_of(store, spec, version),
+        {*store.declared(version), *(name for name, each in spec.tables.items() if each.followed_until)},
     )
 
 

@@ -26,7 +26,7 @@ from aftercast.data.ingest.validation.validate import DATED, NUMBER, ORIGIN, PLA
 from aftercast.data.ingest.vocabulary import Unlisted, count_unlisted, notices
 from aftercast.data.ingest.withdrawing import Withdrawing, part_withdrawn
 from aftercast.data.store import Store, StoreWriter
-from aftercast.data.store.coverage import span_of
+from aftercast.data.store.coverage import followed_until, span_of
 from aftercast.data.store.hashing import hash_rows
 from aftercast.data.store.layout import kind_of
 from aftercast.data.store.quarantine import QUARANTINE, in_words
@@ -38,6 +38,8 @@ from aftercast.operations.errors import InputError
 
 ROWS_AT_ONCE: Final = 500_000
 SHOWN: Final = 5
+BEHIND: Final = pd.Timedelta(days=14)
+"""How long before the others a table may end without a word."""
 IMPOSSIBLE: Final = impossible_value.__name__
 ID_TABLES: Final = {"device_id": "devices", "customer_id": "customers"}
 Progress = Callable[[str, int], None]
@@ -170,7 +172,7 @@ class _Import:
         for name, delay in self._delays.items():
             self._writer.dates(name, delay)
         self._store_withdrawals()
-        self._report.notices += [*self._strays(), *self._set_aside(), *self._without_component()]
+        self._report.notices += [*self._strays(), *self._set_aside(), *self._without_component(), *self._behind()]
         self._store_quarantine()
         brought = {name: report.kept + report.duplicate for name, report in self._report.tables.items()}
         self._report.notices += notices(self._unlisted, brought, self._spec)
@@ -249,6 +251,18 @@ class _Import:
                     f"{span.stray:%Y-%m-%d %H:%M}: a clock that was not set? They are stored, and no beginning or end "
                     f"is taken from them: {name} count from {span.first:%Y-%m-%d} to {span.last:%Y-%m-%d}."
                 )
+
+    def _behind(self) -> Iterator[str]:
+        """Say where the table that tells of failures ends long before the others: what follows teaches nothing."""
+        name, until = self._spec.failures_from, self._writer.observed_until
+        state = self._writer.states.get(name)
+        end = None if state is None or self._spec.table(name).followed_until else followed_until(state)
+        if end is not None and until is not None and until - end > BEHIND:
+            yield (
+                f"Table '{name}' tells until {end:%Y-%m-%d}, the other tables until {until:%Y-%m-%d}: nothing is learnt "
+                f"from the time between. If there were no failures in it, add to fleet.toml: [tables.{name}] "
+                'followed_until = "observed".'
+            )
 
     def _without_component(self) -> Iterator[str]:
         """Say how many corrective orders name no component, where they stand for failures."""

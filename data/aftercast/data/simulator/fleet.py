@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aftercast.data.arrays import Floats, Ints
-from aftercast.data.fleet import ChurnSettings, Component, Costs, FaultCode, FleetSpec, Sensor
+from aftercast.data.fleet import ChurnSettings, Component, Costs, FaultCode, FleetSpec, Sensor, TableSettings
 from aftercast.data.simulator.config import COMPONENTS, MODELS, REGIONS, FleetConfig
 
 
@@ -134,4 +134,5 @@ def fleet_spec() -> FleetSpec:
         ),
         churn=ChurnSettings(rule="left_at", horizons=("30d", "60d", "90d")),
         costs=Costs(),
+        tables={name: TableSettings(followed_until="observed") for name in ("failures", "repairs", "customers")},
     )

@@ -91,6 +91,12 @@ class Store:
         ends = {name: followed_until(state) for name, state in self._published(version).tables.items()}
         return {name: end for name, end in sorted(ends.items()) if end is not None}
 
+    def declared(self, version: int | None = None) -> dict[str, pd.Timestamp]:
+        """Until when the sources of each table said that it tells everything (UTC); of others nothing is known."""
+        tables = self._published(version).tables
+        ends = {name: state.declared_until for name, state in tables.items() if state.declared_until is not None}
+        return {name: pd.Timestamp(end, tz="UTC").as_unit("us") for name, end in sorted(ends.items())}
+
     def spans(self, version: int | None = None) -> dict[str, Span]:
         """Where the times of each table lie, and how many lie far from all others."""
         found = {name: span_of(state.months) for name, state in self._published(version).tables.items()}
