@@ -9,10 +9,11 @@ from aftercast.data.kinds import KINDS
 
 HEAD: Final = """# Tables an import takes
 
-A file or folder is named like its table (`devices.csv`, `telemetry/part-1.parquet`). Columns in **bold** are required.
-A table you do not have is left out: only devices and failures (or corrective repairs) are needed to train. How times,
-other column names and long telemetry are read: [sources.md](sources.md). Which sensors, components and fault codes the
-models know: [fleet.md](fleet.md). The same in the terminal: `aftercast tables`.
+A file, folder or sheet is named like its table (`devices.csv`, `telemetry/part-1.parquet`), and its columns as below.
+`aftercast init --source PATH` reads files and columns of other names, too, and writes down which is which:
+[sources.md](sources.md). Columns in **bold** are required. A table you do not have is left out: work orders alone are
+enough to train, or devices and failures. Which sensors, components and fault codes the models know:
+[fleet.md](fleet.md). The same in the terminal: `aftercast tables`.
 
 Two rows with the same key are a correction where `available_at` differs: the later one counts from then on.
 

@@ -53,13 +53,15 @@ class Cells:
 
 def into_contract(frame: pd.DataFrame, writing: Writing) -> Cells:
     """Bring cells under the contract's names into the contract's writing; cells at fault stay as they were read."""
-    columns = {str(name): frame[name] for name in frame.columns}
+    read = {str(name): frame[name] for name in frame.columns}
+    columns = dict(read)
     faults: list[Fault] = []
     for step in _STEPS:
         for name, cells in columns.items():
             columns[name], found = step(name, cells, writing)
             faults += found
-    return Cells(pd.DataFrame(columns, index=frame.index), tuple(fault for fault in faults if fault.rows.any()))
+    changed = {name: cells for name, cells in columns.items() if cells is not read[name]}
+    return Cells(frame.assign(**changed) if changed else frame, tuple(fault for fault in faults if fault.rows.any()))
 
 
 Step = Callable[[str, pd.Series, Writing], tuple[pd.Series, list[Fault]]]

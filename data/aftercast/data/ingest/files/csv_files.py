@@ -18,6 +18,7 @@ from aftercast.operations.errors import InputError
 
 BLOCK_BYTES: Final = 8 << 20
 """What is parsed at once; no row may be longer."""
+HEADER_BYTES: Final = 1 << 16
 HINT_UNEVEN: Final = "Export it again as CSV; text that holds the separator belongs in quotation marks."
 
 
@@ -135,15 +136,19 @@ class _File:
 
     def header(self) -> list[str]:
         """Names of the columns; none of an empty file."""
-        parse = self._parsing(lambda _: "skip")
         try:
-            self._raw = [str(name) for name in pacsv.open_csv(self, self._reading, parse).schema.names]
+            self._raw = self._first_names(HEADER_BYTES)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 return []
-            raise
+            self._open()
+            self._raw = self._first_names(BLOCK_BYTES)  # a row may be longer than what is read for the header
         self._open()
         return named_columns(self._raw, str(self.path))
+
+    def _first_names(self, block_bytes: int) -> list[str]:
+        reading, parse = self._reading(block_bytes), self._parsing(lambda _: "skip")
+        return [str(name) for name in pacsv.open_csv(self, reading, parse).schema.names]
 
     def blocks(self, names: Sequence[str], columns: Sequence[str] | None, typed: bool) -> Iterator[pa.Table]:
         """Rows as text: a type found in one block may not fit the next."""
@@ -154,7 +159,7 @@ class _File:
             strings_can_be_null=typed,
         )
         try:
-            for batch in pacsv.open_csv(self, self._reading, self._parsing(self._skip), convert):
+            for batch in pacsv.open_csv(self, self._reading(BLOCK_BYTES), self._parsing(self._skip), convert):
                 yield pa.Table.from_batches([batch]).rename_columns([names[place] for place in chosen])
         except pa.ArrowInvalid as error:
             if "UTF8" not in str(error):
@@ -182,9 +187,8 @@ class _File:
                 f"{self.path} ends within a quotation mark, after {rows:,} rows.", "Fetch or export it again."
             )
 
-    @property
-    def _reading(self) -> pacsv.ReadOptions:
-        return pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False, skip_rows=self._dialect.header_row - 1)
+    def _reading(self, block_bytes: int) -> pacsv.ReadOptions:
+        return pacsv.ReadOptions(block_size=block_bytes, use_threads=False, skip_rows=self._dialect.header_row - 1)
 
     def _parsing(self, invalid: Callable[[Any], str]) -> pacsv.ParseOptions:
         return pacsv.ParseOptions(

@@ -12,6 +12,8 @@ from typing import Final
 import pandas as pd
 
 DELIMITERS: Final = (",", ";", "\t", "|")
+LOOKED_AT: Final = 20_000
+"""Rows in which the writing of numbers is looked for."""
 HEADER_WITHIN: Final = 30
 """Lines in which the names of columns are looked for."""
 DECIMALS: Final = (".", ",")
@@ -89,7 +91,8 @@ def find_styles(columns: Iterable[pd.Series], missing: Iterable[str] = ()) -> li
     left_out = {"", *missing}
     fits: Counter[Style] = Counter()
     for column in columns:
-        cells = {str(cell).strip().translate(NO_BREAK) for cell in column.dropna().unique()} - left_out
+        held = column.head(LOOKED_AT).dropna().unique()
+        cells = {str(cell).strip().translate(NO_BREAK) for cell in held} - left_out
         marked = [cell for cell in cells if _NUMBERLIKE.fullmatch(cell) and not cell.lstrip("+-").isdigit()]
         numbers = sum(1 for cell in cells if _NUMBERLIKE.fullmatch(cell))
         if not marked or numbers < 0.9 * len(cells):

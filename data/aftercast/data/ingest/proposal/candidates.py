@@ -61,23 +61,26 @@ class Candidate:
         return self.title.strip().lower() if self.title.strip().lower() in TABLES else ""
 
 
-def find_candidates(place: Place) -> tuple[list[Candidate], list[str]]:
-    """Everything below a path that might be a table, and a sentence for each file that cannot be read.
+def find_candidates(place: Place) -> tuple[list[Candidate], dict[str, str]]:
+    """Everything below a path that might be a table, and for the name of each file that cannot be read why.
 
     Raises
     ------
     InputError
         If there is nothing to look at.
     """
-    found, refused = [], []
+    found: list[Candidate] = []
+    refused: dict[str, str] = {}
     for name, title, settings, where in _places(place):
         try:
             looked = look(where, settings)
+            if not looked.names and looked.format == "csv":
+                refused[name] = f"{name} is empty: it has no header."
             if looked.names:
                 sample = next(read_chunks(looked, rows_at_once=ROWS), blank(looked.names))
                 found.append(Candidate(name, title, settings, looked, sample))
         except AftercastError as error:
-            refused.append(f"{error.message} {error.hint}")
+            refused[name] = f"{error.message} {error.hint}"
     if not found and not refused:
         raise InputError(f"{name_of(place)} holds no file that is read.", "Name a folder with CSV, XLSX or Parquet.")
     return found, refused

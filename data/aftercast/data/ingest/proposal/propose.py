@@ -12,7 +12,7 @@ from aftercast.data.fleet import AllFilesSettings, FeatureSettings, FleetSpec, T
 from aftercast.data.ingest.files import Place, name_of
 from aftercast.data.ingest.proposal.candidates import Candidate, find_candidates
 from aftercast.data.ingest.proposal.choosing import choose_tables
-from aftercast.data.ingest.proposal.questions import Inquiry, Question, unanswered
+from aftercast.data.ingest.proposal.questions import NONE, Inquiry, Question, unanswered
 from aftercast.data.ingest.proposal.settings import table_settings
 from aftercast.data.ingest.proposal.telemetry import cadence_us, propose_windows
 from aftercast.data.ingest.sources import tables
@@ -61,8 +61,7 @@ def propose(place: Place, answers: Mapping[str, str]) -> Proposal:
     """
     candidates, refused = find_candidates(place)
     inquiry = Inquiry(answers)
-    for sentence in refused:
-        inquiry.assume(f"Not read: {sentence}")
+    _refuse_unreadable(refused, inquiry)
     chosen = choose_tables(candidates, inquiry)
     settings = {name: table_settings(found, matched, inquiry) for name, (found, matched) in chosen.items()}
     settings |= _derived(settings, inquiry)
@@ -79,6 +78,15 @@ def require_answers(proposal: Proposal, place: Place) -> FleetSpec:
     if proposal.questions:
         raise unanswered(proposal.questions, str(place) if isinstance(place, Path) else name_of(place))
     return proposal.fleet
+
+
+def _refuse_unreadable(refused: Mapping[str, str], inquiry: Inquiry) -> None:
+    """Raise InputError that tells why each file cannot be read, but for those that an answer leaves out."""
+    told = [sentence for name, sentence in refused.items() if inquiry.given(name) != NONE]
+    if told:
+        name = next(iter(refused))
+        hint = f'Mend them, or leave them out: --answers FILE with [answers] "{name}" = "{NONE}".'
+        raise InputError(" ".join(told), hint)
 
 
 def _derived(settings: Mapping[str, dict[str, Any]], inquiry: Inquiry) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,8 @@ LONG: Final = ("sensor", "value")
 CLOCKS: Final = ("device_id", "event_time", "available_at")
 REPEAT: Final = "_repeat"
 MOST_SENSORS: Final = 2000
+LOOKED_AT: Final = 50_000
+"""Rows in which repeated instants are looked for."""
 
 
 def is_long(frame: pd.DataFrame) -> bool:
@@ -48,6 +50,7 @@ def find_sensor_column(frame: pd.DataFrame) -> str | None:
     if not {"device_id", "event_time"} <= set(frame.columns):
         return None
     others = [str(name) for name in frame.columns if not TABLES["telemetry"].has(str(name))]
+    frame = frame.head(LOOKED_AT)
     keys = frame[["device_id", "event_time"]]
     repeated = keys.duplicated(keep=False)
     if repeated.mean() < 0.5:
