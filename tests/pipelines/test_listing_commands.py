@@ -46,10 +46,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_was_set_aside_is_listed_with_reason_and_place(folder: Path) -> None:
     found = call("quarantine", "-w", str(folder))
-    assert "20 of 31 records set aside" in found.stdout
+    assert "31 records set aside" in found.stdout
+    assert found.stdout.count("impossible_value") == 1, "a line a reason"
     assert "telemetry.csv" in found.stdout
-    assert "impossible_value" in found.stdout
-    other = call("quarantine", "--table", "failures", "-w", str(folder))
+    single = call("quarantine", "--top", "20", "-w", str(folder))
+    assert "20 of 31 records set aside" in single.stdout
+    assert single.stdout.count("impossible_value") >= 19
+    other = call("quarantine", "--table", "failures", "--top", "5", "-w", str(folder))
     assert "1 of 1 records set aside" in other.stdout
     assert "D9" in other.stdout
 
@@ -61,8 +64,14 @@ def test_all_of_it_can_be_written_for_a_spreadsheet(folder: Path, tmp_path: Path
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
-    assert {row["column"] for row in rows} == {"heat"}
-    assert json.loads(rows[0]["record"])["device_id"] == "=D1"
+    assert list(rows[0])[:4] == ["device_id", "event_time", "available_at", "heat"]
+    assert (rows[0]["device_id"], float(rows[0]["heat"])) == ("'=D1", -9999.0)
+    assert {row["_reason"] for row in rows} == {"impossible_value"}
+
+
+def test_tables_have_a_file_each(folder: Path, tmp_path: Path) -> None:
+    assert call("quarantine", "--out", str(tmp_path / "all.csv"), "-w", str(folder)).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all-failures.csv", "all-telemetry.csv"]
 
 
 def test_it_is_json_for_machines(folder: Path) -> None:

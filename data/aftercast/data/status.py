@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aftercast.data.contract import TABLES, Table
+from aftercast.data.refused_rows import solved
 from aftercast.data.store import Store
 from aftercast.data.store.quarantine import QuarantineCount, summarise_quarantine
 
@@ -68,8 +69,13 @@ def describe(store: Store) -> StoreStatus:
             _describe_table(store, version, TABLES[name], n, followed.get(name))
             for name, n in store.tables(version).items()
         ),
-        quarantine=tuple(summarise_quarantine(store.quarantine(version))),
+        quarantine=tuple(summarise_quarantine(_refused(store, version))),
     )
+
+
+def _refused(store: Store, version: int) -> pd.DataFrame:
+    refused = store.quarantine(version)
+    return refused.assign(solved=solved(store, refused))
 
 
 def _describe_table(

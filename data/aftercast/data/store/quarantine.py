@@ -31,12 +31,28 @@ QUARANTINE: Final = Table(
 
 @dataclass(frozen=True)
 class QuarantineCount:
-    """How many records of a table are in quarantine for one reason, and the newest of them in words."""
+    """How many records of a table are in quarantine for one reason, and the newest of them in words.
+
+    Attributes
+    ----------
+    solved
+        How many of them a later import put right.
+    """
 
     table: str
     reason: str
     count: int
     example: str
+    solved: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What was set aside, one line."""
+        if self.solved == self.count:
+            note = ", all solved by a later import"
+        else:
+            note = f", {self.solved:,} of them solved by a later import" if self.solved else ""
+        return f"{self.count:,} of {self.table}: {self.reason}{note}. {self.example}"
 
 
 def summarise_quarantine(frame: pd.DataFrame) -> list[QuarantineCount]:
@@ -45,13 +61,20 @@ def summarise_quarantine(frame: pd.DataFrame) -> list[QuarantineCount]:
     Parameters
     ----------
     frame
-        What ``Store.quarantine`` returns.
+        What ``Store.quarantine`` returns, with or without ``solved``.
     """
+    frame = frame if "solved" in frame.columns else frame.assign(solved=False)
     counts = [
-        QuarantineCount(str(table), str(reason), len(rows), in_words(rows.iloc[-1]))
+        QuarantineCount(str(table), str(reason), len(rows), _newest(rows), int(rows["solved"].sum()))
         for (table, reason), rows in frame.groupby(["table", "reason"], sort=True)
     ]
     return sorted(counts, key=lambda count: -count.count)
+
+
+def _newest(rows: pd.DataFrame) -> str:
+    """Newest entry in words, one that is not solved where there is any."""
+    open_ones = rows[~rows["solved"].astype(bool)]
+    return in_words((rows if len(open_ones) == 0 else open_ones).iloc[-1])
 
 
 def in_words(row: pd.Series) -> str:

@@ -41,3 +41,10 @@ def import_origins(engine: Engine) -> dict[str, str]:
     """Import id -> what it read, of every import that is still known."""
     with engine.connect() as connection:
         return {row.import_id: row.origin for row in connection.execute(select(IMPORTS.c.import_id, IMPORTS.c.origin))}
+
+
+def import_starts(engine: Engine) -> dict[str, pd.Timestamp]:
+    """Import id -> when it began (UTC), of every import that is still known."""
+    statement = select(IMPORTS.c.import_id, IMPORTS.c.started_at)
+    with engine.connect() as connection:
+        return {row.import_id: row.started_at for row in connection.execute(statement)}

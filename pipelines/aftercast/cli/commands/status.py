@@ -32,7 +32,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonFlag = False) -> None
         rows = [[_cell(value)[:16] for value in (name, *table.values())] for name, table in found["tables"].items()]
         print_table("", COLUMNS, rows, right=frozenset({1, 2}))
     for refused in found["quarantine"]:
-        say(f"Set aside: {refused['count']:,} of {refused['table']}: {refused['reason']}. {refused['example']}")
+        say(f"Set aside: {refused['sentence']}")
     for kind, model in found["models"].items():
         say(f"Champion for {kind}: " + ("none yet" if model is None else f"version {model['version']}"))
     for kind, stored in found["forecasts"].items():
@@ -55,7 +55,14 @@ def collect(place: Workspace) -> dict[str, Any]:
         "observed_until": _text(store.observed_until),
         "tables": _tables(store),
         "quarantine": [
-            {"table": item.table, "reason": item.reason, "count": item.count, "example": item.example}
+            {
+                "table": item.table,
+                "reason": item.reason,
+                "count": item.count,
+                "solved": item.solved,
+                "example": item.example,
+                "sentence": item.sentence,
+            }
             for item in store.quarantine
         ],
         "models": {kind: _model(place, kind) for kind in kind_names()},

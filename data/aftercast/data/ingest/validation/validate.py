@@ -114,7 +114,7 @@ def validate(
         kept = split_ends(table, kept, spec, now)
         kept = known_from_import(table, kept, spec, now)
     empty = [name for name in more if not sensors and bool(kept[name].isna().all())]
-    ignored = [str(name) for name in raw.columns if name not in kinds]
+    ignored = [str(name) for name in raw.columns if name not in kinds and not str(name).startswith("_")]
     kept = kept.drop(columns=empty).reset_index(drop=True)
     return Checked(table, batch, kept, breaches, _notices(batch, table, ignored, spec))
 
