@@ -385,7 +385,7 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     ),
     "units that measure other things": (
         {}, {"sensors": [{"name": "temp", "unit": "bar"}], "tables": {"telemetry": {"units": {"temp": "°F"}}}},
-        "Readings in '°F' cannot be brought to 'bar'",
+        "Sensor 'temp': '°F' does not convert to 'bar'",
     ),
 }  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_a_chinese_workbook_needs_no_answer_but_its_zone(tmp_path: Path, store: 
     assert spec.features.windows == ("72h", "168h", "720h")
     report = ingest(store, read(tmp_path, spec), spec, origin="workbook")
     assert {name: (table.kept, table.quarantined) for name, table in report.tables.items()} == {
-        "devices": (12, {}), "telemetry": (720, {}), "repairs": (36, {}),
+        "devices": (12, {}), "telemetry": (720, {}), "repairs": (72, {}),
     }  # fmt: skip
     assert store.read("devices")["installed_at"][0] == pd.Timestamp("2022-12-31T16:00Z")
 

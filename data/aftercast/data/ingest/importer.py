@@ -125,6 +125,8 @@ class _Import:
         if taken_back is not None:
             self._report.table(batch.table).read += len(taken_back.frame)
             self._withdrawing.take(taken_back, self._refuse)
+            if len(batch.frame) == 0:
+                return
         self._refuse_other_delay(batch)
         if batch.only_new:
             batch = self._without_known(batch)

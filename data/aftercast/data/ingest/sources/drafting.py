@@ -67,8 +67,10 @@ def _names_no_component(orders: pd.DataFrame) -> bool:
     """Whether there are corrective work orders that name no component."""
     if "kind" not in orders.columns:
         return False
-    corrective = orders[orders["kind"] == "corrective"]
-    return len(corrective) > 0 and ("component" not in orders.columns or bool(corrective["component"].isna().any()))
+    corrective = orders[parse_cells(orders["kind"], "text").values == "corrective"]
+    if "component" not in orders.columns:
+        return len(corrective) > 0
+    return bool(parse_cells(corrective["component"], "text").values.isna().any())
 
 
 def _sensors(frame: pd.DataFrame) -> tuple[Sensor, ...]:
