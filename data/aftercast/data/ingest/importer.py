@@ -230,8 +230,8 @@ class _Import:
         end = None if state is None or self._spec.table(name).followed_until else followed_until(state)
         if end is not None and until is not None and until - end > BEHIND:
             yield (
-                f"Table '{name}' tells until {end:%Y-%m-%d}, the other tables until {until:%Y-%m-%d}: nothing is learnt "
-                f"from the time between. If there were no failures in it, add to fleet.toml: [tables.{name}] "
+                f"Table '{name}' tells until {end:%Y-%m-%d}, the other tables until {until:%Y-%m-%d}: nothing is "
+                f"learnt from the time between. If there were no failures in it, add to fleet.toml: [tables.{name}] "
                 'followed_until = "observed".'
             )
 
