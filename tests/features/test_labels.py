@@ -247,7 +247,7 @@ def test_how_far_a_table_was_followed_is_read_from_what_was_known_then(frame: Fr
 @pytest.mark.parametrize(("rule", "table"), [("left_at", "customers"), ("inactivity", "purchases")])
 def test_a_customer_is_followed_as_far_as_the_table_that_would_tell(frame: Any, at: Any, rule: Any, table: str) -> None:
     spec = FleetSpec(name="f", churn=ChurnSettings(rule=rule, inactivity="400d"))
-    customers = frame("customer_id since", [("c", -500)])
+    customers = frame("customer_id since", [("c", -500), ("z", 30)])
     outcome = Outcome.from_frames(spec, {"customers": customers}, followed={table: at(30)})
     examples = Examples.of(["c"] * 2, [timestamp_us(at(20)), timestamp_us(at(40))], "customer_id")
     assert churn_labels(outcome, examples, observed_until=at(100)).follow_up_us[:, 0].tolist() == [10 * HOUR_US, 0]

@@ -15,7 +15,10 @@ A file, folder or sheet is named like its table (`devices.csv`, `telemetry/part-
 enough to train, or devices and failures. Which sensors, components and fault codes the models know:
 [fleet.md](fleet.md). The same in the terminal: `aftercast tables`.
 
-Two rows with the same key are a correction where `available_at` differs: the later one counts from then on.
+Two rows with the same key are a correction where `available_at` differs: the later one counts from then on. A table may
+leave `available_at` out. Its events are then known when they happened (plus `available_after`). What they led to
+(closing, outcome, rating) is known when they were over. A row that differs from the stored one is a correction known
+from its import.
 
 To take a row back, import a row with its key and `withdrawn` = true, and with `withdrawal_reason` if you like; its
 other cells may be empty. From then on nobody believes it; what was forecast before stays as it was. `available_at` says
@@ -31,7 +34,11 @@ def tables_page() -> str:
 
 def _section(table: Table) -> str:
     key = ", ".join(f"`{name}`" for name in table.key)
-    others = " Any other column is kept, too." if table.open else ""
+    others = ""
+    if table.open:
+        others = f" Other columns are features where `[tables.{table.name}.attributes]` names them."
+    if table.name == "telemetry":
+        others = " Other columns with numbers are sensors."
     lines = [f"## `{table.name}`\n\nA row is {table.about}. One row per {key}.{others}\n"]
     lines += ["| column | kind | what |", "|---|---|---|"]
     return "\n".join([*lines, *(_line(table, column) for column in table.required_first)]) + "\n"

@@ -17,7 +17,7 @@ import pandas as pd
 from aftercast.data.arrays import Hashes, Mask, Positions
 from aftercast.data.contract import Table
 from aftercast.data.ingest.validation.validate import PLACES
-from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.hashing import among, hash_rows
 from aftercast.data.store.layout import IMPORT, PRIVATE
 
 INSTANT: Final = pd.Timedelta(1, unit="us")
@@ -127,7 +127,7 @@ def _final(frame: pd.DataFrame, keys: Hashes) -> Mask:
 def _superseded(table: Table, frame: pd.DataFrame, stored: pd.DataFrame, final: Positions) -> Mask:
     """Find rows before the final one of their key that are about an instant which is stored."""
     identity = [*table.key, "available_at"]
-    here = np.isin(hash_rows(frame, identity), hash_rows(stored, identity))
+    here = among(hash_rows(frame, identity), hash_rows(stored, identity))
     keys = hash_rows(frame, table.key)
     last = pd.Series(frame["available_at"].iloc[final].to_numpy(), index=keys[final]).reindex(keys)
     return here & np.asarray(frame["available_at"].reset_index(drop=True) < last.reset_index(drop=True))

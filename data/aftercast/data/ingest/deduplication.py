@@ -19,7 +19,7 @@ from aftercast.data.arrays import Floats, Hashes, Ints, Mask, Positions
 from aftercast.data.contract import Table
 from aftercast.data.ingest.corrections import Moment, Redated, date_corrections
 from aftercast.data.ingest.validation.validate import DATED
-from aftercast.data.store.hashing import hash_rows
+from aftercast.data.store.hashing import among, hash_rows
 from aftercast.data.store.layout import IMPORT, ROW, row_hashes
 from aftercast.data.store.reading import Selection
 
@@ -61,18 +61,21 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader, moment: Moment | No
     moment
         The import that the rows came with; None where they are stored nowhere, and correct nothing.
     """
-    keys = hash_rows(frame, table.key)
+    keys, hashes = hash_rows(frame, table.key), row_hashes(frame)
     stored = read(_near(table, frame, [*table.key, ROW]))
     stored_keys, stored_rows = hash_rows(stored, table.key), np.asarray(stored[ROW], dtype=np.int64)
+    known, again = among(keys, stored_keys), among(hashes, stored_rows)
     redated = Redated(frame, np.zeros(len(frame), dtype=bool), frame.iloc[:0])
-    if moment is not None:
-        redated = _redated(table, frame, (stored_keys, stored_rows), read, moment)
-    frame, said = redated.frame, redated.said
-    hashes = row_hashes(frame)
-    fresh = ~said
+    if moment is not None and not bool(frame[DATED].all()):
+        asked = _asked(table, frame, (keys, stored_keys), known, again)
+        if asked.any():
+            redated = _redated(table, frame, asked, read, moment)
+            hashes = row_hashes(redated.frame)
+            again = among(hashes, stored_rows)
+    frame, fresh = redated.frame, ~redated.said
     fresh[fresh] = ~_repeats(hashes[fresh])
-    fresh &= ~np.isin(hashes, stored_rows)
-    contested = fresh & np.isin(keys, stored_keys)
+    fresh &= ~again
+    contested = fresh & known
     contested[fresh] |= _repeats(keys[fresh], keep=False)
     conflicts, corrects = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     verdict = Resolved(frame, fresh.copy(), conflicts, corrects, redated.completed)
@@ -82,29 +85,27 @@ def resolve(table: Table, frame: pd.DataFrame, read: Reader, moment: Moment | No
     return verdict
 
 
-def _redated(table: Table, frame: pd.DataFrame, stored: tuple[Hashes, Ints], read: Reader, moment: Moment) -> Redated:
-    """Date the corrections among rows without a clock of their own, and find the rows that say what is stored.
+def _asked(table: Table, frame: pd.DataFrame, keys: tuple[Hashes, Hashes], known: Mask, again: Mask) -> Mask:
+    """Rows without a clock of their own that may say something new of stored facts, shape (n,).
 
     Of a fact with one stored version an exact repeat is no news. With several, the import may go back to an earlier
     one; of telemetry, which is large, that is not looked for.
     """
-    said = np.zeros(len(frame), dtype=bool)
-    undated = ~np.asarray(frame[DATED], dtype=bool)
-    keys = hash_rows(frame, table.key)
-    stored_keys, stored_rows = stored
-    asked = undated & np.isin(keys, stored_keys)
-    nothing = Redated(frame, said, frame.iloc[:0])
-    if not asked.any():
-        return nothing
-    news = ~np.isin(row_hashes(frame), stored_rows)
+    mine, stored = keys
+    asked = ~np.asarray(frame[DATED], dtype=bool) & known
+    news = asked & ~again
     if table.name != "telemetry":
-        news |= np.isin(keys, stored_keys[_repeats(stored_keys)])
-    asked &= np.isin(keys, keys[asked & news])
-    if not asked.any():
-        return nothing
+        news |= asked & among(mine, stored[_repeats(stored)])
+    return asked & among(mine, mine[news]) if news.any() else news
+
+
+def _redated(table: Table, frame: pd.DataFrame, asked: Mask, read: Reader, moment: Moment) -> Redated:
+    """Date the corrections among the rows, and find those that say what is stored."""
+    said = np.zeros(len(frame), dtype=bool)
     wanted = replace(_near(table, frame[asked]), ordered=True)
     rivals = read(wanted).assign(**{IMPORT: read(replace(wanted, columns=[*table.key, IMPORT]))[IMPORT]})
-    rivals = rivals[np.isin(hash_rows(rivals, table.key), keys[asked])].reset_index(drop=True)
+    mine = among(hash_rows(rivals, table.key), hash_rows(frame[asked], table.key))
+    rivals = rivals[mine].reset_index(drop=True)
     found = date_corrections(table, frame[asked].reset_index(drop=True), rivals, moment)
     positions = np.flatnonzero(asked)
     said[positions] = found.said
@@ -132,10 +133,10 @@ def _repeats(hashes: Ints | Hashes, keep: Literal["first", False] = "first") -> 
 
 def _rivals(table: Table, frame: pd.DataFrame, keys: Hashes, stored_keys: Hashes, read: Reader) -> pd.DataFrame:
     """Read the stored rows that share a key with the rows."""
-    if not np.isin(keys, stored_keys).any():
+    if not among(keys, stored_keys).any():
         return frame.iloc[:0]
     stored = read(_near(table, frame))
-    return stored[np.isin(hash_rows(stored, table.key), keys)]
+    return stored[among(hash_rows(stored, table.key), keys)]
 
 
 def _judge(table: Table, frame: pd.DataFrame, positions: Positions, rivals: pd.DataFrame, verdict: Resolved) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aftercast.data.arrays import Hashes
+from aftercast.data.arrays import Hashes, Ints, Mask
 
 
 def hash_text(text: str) -> int:
@@ -53,6 +53,11 @@ def hash_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Hashes:
         cells = mix(hash_cells(frame[name]) ^ np.uint64(hash_text(name)))
         total += np.where(np.asarray(frame[name].isna()), np.uint64(0), cells)
     return mix(total)
+
+
+def among(hashes: Hashes | Ints, others: Hashes | Ints) -> Mask:
+    """Whether each hash is one of the others, shape (n,); by a table of hashes, which is faster than sorting both."""
+    return np.asarray(pd.Series(hashes).isin(pd.Series(others)), dtype=bool)
 
 
 def bucket_of(device_ids: Sequence[str] | npt.NDArray[np.str_] | pd.Series, buckets: int) -> npt.NDArray[np.int32]:
