@@ -14,7 +14,7 @@ import pandas as pd
 
 from aftercast.data.fleet import FleetSpec
 from aftercast.data.store import Store
-from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES
+from aftercast.features.customer_history import CUSTOMER_TABLES, SERVICE_TABLES, STANDING
 from aftercast.features.examples import Examples, customer_examples, device_examples
 from aftercast.features.history import DEVICE_TABLES
 from aftercast.features.labels import Labels, load_outcome
@@ -167,7 +167,13 @@ def _population(kind: str, store: Store, spec: FleetSpec, version: int, end: pd.
 def _frames(kind: str, store: Store, version: int, ids: Ids) -> Mapping[str, pd.DataFrame]:
     """Contract frames of the sampled ids with all they ever held."""
     if hazard_kind(kind).grain == "device_id":
-        return {table: store.read(table, version=version, device_ids=ids.tolist()) for table in DEVICE_TABLES}
-    frames = {table: store.read(table, version=version) for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)}
+        return {
+            table: store.read(table, version=version, device_ids=ids.tolist(), withdrawn=table not in STANDING)
+            for table in DEVICE_TABLES
+        }
+    frames = {
+        table: store.read(table, version=version, withdrawn=table not in STANDING)
+        for table in (*CUSTOMER_TABLES, *SERVICE_TABLES)
+    }
     own = {table: frames[table][frames[table]["customer_id"].isin(ids)] for table in CUSTOMER_TABLES}
     return {**frames, **own}

@@ -70,6 +70,8 @@ def _show(report: dict[str, Any]) -> None:
     ]
     print_table("", ["table", *COUNTS, "quarantined"], rows, right=frozenset(range(1, 6)))
     for name, table in report["tables"].items():
+        if table.get("withdrawn", 0) > 0:
+            say(f"{name}: {table['withdrawn']:,} facts taken back.")
         for reason, count in table["quarantined"].items():
             say(f"{name}: {count:,} rows set aside: {reason}. Example: {table['examples'].get(reason, '')}")
     for notice in report["notices"]:
@@ -96,7 +98,8 @@ def _refuse_fruitless(report: dict[str, Any]) -> None:
     """
     for name, table in report["tables"].items():
         reasons = table["quarantined"]
-        if reasons and table["kept"] + table["duplicate"] == 0 and CONTRADICTION not in reasons:
+        stored = table["kept"] + table["duplicate"] + table.get("withdrawn", 0)
+        if reasons and stored == 0 and CONTRADICTION not in reasons:
             reason = max(reasons, key=lambda each: reasons[each])
             raise InputError(
                 f"Table '{name}' kept none of its {table['read']:,} rows: {reason}, as in "

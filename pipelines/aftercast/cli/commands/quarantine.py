@@ -99,6 +99,9 @@ def _write(place: Workspace, found: pd.DataFrame, out: Path) -> None:
 def _show_reasons(found: pd.DataFrame) -> None:
     from aftercast.data.store import summarise_quarantine
 
+    if len(found) == 0:
+        say("Nothing was set aside.")
+        return
     counts = summarise_quarantine(found.iloc[::-1])
     rows = [[item.table, item.reason, f"{item.count:,}", f"{item.solved:,}", item.example] for item in counts]
     print_table(

@@ -82,4 +82,6 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return str(value)[:19] if isinstance(value, str) and value[10:11] == "T" else str(value)
