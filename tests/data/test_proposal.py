@@ -200,6 +200,29 @@ def test_an_impossible_answer_is_refused_with_those_possible(
     assert refused.value.hint
 
 
+def test_an_answer_to_no_question_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", readings("machineID,ts,temp,load"))
+    assert "The answer 'zoen' answers no question." in propose(tmp_path, {"zoen": "UTC"}).assumed
+
+
+def test_the_column_that_files_share_is_the_device_where_no_name_tells(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", readings("pump,ts,temp,load"))
+    write(tmp_path, "breakdowns.csv", "pump,ts,failed part\nM0,2024-01-05T03:00:00Z,seal\n")
+    tables = propose(tmp_path, {}).fleet.tables
+    assert {name: own.columns.get("device_id") for name, own in tables.items()} == {
+        "telemetry": "pump", "failures": "pump", "devices": None,
+    }  # fmt: skip
+
+
+def test_a_file_that_cannot_be_read_stops_the_look_unless_it_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "log.csv", readings("machineID,ts,temp,load"))
+    write(tmp_path, "page.csv", "<html></html>")
+    with pytest.raises(InputError, match=r"page\.csv is a web page"):
+        propose(tmp_path, {})
+    spec = require_answers(propose(tmp_path, {"page.csv": "none"}), tmp_path)
+    assert list(read(tmp_path, spec))
+
+
 def test_answers_may_be_nested_or_quoted() -> None:
     raw: dict[str, Any] = {"answers": {"zone": "UTC", "log.csv": "none", "repairs": {"kind": {"A": "corrective"}}}}
     assert flat_answers(raw) == {"zone": "UTC", "log.csv": "none", "repairs.kind.A": "corrective"}

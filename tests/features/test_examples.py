@@ -37,6 +37,16 @@ def test_a_device_is_in_the_field_from_installation_until_retirement(
     assert hours_of(examples, at) == [10, 20, 30]
 
 
+def test_a_device_installed_nobody_knows_when_is_in_the_field_once_it_is_known_and_has_no_age(
+    spec: FleetSpec, frame: Frame, at: Any, cutoffs: list[int]
+) -> None:
+    devices = frame("device_id device_model installed_at retired_at available_at", [("d", "M1", None, 40, 15)])
+    history = History.from_frames(spec, {"devices": devices})
+    examples = device_examples(history, cutoffs)
+    assert hours_of(examples, at) == [20, 30]
+    assert build_device_features(history, examples)["device_age_days"].isna().all()
+
+
 def test_a_retirement_counts_from_when_it_is_known(spec: FleetSpec, frame: Frame, at: Any, cutoffs: list[int]) -> None:
     versions = [("d", "M1", 0, None, 15), ("d", "M1", 0, 20, 50)]
     devices = frame("device_id device_model installed_at retired_at available_at", versions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,8 @@ class Candidate:
         Those that find it again below the path: ``file``, ``sheet``, ``query``.
     sample
         Its first rows as they are read.
+    shared
+        The one column beside times that other places have, too: what rows of all of them are about.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Candidate:
     settings: TableSettings
     look: Look
     sample: pd.DataFrame
+    shared: str = ""
 
     @cached_property
     def styles(self) -> list[Style]:
@@ -83,7 +87,19 @@ def find_candidates(place: Place) -> tuple[list[Candidate], dict[str, str]]:
             refused[name] = f"{error.message} {error.hint}"
     if not found and not refused:
         raise InputError(f"{name_of(place)} holds no file that is read.", "Name a folder with CSV, XLSX or Parquet.")
-    return found, refused
+    return _with_shared(found), refused
+
+
+def _with_shared(candidates: list[Candidate]) -> list[Candidate]:
+    """Candidates that know which one column others have as well, if there is one."""
+    named = Counter(
+        raw
+        for each in candidates
+        for raw, content in each.contents.items()
+        if len(content.held) > 0 and not content.is_time and not content.epoch
+    )
+    common = [raw for raw, count in named.items() if count > 1]
+    return [replace(each, shared=common[0]) for each in candidates] if len(common) == 1 else candidates
 
 
 def _places(place: Place) -> Iterator[tuple[str, str, TableSettings, Place]]:

@@ -34,6 +34,7 @@ MISSING: Final = (
     "缺失",
 )
 ISO: Final = ""
+_TIMELIKE: Final = re.compile(r"\d[-/.年 ]\s?\w+[-/.月 ]|^(19|20)\d{6}$|^\w{3} \d+,|^\d{4}-\d\d")
 _DIGIT: Final = re.compile(r"\d")
 SECONDS: Final = (6e8, 2.5e9)
 """Epoch seconds of the years 1989 to 2049."""
@@ -127,7 +128,7 @@ class Content:
     def _formats(self, cells: pd.Series) -> tuple[str, ...]:
         if len(cells) == 0 or float(cells.str.contains(_DIGIT).mean()) < MOST or bool(cells.str.len().max() < 6):
             return ()
-        if cells.str.fullmatch(r"[+-]?\d+(\.\d+)?").all() and not cells.str.fullmatch(r"(19|20)\d{6}").all():
+        if _TIMELIKE.search(str(cells.iloc[0])) is None:
             return ()
         if _reads(cells, ISO):
             return (ISO,)

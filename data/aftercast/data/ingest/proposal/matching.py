@@ -8,7 +8,7 @@ from typing import Final
 from aftercast.data.contract import TABLES, Column, Kind, Table
 from aftercast.data.ingest.proposal.candidates import Candidate
 from aftercast.data.ingest.proposal.contents import Content
-from aftercast.data.ingest.proposal.names import COLUMN_NAMES, TABLE_NAMES, likeness
+from aftercast.data.ingest.proposal.names import COLUMN_NAMES, NEAR, TABLE_NAMES, likeness
 from aftercast.data.ingest.proposal.words import WORDS, can_map
 from aftercast.data.ingest.sources.derived import NUMBERED
 from aftercast.data.ingest.sources.telemetry_shapes import LONG
@@ -57,7 +57,7 @@ def match(candidate: Candidate, name: str) -> Match:
     table = TABLES[name]
     found = sorted(
         (
-            (_score(raw, content, column, table), -place, column.name, raw)
+            (_score(raw, content, column, table, candidate.shared), -place, column.name, raw)
             for column in _columns(table)
             for place, (raw, content) in enumerate(candidate.contents.items())
         ),
@@ -80,8 +80,10 @@ def _columns(table: Table) -> list[Column]:
     return [*table.columns, *long]
 
 
-def _score(raw: str, content: Content, column: Column, table: Table) -> float:
+def _score(raw: str, content: Content, column: Column, table: Table, shared: str) -> float:
     like = likeness(raw, column.name, COLUMN_NAMES.get(column.name, ()))
+    if raw == shared and column.name in OWNERS.values() and column.required:
+        like = max(like, NEAR)
     if like == 0 or not _holds(content, column.kind):
         return 0.0
     choices = (table.name, column.name)

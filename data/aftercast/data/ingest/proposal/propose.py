@@ -10,7 +10,7 @@ from typing import Any, Final
 from aftercast.data.contract import TABLES
 from aftercast.data.fleet import AllFilesSettings, FeatureSettings, FleetSpec, TableSettings
 from aftercast.data.ingest.files import Place, name_of
-from aftercast.data.ingest.proposal.candidates import Candidate, find_candidates
+from aftercast.data.ingest.proposal.candidates import find_candidates
 from aftercast.data.ingest.proposal.choosing import choose_tables
 from aftercast.data.ingest.proposal.questions import NONE, Inquiry, Question, unanswered
 from aftercast.data.ingest.proposal.settings import table_settings
@@ -67,9 +67,17 @@ def propose(place: Place, answers: Mapping[str, str]) -> Proposal:
     settings |= _derived(settings, inquiry)
     name = name_of(place) if isinstance(place, str) else (place if place.is_dir() else place.parent).resolve().name
     unused = [each for each in candidates if each not in [found for found, _ in chosen.values()]]
-    fleet = FleetSpec.model_validate({"name": name, "files": _general(settings, unused), "tables": _own(settings)})
+    fleet = FleetSpec.model_validate(
+        {
+            "name": name,
+            "files": _general(settings, [*refused, *(each.settings.file for each in unused)]),
+            "tables": _own(settings),
+        }
+    )
     if inquiry.questions:
         return Proposal(fleet, tuple(inquiry.questions.values()), tuple(inquiry.assumed))
+    for unused_answer in sorted(answers.keys() - inquiry.used):
+        inquiry.assume(f"The answer '{unused_answer}' answers no question.")
     return Proposal(_drafted(place, fleet, settings, inquiry), (), tuple(inquiry.assumed))
 
 
@@ -113,13 +121,13 @@ LOOKED_AT: Final = frozenset({"found_units", "flags"})
 """What was seen of telemetry that is no setting of a table."""
 
 
-def _general(settings: Mapping[str, dict[str, Any]], unused: list[Candidate]) -> dict[str, Any]:
+def _general(settings: Mapping[str, dict[str, Any]], left_out: list[str]) -> dict[str, Any]:
     general: dict[str, Any] = {}
     zones = {own["zone"] for own in settings.values() if "zone" in own}
     if len(zones) == 1:
         general["zone"] = zones.pop()
-    ignored = sorted({str(Path(each.settings.file).parts[0]) for each in unused if each.settings.file})
-    used = {str(Path(own["file"]).parts[0]) for own in settings.values() if own.get("file")}
+    ignored = sorted({Path(name).parts[0] for name in left_out if name})
+    used = {Path(own["file"]).parts[0] for own in settings.values() if own.get("file")}
     general["ignore"] = [name for name in ignored if name not in used]
     return AllFilesSettings.model_validate(general).model_dump()
 

@@ -110,8 +110,16 @@ def _facts(history: History, component: Component, known_us: int) -> list[_Devic
         strict=True,
     )
     return [
-        _Device(str(name), str(model), int(began), int(end), *events) for name, model, began, end, *events in columns
+        _Device(str(name), str(model), _since(int(began), *events), int(end), *events)
+        for name, model, began, end, *events in columns
     ]
+
+
+def _since(installed: int, failures: Ints, renewals: Ints) -> int:
+    """Begin of the first life of known length: the installation, else the first failure or renewal, else NEVER."""
+    if installed != NEVER:
+        return installed
+    return min((int(times[0]) for times in (failures, renewals) if len(times) > 0), default=NEVER)
 
 
 def _by_device(offsets: Ints, times: Ints, known_us: int) -> list[Ints]:
