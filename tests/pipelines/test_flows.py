@@ -117,7 +117,7 @@ def test_telemetry_of_a_later_import_drafts_the_sensors(workspace: Workspace, tm
 def test_readings_are_checked_by_the_ranges_drafted_from_them(workspace: Workspace, tmp_path: Path) -> None:
     run_ingest(workspace, "tables", tables(tmp_path / "tables"))
     many = "".join(f"D1,2025-02-01T{n // 60:02d}:{n % 60:02d}:00Z,20\n" for n in range(1200))
-    path = later(tmp_path / "more", "telemetry.csv", READINGS + many + "D1,2025-03-01T00:00:00Z,4.2e11\n")
+    path = later(tmp_path / "more", "telemetry.csv", READINGS + many + "D1,2025-03-01T00:00:00Z,65535\n")
     report = run_ingest(open_workspace(workspace.folder), "tables", path).result
     assert report["tables"]["telemetry"]["quarantined"] == {"impossible_value": 1}
 

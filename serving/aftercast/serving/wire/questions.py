@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, FiniteFloat
+from pydantic_core import PydanticCustomError
 
 from aftercast.operations.settings import MOST_DEVICES, MOST_RECORDS
 from aftercast.serving.wire.common import HorizonText, Request, at_most
@@ -14,8 +15,18 @@ MOST_DRIVERS: Final = 20
 MOST_FIELDS: Final = 1000
 
 EntityId = Annotated[str, Field(min_length=1, max_length=200)]
-Whole = Annotated[int, AfterValidator(lambda number: number if abs(number) < 2**53 else str(number))]
-"""A whole number; one that no float holds becomes text, so that an id keeps every digit."""
+LONGEST_NUMBER: Final = 40
+"""Digits of the longest whole number that may be an id."""
+
+
+def _with_every_digit(number: int) -> int | str:
+    """Return a whole number, as text where no float holds it, so that an id keeps every digit."""
+    if abs(number) >= 10**LONGEST_NUMBER:
+        raise PydanticCustomError("too_long", "Should have at most {most} digits", {"most": LONGEST_NUMBER})
+    return number if abs(number) < 2**53 else str(number)
+
+
+Whole = Annotated[int, AfterValidator(_with_every_digit)]
 Value = bool | Whole | FiniteFloat | Annotated[str, Field(max_length=1000)] | None
 SentRow = Annotated[
     dict[Annotated[str, Field(max_length=200)], Value],
