@@ -17,9 +17,9 @@ from aftercast.data.workspace import FLEET_FILE, Workspace, create_workspace, op
 from aftercast.operations.database.inbox import InboxBatch, put_batch
 from aftercast.operations.errors import InputError, SettingsError
 from aftercast.pipelines.drain import run_drain
-from aftercast.pipelines.engine import run_flow
+from aftercast.pipelines.engine import every_flow, prefect_flow, run_flow
+from aftercast.pipelines.flows import score
 from aftercast.pipelines.ingest import run_ingest
-from aftercast.pipelines.score import run_score
 
 BEGAN = "2025-01-01T00:00:00Z"
 
@@ -239,4 +239,10 @@ def test_the_server_mode_needs_an_address(workspace: Workspace) -> None:
     )
     place = Workspace(workspace.folder, settings, workspace.fleet)
     with pytest.raises(SettingsError, match=r"prefect\.address"):
-        run_flow(place, run_score)
+        run_flow(place, score.run)
+
+
+def test_every_file_of_flows_is_a_flow_that_prefect_knows_by_its_name() -> None:
+    found = every_flow()
+    assert {"aftercast-train", "aftercast-score"} <= found.keys()
+    assert [prefect_flow(run).name for run in found.values()] == list(found)

@@ -76,6 +76,12 @@ def instant(text: str | None) -> pd.Timestamp | None:
     return None if text is None else parse_time(text)
 
 
+def iso_instant(text: str | None) -> str | None:
+    """ISO 8601 text in UTC of an instant a person typed, None where nothing was."""
+    moment = instant(text)
+    return None if moment is None else moment.isoformat()
+
+
 def say(text: str = "") -> None:
     """Print a line for people or pipes."""
     typer.echo(text)

@@ -7,49 +7,66 @@ command, and nothing is lost without it: keys, records and locks are ours (see :
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from aftercast.data.workspace import Workspace
+from aftercast.data.workspace import Workspace, open_workspace
 from aftercast.models.aliases import Progress
 from aftercast.operations.environment import quiet_libraries
 from aftercast.operations.errors import SettingsError
-from aftercast.pipelines.runs import Done
+from aftercast.pipelines import flows
 
-Work: TypeAlias = Callable[..., Done | dict[str, Any]]
-"""A function of this package, such as ``run_train``, that takes a workspace."""
+Run: TypeAlias = Callable[..., dict[str, Any]]
+"""The function ``run`` of a module of ``flows``."""
 STARTUP_S: Final = 120
 
 
-def run_flow(workspace: Workspace, work: Work, *, progress: Progress | None = None, **asked: Any) -> dict[str, Any]:
-    """Run the work of a flow as the settings say; the flow has the name of its module, as ``aftercast-train``.
+def run_flow(workspace: Workspace, run: Run, *, progress: Progress | None = None, **parameters: Any) -> dict[str, Any]:
+    """Run a flow as the settings say.
 
     Parameters
     ----------
+    run
+        ``run`` of a module of ``aftercast.pipelines.flows``.
     progress
-        Told of what is done, without Prefect only.
-    asked
-        What the work takes beside the workspace; Prefect shows it as text.
+        Told of what is done, in this process only.
+    parameters
+        JSON parameters of the flow.
     """
     if workspace.settings.prefect.mode == "direct":
-        return _result(work(workspace, progress=progress, **asked))
+        return run(workspace, progress=progress, **parameters)
     quiet_libraries()
     # Prefect takes a second to import, which commands that do not need it are spared.
-    settings, flow = importlib.import_module("prefect.settings"), importlib.import_module("prefect").flow
-
-    def run(shown: dict[str, str]) -> dict[str, Any]:
-        del shown
-        return _result(work(workspace, **asked))
-
-    run.__doc__ = work.__doc__
-    shown = {name: str(value) for name, value in asked.items()}
+    settings = importlib.import_module("prefect.settings")
     with settings.temporary_settings(_prefect_settings(workspace, settings)):
-        found: dict[str, Any] = flow(name=f"aftercast-{work.__module__.rpartition('.')[2]}", retries=0)(run)(shown)
-    return found
+        result: dict[str, Any] = prefect_flow(run)(str(workspace.folder), parameters)
+    return result
 
 
-def _result(found: Done | dict[str, Any]) -> dict[str, Any]:
-    return found.to_dict() if isinstance(found, Done) else found
+def flow_name(run: Run) -> str:
+    """Name of a flow: ``aftercast-`` and that of its module."""
+    return f"aftercast-{run.__module__.rpartition('.')[2]}"
+
+
+def prefect_flow(run: Run) -> Any:
+    """Return a flow as Prefect knows it, with two parameters: the folder of a workspace, and those of the flow."""
+    flow = importlib.import_module("prefect").flow
+
+    def on_prefect(workspace: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        return run(open_workspace(Path(workspace)), **parameters)
+
+    on_prefect.__doc__ = run.__doc__
+    return flow(name=flow_name(run), retries=0)(on_prefect)
+
+
+def every_flow() -> dict[str, Run]:
+    """All flows by name, for deployments."""
+    modules = (
+        importlib.import_module(f"{flows.__name__}.{found.name}") for found in pkgutil.iter_modules(flows.__path__)
+    )
+    return {flow_name(module.run): module.run for module in modules}
 
 
 def _prefect_settings(workspace: Workspace, names: Any) -> dict[Any, Any]:

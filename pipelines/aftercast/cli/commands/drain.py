@@ -22,13 +22,13 @@ def drain(
 
     Example: aftercast drain --follow -w fleet
     """
-    from aftercast.pipelines.drain import run_drain
     from aftercast.pipelines.engine import run_flow
+    from aftercast.pipelines.flows import drain as flow
 
     place = opened(workspace)
     while True:
         with progress("Draining") as tell:
-            result = run_flow(place, run_drain, progress=tell)
+            result = run_flow(place, flow.run, progress=tell)
         if result["batches"] > 0 or not follow:
             _show(result, as_json)
         if not follow:

@@ -29,11 +29,11 @@ def import_(
     Example: aftercast import tables data/tables -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.ingest import run_ingest
+    from aftercast.pipelines.flows import ingest
 
     place = opened(workspace)
     with progress("Importing") as tell:
-        report = run_flow(place, run_ingest, progress=tell, source_name=source, path=path.resolve())
+        report = run_flow(place, ingest.run, progress=tell, source=source, path=str(path.resolve()))
     if as_json:
         print_json(report)
     else:

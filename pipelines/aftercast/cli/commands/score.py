@@ -10,7 +10,7 @@ from aftercast.cli.common import (
     AgainFlag,
     JsonFlag,
     WorkspaceOption,
-    instant,
+    iso_instant,
     note,
     opened,
     print_json,
@@ -35,10 +35,10 @@ def score(
     Example: aftercast score --cutoff 2025-08-15 -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.score import run_score
+    from aftercast.pipelines.flows import score as flow
 
     with progress("Scoring") as tell:
-        result = run_flow(opened(workspace), run_score, progress=tell, cutoff=instant(cutoff), again=again)
+        result = run_flow(opened(workspace), flow.run, progress=tell, cutoff=iso_instant(cutoff), again=again)
     for text in result["notices"]:
         note(text)
     if as_json:

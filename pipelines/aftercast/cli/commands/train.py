@@ -14,7 +14,7 @@ from aftercast.cli.common import (
     SettingsOption,
     UntilOption,
     WorkspaceOption,
-    instant,
+    iso_instant,
     opened,
     print_json,
     print_parts,
@@ -45,13 +45,13 @@ def train(
     """
     from aftercast.models.kinds import kind_of
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.kind_settings import given_settings
-    from aftercast.pipelines.train import run_train
+    from aftercast.pipelines.flows import train as flow
 
     place = opened(workspace)
-    asked = {"until": instant(until), "settings": given_settings(place, kind, settings, setting or [])}
+    given = {"settings": None if settings is None else str(settings.resolve()), "pairs": setting or []}
+    asked = {"kind": kind, "until": iso_instant(until), "seed": seed, "again": again, **given}
     with progress(f"Training {kind}") as tell:
-        result = run_flow(place, run_train, progress=tell, kind=kind, seed=seed, again=again, **asked)
+        result = run_flow(place, flow.run, progress=tell, **asked)
     if as_json:
         print_json(result)
         return

@@ -12,7 +12,7 @@ from aftercast.cli.common import (
     KindArgument,
     UntilOption,
     WorkspaceOption,
-    instant,
+    iso_instant,
     note,
     opened,
     print_json,
@@ -52,11 +52,11 @@ def tune(
     Example: aftercast tune failure --trials 30 --out tuned.toml -w fleet
     """
     from aftercast.pipelines.engine import run_flow
-    from aftercast.pipelines.tune import run_tune
+    from aftercast.pipelines.flows import tune as flow
 
-    asked = {"until": instant(until), "folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
+    asked = {"until": iso_instant(until), "folds": folds, "trials": trials, "minutes": minutes, "seed": seed}
     with progress(f"Searching {kind} settings:") as tell:
-        result = run_flow(opened(workspace), run_tune, progress=tell, kind=kind, **asked)
+        result = run_flow(opened(workspace), flow.run, progress=tell, kind=kind, **asked)
     if out is not None:
         _write(result, out)
     if as_json:
